@@ -1,0 +1,3 @@
+module github.com/fitbit-fetch/fitbit-fetch
+
+go 1.26

@@ -1,0 +1,67 @@
+package metric
+
+import "time"
+
+// Trigger says what makes a feed worth asking again.
+type Trigger uint8
+
+const (
+	OnSync  Trigger = iota // a device's sync brings its data
+	OnClock                // no device stands behind it: asked by the clock
+	OnWish                 // asked only for a session that wants it: a track
+)
+
+// Rank orders history: lower ranks are fetched first.
+type Rank uint8
+
+const (
+	RankLong   Rank = iota // cheap: one request brings weeks or months
+	RankMinute             // minute values
+	RankRaw                // raw heart rate and the like, and tracks
+)
+
+// A Feed is one kind of request to one source. Coverage is kept per feed.
+type Feed struct {
+	ID      string
+	Series  []ID // the series it answers for
+	Axis    Axis
+	Kind    SessionKind // for a feed of sessions
+	Trigger Trigger
+	Rank    Rank
+	Max     time.Duration // the longest span of one request; 0 for no limit
+	Chunk   time.Duration // the span of one request for history, at most Max
+	Cost    float64       // requests per day of history, for the remaining time
+	Every   time.Duration // live: not more often than this, even when syncs come quicker; 0 for at every sync
+	Settles bool          // live: once today has a value, today's is not asked again before the daily re-read
+	Behind  string        // the feed whose coverage makes this one needless: minute summaries behind raw heart rate
+	Depth   time.Duration // history: how far back at most; 0 for as far as the user says
+}
+
+// Covered is a span of a feed that has been answered.
+type Covered struct {
+	Span  Span
+	Asked time.Time
+	Final bool // false: asked too early, before the device had synced past it
+}
+
+// A Request is one question to a source.
+type Request struct {
+	Person  string
+	Feed    string
+	Span    Span
+	Zones   Zones
+	Session *SessionRef // a track's session
+	Final   time.Time   // copied into the batch
+	Device  string      // value of the tag Device
+	Devices []Device
+}
+
+// SessionRef names a session that wants a follow-up.
+type SessionRef struct {
+	Kind    SessionKind
+	Key     string
+	Day     Day
+	Start   time.Time
+	Title   string
+	Updated time.Time
+}

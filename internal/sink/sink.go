@@ -1,0 +1,98 @@
+// Package sink is the contract between the program and the databases it delivers to.
+package sink
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// A Sink takes samples. Write is idempotent: the same samples may come again after an interruption.
+//
+// Write returns nil when all is in; *Rejected when some samples will never be taken and all others are in; any other error
+// when nothing may be taken for granted: the caller keeps the batch and comes back. One goroutine calls a sink.
+type Sink interface {
+	// Name is kind, address and database, without credentials: the identity of the sink's cursor.
+	Name() string
+	Write(ctx context.Context, blocks []Points) error
+}
+
+// A Deleter can remove single samples.
+type Deleter interface {
+	Delete(ctx context.Context, tombs []Tombstone) error
+}
+
+// A Prober can tell whether a sample is there: so an emptied database is noticed.
+type Prober interface {
+	Holds(ctx context.Context, p Points) (bool, error)
+}
+
+// Traits are what a sink can tell and do; the suite tests what is declared.
+type Traits struct {
+	Conflicts   bool // it tells a field type conflict
+	ParseErrors bool // it tells an unreadable line
+	Deletes     bool // it removes single samples
+	Creates     bool // it creates its database
+}
+
+// Points is a block and whose it is.
+type Points struct {
+	Person metric.Person
+	Block  *metric.Block
+}
+
+// Tombstone names a sample that has vanished.
+type Tombstone struct {
+	Person metric.Person
+	Series metric.ID
+	Device string
+	Tags   []string
+	Time   int64 // UTC, nanoseconds
+}
+
+// Rejected says which samples will never be taken. All others of the batch are in.
+type Rejected struct {
+	Items []Rejection
+}
+
+// Rejection is one group of samples refused for one reason.
+type Rejection struct {
+	Series metric.ID
+	Field  string // the field that was left out; empty where whole samples were
+	Count  int
+	First  time.Time
+	Last   time.Time
+	Reason string // the database's own words
+	Hint   string // the cure
+}
+
+func (r *Rejected) Error() string {
+	var parts []string
+	for _, i := range r.Items {
+		what := string(i.Series)
+		if i.Field != "" {
+			what += " field " + i.Field
+		}
+		parts = append(parts, fmt.Sprintf("%d of %s: %s", i.Count, what, i.Reason))
+	}
+	return "rejected for good: " + strings.Join(parts, "; ")
+}
+
+// Error is a failure that keeps the batch.
+type Error struct {
+	Status int
+	Hint   string
+	Err    error
+}
+
+func (e *Error) Error() string {
+	if e.Status != 0 {
+		return fmt.Sprintf("HTTP %d: %v", e.Status, e.Err)
+	}
+	return e.Err.Error()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
