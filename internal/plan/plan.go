@@ -12,7 +12,7 @@ type Input struct {
 	Person   string
 	Now      time.Time
 	Zones    metric.Zones
-	Feeds    []metric.Feed // without those the user left out
+	Feeds    []metric.Feed               // without those the user left out
 	Coverage map[string][]metric.Covered // by feed, in order, not overlapping
 	Denied   map[string]time.Time        // feeds the service refused: not before
 	Failed   map[string]time.Time        // feeds whose last request failed: not before
