@@ -1,0 +1,69 @@
+# make demo and make test do everything on a fresh machine. Tools are built outside the tree and built again where they are missing.
+
+GO          ?= go
+CACHE       ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fitbit-fetch
+TOOLS       := $(CACHE)/bin
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+INFLUXD_1_8 := $(TOOLS)/influxd-1.8.3
+STATICCHECK := $(TOOLS)/staticcheck-2026.2
+GOVULNCHECK := $(TOOLS)/govulncheck
+
+export CGO_ENABLED ?= 0
+export FITBIT_FETCH_TOOLS := $(TOOLS)
+
+.DEFAULT_GOAL := build
+
+.PHONY: build
+build: ## build bin/fitbit-fetch
+	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/fitbit-fetch ./cmd/fitbit-fetch
+
+.PHONY: demo
+demo: build ## the main job at once: a simulated person, the archive, the latest values; no account needed
+	./bin/fitbit-fetch demo
+
+.PHONY: test
+test: tools ## all tests, with the race detector and real servers
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
+
+.PHONY: tools
+tools: $(INFLUXD_1_8) influxd-1.6 ## the real servers that the tests need
+	@scripts/need cc "a C compiler" gcc
+
+$(INFLUXD_1_8):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS)/new CGO_ENABLED=0 $(GO) install -ldflags "-s -w -X main.version=1.8.3" github.com/influxdata/influxdb/cmd/influxd@v1.8.3
+	mv $(TOOLS)/new/influxd $@
+
+.PHONY: influxd-1.6
+influxd-1.6:
+	@scripts/need influxd "InfluxDB 1.6" influxdb
+
+.PHONY: bench
+bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md
+	scripts/bench
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for a little while
+	scripts/fuzz
+
+.PHONY: generate
+generate: ## docs/schema.md, docs/configuration.md
+	$(GO) generate ./...
+
+.PHONY: check
+check: $(STATICCHECK) ## formatting, vet, staticcheck, known vulnerabilities, go.mod
+	@out=$$(gofmt -l cmd internal); if [ -n "$$out" ]; then echo "not formatted (run gofmt -w):"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+	scripts/govulncheck $(TOOLS)
+
+$(STATICCHECK):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS)/new $(GO) install honnef.co/go/tools/cmd/staticcheck@latest
+	mv $(TOOLS)/new/staticcheck $@
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-12s %s\n", $$1, $$2}'
