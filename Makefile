@@ -6,7 +6,7 @@ TOOLS       := $(CACHE)/bin
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 INFLUXD_1_8 := $(TOOLS)/influxd-1.8.3
-STATICCHECK := $(TOOLS)/staticcheck-2026.2
+STATICCHECK := $(TOOLS)/staticcheck-0.8.2
 GOVULNCHECK := $(TOOLS)/govulncheck
 
 export CGO_ENABLED ?= 0
@@ -61,7 +61,7 @@ check: $(STATICCHECK) ## formatting, vet, staticcheck, known vulnerabilities, go
 
 $(STATICCHECK):
 	@mkdir -p $(TOOLS)
-	GOBIN=$(TOOLS)/new $(GO) install honnef.co/go/tools/cmd/staticcheck@latest
+	GOBIN=$(TOOLS)/new $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
 	mv $(TOOLS)/new/staticcheck $@
 
 .PHONY: help

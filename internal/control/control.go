@@ -1,0 +1,197 @@
+// Package control lets a command run inside the process that owns the archive.
+//
+// The owner listens on a Unix socket beside the archive. A command that finds the socket sends its arguments and standard
+// input there and shows what comes back; one that finds none runs in its own process. Both run the same function, so a command
+// has one implementation and does not know where it runs.
+//
+// The protocol is one JSON value a line. The client sends a Call, then Input values; the owner sends Output values, the last
+// with Done set.
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Call says which command to run.
+type Call struct {
+	Args []string `json:"args"`
+	Dir  string   `json:"dir"`            // folder against which relative paths are meant
+	TTY  bool     `json:"tty,omitempty"`  // somebody watches the output
+	Wide int      `json:"wide,omitempty"` // columns of the terminal
+}
+
+// input is a piece of the client's standard input.
+type input struct {
+	Text string `json:"text,omitempty"`
+	EOF  bool   `json:"eof,omitempty"`
+}
+
+// output is a piece of what the command prints, or its end.
+type output struct {
+	Out  []byte `json:"out,omitempty"`
+	Err  []byte `json:"err,omitempty"`
+	Done bool   `json:"done,omitempty"`
+	Exit int    `json:"exit,omitempty"`
+}
+
+// A Handler runs a command and returns its exit code. ctx ends when the client goes away.
+type Handler func(ctx context.Context, call Call, stdin io.Reader, stdout, stderr io.Writer) int
+
+// Serve answers calls on the socket at path until ctx ends, then waits for the running ones. The socket can be used by its
+// owner only. A socket left behind by a process that died is replaced: the caller holds the archive's lock, so nobody listens.
+func Serve(ctx context.Context, path string, handle Handler) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing the old socket %s: %w", path, err)
+	}
+	old := syscall.Umask(0o177)
+	l, err := net.Listen("unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return fmt.Errorf("listening for commands: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("listening for commands: %w", err)
+		}
+		wg.Go(func() { serve(ctx, conn, handle) })
+	}
+}
+
+func serve(ctx context.Context, conn net.Conn, handle Handler) {
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
+	defer stop()
+
+	dec := json.NewDecoder(conn)
+	var call Call
+	if err := dec.Decode(&call); err != nil {
+		return
+	}
+	stdin, feed := io.Pipe()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	defer stdin.Close()
+	wg.Go(func() {
+		defer feed.Close()
+		for {
+			var in input
+			if err := dec.Decode(&in); err != nil {
+				cancel() // the client has gone
+				return
+			}
+			if in.EOF {
+				feed.Close()
+				continue
+			}
+			if _, err := io.WriteString(feed, in.Text); err != nil {
+				continue // the command does not read any more; keep watching for the client's end
+			}
+		}
+	})
+	w := &frames{enc: json.NewEncoder(conn)}
+	code := handle(ctx, call, stdin, w.stream(false), w.stream(true))
+	w.send(output{Done: true, Exit: code})
+}
+
+// frames writes output values one at a time.
+type frames struct {
+	mu  sync.Mutex
+	enc *json.Encoder
+}
+
+func (f *frames) send(o output) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.enc.Encode(o)
+}
+
+func (f *frames) stream(stderr bool) io.Writer {
+	return writerFunc(func(p []byte) (int, error) {
+		o := output{Out: p}
+		if stderr {
+			o = output{Err: p}
+		}
+		if err := f.send(o); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// ErrNobody says that no process listens on the socket.
+var ErrNobody = errors.New("no running fitbit-fetch")
+
+// Do has the owner run call and returns its exit code. It returns ErrNobody where no process owns the archive.
+func Do(ctx context.Context, path string, call Call, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
+	conn, err := net.Dial("unix", path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return 0, ErrNobody
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reaching the running fitbit-fetch: %w", err)
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	enc := json.NewEncoder(conn)
+	if err := enc.Encode(call); err != nil {
+		return 0, fmt.Errorf("reaching the running fitbit-fetch: %w", err)
+	}
+	// The goroutine ends with the connection or with standard input; a read from a terminal cannot be interrupted, so nobody
+	// waits for it: the process is about to end.
+	go forward(stdin, enc)
+	dec := json.NewDecoder(conn)
+	for {
+		var o output
+		if err := dec.Decode(&o); err != nil {
+			if ctx.Err() != nil {
+				return 0, ctx.Err()
+			}
+			return 0, fmt.Errorf("the running fitbit-fetch went away in the middle of the command: %w", err)
+		}
+		stdout.Write(o.Out)
+		stderr.Write(o.Err)
+		if o.Done {
+			return o.Exit, nil
+		}
+	}
+}
+
+func forward(stdin io.Reader, enc *json.Encoder) {
+	buf := make([]byte, 4096)
+	for {
+		n, err := stdin.Read(buf)
+		if n > 0 && enc.Encode(input{Text: string(buf[:n])}) != nil {
+			return
+		}
+		if err != nil {
+			enc.Encode(input{EOF: true})
+			return
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package control
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// start serves handle on a socket and returns its path; the server is stopped, and waited for, at the end of the test.
+func start(t *testing.T, handle Handler) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	ready := make(chan struct{})
+	go func() { close(ready); done <- Serve(ctx, path, handle) }()
+	<-ready
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if fi, err := os.Stat(path); err == nil {
+			if fi.Mode().Perm() != 0o600 {
+				t.Errorf("socket mode %v, want 0600", fi.Mode().Perm())
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no socket")
+		}
+	}
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return path
+}
+
+func TestCommandRunsInTheOwner(t *testing.T) {
+	path := start(t, func(_ context.Context, c Call, in io.Reader, out, errs io.Writer) int {
+		fmt.Fprintf(out, "%s in %s\n", strings.Join(c.Args, " "), c.Dir)
+		s := bufio.NewScanner(in)
+		for s.Scan() {
+			fmt.Fprintf(out, "got %s\n", s.Text())
+		}
+		fmt.Fprint(errs, "done\n")
+		return 7
+	})
+	var out, errs bytes.Buffer
+	code, err := Do(t.Context(), path, Call{Args: []string{"status", "-v"}, Dir: "/here"}, strings.NewReader("a\nb\n"), &out, &errs)
+	if err != nil || code != 7 {
+		t.Fatalf("code %d, err %v", code, err)
+	}
+	if want := "status -v in /here\ngot a\ngot b\n"; out.String() != want || errs.String() != "done\n" {
+		t.Errorf("out %q, err %q", out.String(), errs.String())
+	}
+}
+
+func TestClientGoesAway(t *testing.T) {
+	ended := make(chan struct{})
+	path := start(t, func(ctx context.Context, _ Call, _ io.Reader, out, _ io.Writer) int {
+		fmt.Fprint(out, "x")
+		<-ctx.Done()
+		close(ended)
+		return 0
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	out := writerFunc(func(p []byte) (int, error) {
+		if len(p) > 0 {
+			cancel()
+		}
+		return len(p), nil
+	})
+	r, w := io.Pipe() // standard input that stays open
+	defer w.Close()
+	if _, err := Do(ctx, path, Call{}, r, out, io.Discard); !errors.Is(err, context.Canceled) {
+		t.Errorf("err %v, want context.Canceled", err)
+	}
+	<-ended
+}
+
+func TestNobody(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Do(t.Context(), filepath.Join(dir, "none"), Call{}, nil, io.Discard, io.Discard); !errors.Is(err, ErrNobody) {
+		t.Errorf("no socket: %v", err)
+	}
+	// A process that was killed leaves its socket behind; the next owner takes its place.
+	left := filepath.Join(dir, "left")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: left, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	if _, err := Do(t.Context(), left, Call{}, nil, io.Discard, io.Discard); !errors.Is(err, ErrNobody) {
+		t.Errorf("socket of a dead process: %v", err)
+	}
+}
