@@ -76,6 +76,7 @@ type Batch struct {
 	Feed     string
 	Axis     Axis
 	Span     Span      // what it answers for, even where nothing is in it
+	Bounds   Span      // Span as instants (Zones.Bounds): needed on the axis Days where the feed is not one of sessions
 	Asked    time.Time // when
 	Final    time.Time // on the feed's axis: up to here the answer will not change but by late data; zero for nothing of it
 	Series   []ID      // those it answers for: what the archive holds of them inside Span and is not here has vanished

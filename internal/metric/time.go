@@ -142,3 +142,12 @@ func (z Zones) Now() *time.Location {
 
 // Midnight returns the instant at which that day begins for the person.
 func (z Zones) Midnight(d Day) time.Time { return d.In(z.On(d)).UTC() }
+
+// Bounds returns a span of that axis as instants: on the axis Days, from the midnight of its first day to the one after its last.
+func (z Zones) Bounds(axis Axis, s Span) Span {
+	if axis == Instants || s.Empty() {
+		return s
+	}
+	first, last := s.Days()
+	return Span{z.Midnight(first), z.Midnight(last + 1)}
+}
