@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// history returns what the history lane may ask now, in order: the user's wishes, late data, the past.
+func (p *planner) history() []Item {
+	if p.unknown() {
+		return nil
+	}
+	n := max(1, p.in.Preview)
+	out := p.wishes(n)
+	if len(out) < n {
+		out = append(out, p.late()...)
+	}
+	if len(out) < n {
+		out = append(out, p.past(n)...)
+	}
+	out = slices.DeleteFunc(out, func(it Item) bool { return !p.affordable(p.byID[it.Feed].requests(it.Span)) })
+	return out[:min(n, len(out))]
+}
+
+// wishes returns up to n requests for the days the user asked for.
+func (p *planner) wishes(n int) []Item {
+	var out []Item
+	for _, w := range p.in.Wishes {
+		for _, f := range p.fields {
+			if !p.allowed(f.ID) {
+				continue
+			}
+			out = append(out, p.cut(f, p.wanted(f, w), n, p.whyWish)...)
+		}
+	}
+	return p.order(out)
+}
+
+// wanted returns what is still to ask of f for a wish.
+func (p *planner) wanted(f *field, w Wish) []metric.Span {
+	if f.Trigger == metric.OnWish || f.behind != nil {
+		return nil
+	}
+	s := w.Days
+	if f.Axis == metric.Instants {
+		s = p.cal.toInstants(s)
+	}
+	if s.End.After(f.span.End) {
+		s.End = f.span.End
+	}
+	if s.Empty() {
+		return nil
+	}
+	at := w.At
+	if at.After(p.in.Now) {
+		at = p.in.Now
+	}
+	return s.Subtract(append(f.answered(func(c metric.Covered) bool { return !c.Asked.Before(at) }), f.aside...))
+}
+
+// past returns up to n requests for what has never been asked.
+func (p *planner) past(n int) []Item {
+	var out []Item
+	for _, f := range p.fields {
+		if !p.allowed(f.ID) {
+			continue
+		}
+		if f.Trigger == metric.OnWish {
+			out = append(out, items(p.tracks(f, History))...)
+			continue
+		}
+		out = append(out, p.cut(f, p.missing(f), n, p.whyPast)...)
+	}
+	return p.order(out)
+}
+
+// missing returns the history of f that has never been answered and is needed.
+func (p *planner) missing(f *field) []metric.Span {
+	g := p.gaps(f)
+	if f.behind != nil {
+		g.far = append(g.far, g.holes...)
+	}
+	var out []metric.Span
+	for _, s := range f.needed(g.far) {
+		out = appendSpan(out, s.Overlap(metric.Span{Start: f.span.Start, End: f.near}))
+	}
+	return out
+}
+
+// cut turns spans into up to n requests, newest first.
+func (p *planner) cut(f *field, spans []metric.Span, n int, why func(*field, metric.Span) string) []Item {
+	var out []Item
+	slices.SortFunc(spans, func(a, b metric.Span) int { return b.Start.Compare(a.Start) })
+	for _, gap := range spans {
+		for !gap.Empty() && len(out) < n {
+			s := p.cal.last(f.Feed, gap)
+			out = append(out, p.item(f, History, s, why(f, s)))
+			gap.End = s.Start
+		}
+	}
+	return out
+}
+
+// order sorts history: by rank, then newest first.
+func (p *planner) order(in []Item) []Item {
+	slices.SortStableFunc(in, func(a, b Item) int {
+		return cmp.Or(cmp.Compare(p.byID[a.Feed].Rank, p.byID[b.Feed].Rank), newest(a, b))
+	})
+	return in
+}
+
+// remaining counts what is still to fetch.
+func (p *planner) remaining(d *Decision) {
+	for _, f := range p.fields {
+		if p.inForce(p.in.Denied[f.ID]) || f.Trigger == metric.OnWish {
+			continue
+		}
+		g := p.gaps(f)
+		missing := p.missing(f)
+		if f.behind == nil {
+			missing = slices.Concat(missing, g.near, g.holes)
+		}
+		d.Remaining.add(f, missing, f.needed([]metric.Span{f.span}))
+		for _, w := range p.in.Wishes {
+			s := w.Days
+			if f.Axis == metric.Instants {
+				s = p.cal.toInstants(s)
+			}
+			if f.behind == nil {
+				d.Wished.add(f, p.wanted(f, w), []metric.Span{s})
+			}
+		}
+	}
+	for _, t := range p.in.Tracks {
+		if f := p.trackFeed(t.Kind); f != nil && t.Day <= p.today-nearDays {
+			d.Remaining.Requests++
+		}
+	}
+}
+
+func (p *planner) trackFeed(kind metric.SessionKind) *field {
+	for _, f := range p.fields {
+		if f.Trigger == metric.OnWish && f.Kind == kind && !p.inForce(p.in.Denied[f.ID]) {
+			return f
+		}
+	}
+	return nil
+}
+
+func (r *Remaining) add(f *field, missing, all []metric.Span) {
+	for _, s := range missing {
+		r.Days += s.Len().Hours() / 24
+		r.Requests += f.cost(s)
+	}
+	for _, s := range all {
+		r.Total += s.Len().Hours() / 24
+	}
+}

@@ -1,0 +1,168 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// live returns what the live lane may ask now, in order.
+func (p *planner) live() []Item {
+	var out []ranked
+	if p.poll() {
+		out = append(out, ranked{Item: Item{Lane: Live, Paced: true, Why: p.whyPoll(),
+			Request: metric.Request{Person: p.in.Person, Feed: Poll, Zones: p.in.Zones}}, age: -1})
+	}
+	if p.unknown() {
+		return items(out)
+	}
+	for _, f := range p.fields {
+		switch {
+		case f.behind != nil || !p.allowed(f.ID):
+		case f.Trigger == metric.OnWish:
+			out = append(out, p.tracks(f, Live)...)
+		default:
+			out = append(out, p.current(f)...)
+		}
+	}
+	out = slices.DeleteFunc(out, func(r ranked) bool { return r.age > 0 && !p.affordable(p.byID[r.Feed].requests(r.Span)) })
+	slices.SortStableFunc(out, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(a.age, b.age), cmp.Compare(a.class, b.class))
+	})
+	return items(out)
+}
+
+// unknown reports that nothing can be decided before the devices have been asked once.
+func (p *planner) unknown() bool { return !p.in.NoDevices && p.in.Polled.IsZero() }
+
+// ranked is an item and its place in the live lane.
+type ranked struct {
+	Item
+	age   metric.Day // days ago
+	class int
+}
+
+// Classes of one day, in order.
+const (
+	atEverySync = iota
+	documents
+	totals
+	byClock
+	followUps
+)
+
+func items(in []ranked) []Item {
+	out := make([]Item, len(in))
+	for i, r := range in {
+		out[i] = r.Item
+	}
+	return out
+}
+
+func (f *field) class() int {
+	switch {
+	case f.Trigger == metric.OnWish:
+		return followUps
+	case f.Trigger == metric.OnClock:
+		return byClock
+	case f.Kind != "":
+		return documents
+	case f.Every == 0 && f.Axis == metric.Instants:
+		return atEverySync
+	}
+	return totals
+}
+
+// current returns what is missing of today and of the days before it that have been missed.
+func (p *planner) current(f *field) []ranked {
+	g := p.gaps(f)
+	var out []ranked
+	if !g.trail.Empty() && p.due(f, g.trail) {
+		for _, s := range pieces(f.Feed, f.withLead(g.trail)) {
+			out = append(out, p.rank(f, s, true, p.whySync(f, s)))
+		}
+	}
+	for _, h := range g.holes {
+		for _, s := range pieces(f.Feed, f.withLead(h)) {
+			if !s.Overlap(h).Empty() {
+				out = append(out, p.rank(f, s, false, p.whyHole(f, s)))
+			}
+		}
+	}
+	for _, n := range g.near {
+		for !n.Empty() {
+			s := p.cal.last(f.Feed, n)
+			out = append(out, p.rank(f, s, false, p.whyNear(f, s)))
+			n.End = s.Start
+		}
+	}
+	return out
+}
+
+func (p *planner) rank(f *field, s metric.Span, paced bool, why string) ranked {
+	last := s.End.Add(-1)
+	d := metric.DayOf(last)
+	if f.Axis == metric.Instants {
+		d = p.cal.day(last)
+	}
+	it := p.item(f, Live, s, why)
+	it.Paced = paced
+	return ranked{Item: it, age: max(0, p.today-d), class: f.class()}
+}
+
+func (p *planner) byClock(f *field) bool { return p.blind || f.Trigger == metric.OnClock }
+
+// period is how often a feed is read that goes by the clock.
+func (p *planner) period(f *field) time.Duration {
+	if f.Trigger == metric.OnClock {
+		return cmpOr(f.Every, clockRead)
+	}
+	return max(f.Every, blindRead)
+}
+
+// due reports whether the span since the newest answer of f is to be asked now, and notes when it will be.
+func (p *planner) due(f *field, trail metric.Span) bool {
+	asked, every := f.newestAsked(), f.Every
+	if p.byClock(f) {
+		every = p.period(f)
+	} else if !asked.Before(p.in.Seen) {
+		return false // the devices have not synced since
+	}
+	if f.Settles && p.in.Settled[f.ID] >= p.today && !trail.Start.Before(p.today.Civil()) {
+		return false
+	}
+	if at := asked.Add(every); at.After(p.in.Now) {
+		p.later(at)
+		return false
+	}
+	switch {
+	case f.class() == atEverySync && p.quiet:
+		return p.room(1, mostAsleep)
+	case f.class() == atEverySync:
+		return p.room(1, mostAwake)
+	}
+	return !p.quiet && p.room(1, restAwake)
+}
+
+// tracks returns the sessions whose track is wanted, as requests of the lane.
+func (p *planner) tracks(f *field, lane Lane) []ranked {
+	var out []ranked
+	for _, t := range p.in.Tracks {
+		recent := t.Day > p.today-nearDays
+		pending := slices.ContainsFunc(p.in.Pending, func(r metric.Request) bool {
+			return r.Feed == f.ID && r.Session != nil && r.Session.Key == t.Key
+		})
+		if t.Kind != f.Kind || pending || recent != (lane == Live) || t.Day > p.today || !p.allowed(f.ID+"/"+t.Key) {
+			continue
+		}
+		if recent && (p.quiet || !p.room(1, restAwake)) {
+			continue
+		}
+		it := p.item(f, lane, metric.DaySpan(t.Day, t.Day), p.whyTrack(t))
+		it.Session, it.Paced = &t, recent
+		out = append(out, ranked{Item: it, age: max(0, p.today-t.Day), class: followUps})
+	}
+	return out
+}
