@@ -1,0 +1,151 @@
+package atomicfile
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestWriteReplacesContentAndMode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a[1]*.json")
+	if err := os.WriteFile(path, []byte("old"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(path, []byte("new"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != "new" {
+		t.Fatalf("content %q, error %v", got, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("mode %v, error %v", info.Mode(), err)
+	}
+	if names := list(t, filepath.Dir(path)); len(names) != 1 {
+		t.Fatalf("left behind: %v", names)
+	}
+}
+
+func TestWriteFailsWithoutHarm(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "folder")
+	if err := os.MkdirAll(filepath.Join(path, "inside"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// A folder in the file's place cannot be replaced.
+	if err := Write(path, []byte("new"), 0o600); err == nil {
+		t.Fatal("a folder was replaced")
+	}
+	if names := list(t, dir); len(names) != 1 {
+		t.Fatalf("left behind: %v", names)
+	}
+	if err := Write(filepath.Join(dir, "missing", "file"), nil, 0o600); err == nil {
+		t.Fatal("a missing folder went unnoticed")
+	}
+}
+
+func TestWriteSweepsWhatADeadProcessLeft(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "token.json")
+	old, young := path+".1.tmp", path+".2.tmp"
+	for _, name := range []string{old, young, filepath.Join(dir, "other.1.tmp")} {
+		if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	past := time.Now().Add(-time.Hour)
+	for _, name := range []string{old, filepath.Join(dir, "other.1.tmp")} {
+		if err := os.Chtimes(name, past, past); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Write(path, []byte("new"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(list(t, dir)), "[other.1.tmp token.json token.json.2.tmp]"; got != want {
+		t.Fatalf("left %s, want %s", got, want)
+	}
+}
+
+func TestAsideNeverOverwrites(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "token.json")
+	now := time.Date(2026, 11, 23, 7, 30, 0, 0, time.UTC)
+	for _, content := range []string{"one", "two"} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		name, err := Aside(path, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := os.ReadFile(name); string(got) != content {
+			t.Fatalf("%s holds %q, want %q", name, got, content)
+		}
+	}
+	if got, want := fmt.Sprint(list(t, dir)), "[token.json.unreadable-20261123T073000Z token.json.unreadable-20261123T073000Z-2]"; got != want {
+		t.Fatalf("names %s, want %s", got, want)
+	}
+}
+
+// TestKilledWhileWriting kills a process that writes without pause; what stands in the file is whole each time.
+func TestKilledWhileWriting(t *testing.T) {
+	if path := os.Getenv("ATOMICFILE_TEST_WRITE"); path != "" {
+		for i := 0; ; i++ {
+			content := bytes.Repeat([]byte{byte('a' + i%26)}, 64<<10)
+			if err := Write(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	path := filepath.Join(t.TempDir(), "file")
+	for round := range 10 {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledWhileWriting$")
+		cmd.Env = append(os.Environ(), "ATOMICFILE_TEST_WRITE="+path)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitForFile(t, path)
+		<-time.After(time.Duration(1+round*3) * time.Millisecond)
+		cmd.Process.Kill()
+		cmd.Wait()
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 64<<10 || strings.Trim(string(got), string(got[:1])) != "" {
+			t.Fatalf("round %d: torn content of %d bytes", round, len(got))
+		}
+		os.Remove(path)
+	}
+}
+
+func waitForFile(t *testing.T, path string) {
+	t.Helper()
+	for range 2000 {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	t.Fatal("the child wrote nothing")
+}
+
+func list(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}

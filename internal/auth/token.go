@@ -1,0 +1,172 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Token is one person's authorization. It prints without its secrets.
+type Token struct {
+	Provider       string
+	Account        string // the person's stable id at the service; empty where not known
+	Access         string
+	Refresh        string
+	Expiry         time.Time // of Access; zero where not known
+	Scopes         []string  // nil where not known
+	RefreshExpires time.Time // of Refresh; zero where no end is known
+	Authorized     time.Time // when the person consented; zero where not known
+	SavedAt        time.Time // when these tokens were received
+}
+
+// Empty reports whether there is nothing to ask with.
+func (t Token) Empty() bool { return t.Access == "" && t.Refresh == "" }
+
+// LogValue tells what may stand in a log.
+func (t Token) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("provider", t.Provider),
+		slog.String("account", Mask(t.Account)),
+		slog.Bool("access", t.Access != ""),
+		slog.Bool("refresh", t.Refresh != ""),
+		slog.Time("expiry", t.Expiry),
+		slog.Time("refresh_expires", t.RefreshExpires),
+	)
+}
+
+// String implements fmt.Stringer without the secrets.
+func (t Token) String() string { return "auth.Token" + t.LogValue().String() }
+
+// GoString implements fmt.GoStringer without the secrets.
+func (t Token) GoString() string { return t.String() }
+
+// Mask shortens an account's id so that it can be recognised but not used.
+func Mask(id string) string {
+	switch r := []rune(id); {
+	case len(r) == 0:
+		return "unknown"
+	case len(r) < 6:
+		return "…"
+	case len(r) < 12:
+		return string(r[:2]) + "…" + string(r[len(r)-2:])
+	default:
+		return string(r[:3]) + "…" + string(r[len(r)-3:])
+	}
+}
+
+// life returns how long Access lives from its arrival; 0 where not known.
+func (t Token) life() time.Duration {
+	if t.Expiry.IsZero() || t.SavedAt.IsZero() {
+		return 0
+	}
+	return t.Expiry.Sub(t.SavedAt)
+}
+
+// tokenForm is the token file. The first two keys are those of the Python project too, so that it can go on with our file.
+type tokenForm struct {
+	AccessToken    string    `json:"access_token"`
+	RefreshToken   string    `json:"refresh_token"`
+	Provider       string    `json:"provider,omitempty"`
+	Account        string    `json:"account,omitempty"`
+	Expiry         time.Time `json:"expiry,omitzero"`
+	Scopes         []string  `json:"scopes,omitempty"`
+	RefreshExpires time.Time `json:"refresh_expires,omitzero"`
+	Authorized     time.Time `json:"authorized,omitzero"`
+	SavedAt        time.Time `json:"saved_at,omitzero"`
+}
+
+func encodeToken(t Token) ([]byte, error) {
+	b, err := json.MarshalIndent(tokenForm{
+		AccessToken: t.Access, RefreshToken: t.Refresh, Provider: t.Provider, Account: t.Account,
+		Expiry: t.Expiry.UTC(), Scopes: t.Scopes, RefreshExpires: t.RefreshExpires.UTC(),
+		Authorized: t.Authorized.UTC(), SavedAt: t.SavedAt.UTC(),
+	}, "", "  ")
+	if err != nil {
+		return nil, errors.New("encoding the token file: a time is out of range")
+	}
+	return append(b, '\n'), nil
+}
+
+// decodeToken reads our own form and both forms of the Python project: {"access_token","refresh_token"}, and the newer one with
+// provider, saved_at_utc and expires_in beside them. Only the two tokens have to be right: a refresh token is worth more than a
+// well-formed date. Its errors quote nothing of the file.
+func decodeToken(data []byte) (Token, error) {
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(data, &m); err != nil {
+		return Token{}, errors.New("not a JSON object")
+	}
+	t := Token{
+		Provider: text(m["provider"]), Account: text(m["account"]),
+		Access: text(m["access_token"]), Refresh: text(m["refresh_token"]),
+		Expiry: instant(m["expiry"]), RefreshExpires: instant(m["refresh_expires"]),
+		Authorized: instant(m["authorized"]), SavedAt: instant(m["saved_at"]),
+	}
+	json.Unmarshal(m["scopes"], &t.Scopes)
+	if t.SavedAt.IsZero() {
+		t.SavedAt = instant(m["saved_at_utc"])
+	}
+	if in := seconds(m["expires_in"]); t.Expiry.IsZero() && in > 0 && !t.SavedAt.IsZero() {
+		t.Expiry = t.SavedAt.Add(in)
+	}
+	if t.Empty() {
+		return Token{}, errors.New("neither an access token nor a refresh token in it")
+	}
+	for _, s := range []string{t.Access, t.Refresh} {
+		if err := checkToken(s); err != nil {
+			return Token{}, err
+		}
+	}
+	return t, nil
+}
+
+// checkToken refuses what cannot be sent in a header.
+func checkToken(s string) error {
+	if i := strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }); i >= 0 {
+		return fmt.Errorf("a token with a character that cannot be sent, at position %d", i)
+	}
+	return nil
+}
+
+func text(raw json.RawMessage) string {
+	var s string
+	json.Unmarshal(raw, &s)
+	return s
+}
+
+// instant reads a time with or without zone; without one it is UTC.
+func instant(raw json.RawMessage) time.Time {
+	s := text(raw)
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00"} {
+		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1970 && t.Year() < 10000 {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
+}
+
+// seconds reads a number, as such or as a string; 0 where it is none or absurd.
+func seconds(raw json.RawMessage) time.Duration {
+	var v any
+	json.Unmarshal(raw, &v)
+	return secondsOf(v)
+}
+
+func secondsOf(v any) time.Duration {
+	var f float64
+	switch v := v.(type) {
+	case float64:
+		f = v
+	case string:
+		f, _ = strconv.ParseFloat(v, 64)
+	}
+	const tenYears = 10 * 366 * 86400
+	if math.IsNaN(f) || f <= 0 {
+		return 0
+	}
+	return time.Duration(min(f, tenYears) * float64(time.Second))
+}
