@@ -25,6 +25,17 @@ type Deleter interface {
 	Delete(ctx context.Context, tombs []Tombstone) error
 }
 
+// A Preparer can make a batch ready for sending (encode, compress) while another one is on its way. Prepare may run in another
+// goroutine than Write; the blocks must not change until the batch is written or given up.
+type Preparer interface {
+	Prepare(blocks []Points) Prepared
+}
+
+// Prepared is a batch made ready. Write is called once and answers as a Sink's Write does.
+type Prepared interface {
+	Write(ctx context.Context) error
+}
+
 // A Prober can tell whether a sample is there: so an emptied database is noticed.
 type Prober interface {
 	Holds(ctx context.Context, p Points) (bool, error)

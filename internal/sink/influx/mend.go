@@ -1,0 +1,190 @@
+package influx
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
+)
+
+// send writes the parts until all that can be stored is: what the database will not take is left out and noted, the rest is
+// sent again. It ends because every round leaves out at least one field or sample. body holds the parts encoded and is freed.
+func (s *Sink) send(ctx context.Context, parts []part, body *buffer, refused *refusals) error {
+	created := false
+	for {
+		if body.count == 0 {
+			s.free(body)
+			return nil
+		}
+		v, err := s.post(ctx, body.body.Bytes())
+		if err != nil {
+			// The transport may still be reading the body: let the collector have it.
+			return err
+		}
+		if v.kind == stored {
+			s.free(body)
+			return nil
+		}
+		s.free(body)
+		switch v.kind {
+		case conflict:
+			if !s.strip(parts, v, refused) {
+				return s.divide(ctx, parts, v, refused)
+			}
+		case beyond:
+			if parts = s.dropOldest(parts, v, refused); parts == nil {
+				return v.err
+			}
+		case noDatabase:
+			if created {
+				return v.err
+			}
+			if err := s.create(ctx); err != nil {
+				return &sink.Error{Status: v.err.Status, Hint: v.err.Hint, Err: fmt.Errorf("creating database %q: %w", s.cfg.Database, err)}
+			}
+			created = true
+		case tooLarge, unreadable:
+			return s.divide(ctx, parts, v, refused)
+		default:
+			return v.err
+		}
+		body = s.encode(parts)
+	}
+}
+
+// divide finds the samples that cannot be taken by sending halves.
+func (s *Sink) divide(ctx context.Context, parts []part, v verdict, refused *refusals) error {
+	if samples(parts) > 1 {
+		first, second := halves(parts)
+		if err := s.send(ctx, first, s.encode(first), refused); err != nil {
+			return err
+		}
+		return s.send(ctx, second, s.encode(second), refused)
+	}
+	if v.kind == tooLarge {
+		return v.err
+	}
+	for _, p := range parts {
+		if p.from == p.to {
+			continue
+		}
+		r := sink.Rejection{Series: p.Block.Series, Reason: v.reason,
+			Hint: "The database cannot read or will not hold these samples; all others are in. If a limit of the database is named (max-series-per-database, max-values-per-tag), raise it, then run: fitbit-fetch replay."}
+		include(&r, p.Block.Times[p.from])
+		refused.add(r)
+	}
+	return nil
+}
+
+// strip leaves the field the verdict names out of all samples of its measurement. It reports whether there was any.
+func (s *Sink) strip(parts []part, v verdict, refused *refusals) bool {
+	var found []sink.Rejection
+	for i := range parts {
+		p := &parts[i]
+		row := s.row(*p)
+		if lineproto.Clean(row.Measurement) != v.measurement {
+			continue
+		}
+		f := slices.IndexFunc(row.Fields, func(f metric.Field) bool { return lineproto.Clean(f.Key) == v.field })
+		if f < 0 || p.omit&(1<<f) != 0 {
+			continue
+		}
+		p.omit |= 1 << f
+		r := sink.Rejection{Series: row.ID, Field: row.Fields[f].Key, Reason: v.reason, Hint: s.conflictHint(v)}
+		for j := p.from; j < p.to; j++ {
+			if lineproto.Storable(row.Fields[f].Kind, p.Block.Values[f][j]) {
+				include(&r, p.Block.Times[j])
+			}
+		}
+		if r.Count > 0 {
+			found = append(found, r)
+		}
+	}
+	for _, r := range found {
+		refused.add(r)
+	}
+	return len(found) > 0
+}
+
+// dropOldest leaves out the samples that lie before the retention policy: as many of the oldest as the verdict counts. It
+// returns nil when there is nothing to leave out.
+func (s *Sink) dropOldest(parts []part, v verdict, refused *refusals) []part {
+	var times []int64
+	for _, p := range parts {
+		times = append(times, p.Block.Times[p.from:p.to]...)
+	}
+	if v.dropped == 0 || len(times) == 0 {
+		return nil
+	}
+	slices.Sort(times)
+	cut := times[min(v.dropped, len(times))-1]
+	kept := make([]part, 0, len(parts))
+	for _, p := range parts {
+		r := sink.Rejection{Series: p.Block.Series, Reason: v.reason, Hint: fmt.Sprintf(
+			"Database %q keeps its points only for a time (its retention policy). To have older ones too: ALTER RETENTION POLICY %s ON %s DURATION INF, then run: fitbit-fetch replay.",
+			s.cfg.Database, quoteName(orElse(s.cfg.RetentionPolicy, "autogen")), quoteName(s.cfg.Database))}
+		for p.from < p.to && p.Block.Times[p.from] <= cut {
+			include(&r, p.Block.Times[p.from])
+			p.from++
+		}
+		if r.Count > 0 {
+			refused.add(r)
+		}
+		kept = append(kept, p)
+	}
+	return kept
+}
+
+// conflictHint names the cure for a field that the database holds with another type.
+func (s *Sink) conflictHint(v verdict) string {
+	m, f := quoteName(v.measurement), quoteName(v.field)
+	hint := fmt.Sprintf("Another program wrote field %s of measurement %s as %s; here it is %s, and InfluxDB keeps the first type. Either deliver into a database of its own, or ", f, m, v.have, v.sent)
+	if v.have == "string" || v.have == "boolean" {
+		return hint + fmt.Sprintf("keep the old values under another name (SELECT * INTO %s FROM %s GROUP BY *), then DROP MEASUREMENT %s, then run: fitbit-fetch replay.", quoteName(v.measurement+"_old"), m, m)
+	}
+	copied := quoteName(v.measurement + "_copy")
+	return hint + fmt.Sprintf("change the type: SELECT %s::%s AS %s INTO %s FROM %s GROUP BY *; DROP MEASUREMENT %s; SELECT %s INTO %s FROM %s GROUP BY *; then run: fitbit-fetch replay. Name the measurement's other fields in both SELECTs too.", f, v.sent, f, copied, m, m, f, m, copied)
+}
+
+// refusals gathers what will never be taken: one entry per series, field and reason.
+type refusals struct {
+	items []sink.Rejection
+}
+
+func (r *refusals) add(n sink.Rejection) {
+	i := slices.IndexFunc(r.items, func(o sink.Rejection) bool {
+		return o.Series == n.Series && o.Field == n.Field && o.Reason == n.Reason
+	})
+	if i < 0 {
+		r.items = append(r.items, n)
+		return
+	}
+	o := &r.items[i]
+	o.Count += n.Count
+	if n.First.Before(o.First) {
+		o.First = n.First
+	}
+	if n.Last.After(o.Last) {
+		o.Last = n.Last
+	}
+}
+
+func (r *refusals) err() error {
+	if len(r.items) == 0 {
+		return nil
+	}
+	return &sink.Rejected{Items: r.items}
+}
+
+// include counts a sample into r; samples come in ascending time.
+func include(r *sink.Rejection, t int64) {
+	r.Last = time.Unix(0, t).UTC()
+	if r.Count == 0 {
+		r.First = r.Last
+	}
+	r.Count++
+}

@@ -1,0 +1,254 @@
+package influx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	client "github.com/influxdata/influxdb1-client/v2"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
+)
+
+// Units is the setting: in which units the few fields are written that the Python project wrote in pounds, miles and °F.
+type Units string
+
+// Auto goes on in the units in which a database already holds those fields, and writes metric into any other.
+const (
+	Auto   Units = "auto"
+	Metric Units = "metric"
+	Python Units = "python"
+)
+
+// Deciding remembers what Auto found, so that a database never changes its units: neither when the first values written by
+// this program would look like somebody else's, nor when the settings of the other program change.
+type Deciding interface {
+	Load(ctx context.Context, sink string) (string, error) // empty where nothing has been decided
+	Save(ctx context.Context, sink, units string) error
+}
+
+func (s *Sink) forceUnits() error {
+	switch s.cfg.Units {
+	case Auto, "":
+		return nil
+	case Metric, Python:
+		return s.use(lineproto.Units(s.cfg.Units))
+	}
+	return fmt.Errorf("units %q: want auto, metric or python", s.cfg.Units)
+}
+
+func (s *Sink) use(u lineproto.Units) error {
+	enc, err := lineproto.New(s.cfg.Catalogue, u)
+	if err != nil {
+		return err
+	}
+	s.decided.Store(enc)
+	return nil
+}
+
+// needsUnits reports whether the parts hold a field whose units have to be known.
+func (s *Sink) needsUnits(parts []part) bool {
+	for _, p := range parts {
+		if twofold(s.row(p)) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// twofold returns the index of the row's field that has two possible units, or -1.
+func twofold(row metric.Series) int {
+	for i, f := range row.Fields {
+		if f.Python != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// decide settles the units before the first value that has two possible ones is written. The Python project asked its service
+// for en_US values, always: what it wrote is pounds and miles. What stands in the database is its work, unless it is ours:
+//
+//  1. What was decided before stays.
+//  2. A database without any such value gets metric.
+//  3. Where a value stands at an instant for which we are about to write one, the two tell by their ratio. This also finds our
+//     own values again when the archive, and with it the decision, was lost.
+//  4. Else the values are the Python project's, unless measurements are there that only we write: then metric, our default.
+//
+// Where reading is not allowed nothing can be found out; then it is metric, and the log says so.
+func (s *Sink) decide(ctx context.Context, parts []part) error {
+	if s.decided.Load() != nil || !s.needsUnits(parts) {
+		return nil
+	}
+	if s.cfg.Deciding != nil {
+		was, err := s.cfg.Deciding.Load(ctx, s.Name())
+		if err != nil {
+			return fmt.Errorf("reading the units decided for InfluxDB: %w", err)
+		}
+		if u := lineproto.Units(was); u == lineproto.Metric || u == lineproto.Python {
+			return s.use(u)
+		}
+	}
+	units, why, err := s.find(ctx, parts)
+	if err != nil {
+		return err
+	}
+	if s.cfg.Deciding != nil {
+		if err := s.cfg.Deciding.Save(ctx, s.Name(), string(units)); err != nil {
+			return fmt.Errorf("saving the units decided for InfluxDB: %w", err)
+		}
+	}
+	text := "weight in kg, distance in km, temperature difference in °C"
+	if units == lineproto.Python {
+		text = "weight in lb, distance in miles, temperature difference in °F"
+	}
+	s.cfg.Log.Info("units in InfluxDB: "+text, "units", units, "because", why, "database", s.cfg.Database)
+	return s.use(units)
+}
+
+// find looks into the database for the units of what stands there.
+func (s *Sink) find(ctx context.Context, parts []part) (lineproto.Units, string, error) {
+	filled, ours, err := s.traces(ctx)
+	switch {
+	case errors.Is(err, errForbidden):
+		s.warnOnce("cannot read the InfluxDB database to see its units; set them by hand if the Python project filled it", "database", s.cfg.Database)
+		return lineproto.Metric, "the database may not be read", nil
+	case err != nil && strings.Contains(err.Error(), "database not found"):
+		return lineproto.Metric, "the database is new", nil
+	case err != nil:
+		return "", "", err
+	case !filled:
+		return lineproto.Metric, "the database holds no such values yet", nil
+	}
+	units, err := s.compare(ctx, parts)
+	switch {
+	case err != nil:
+		return "", "", err
+	case units != "":
+		return units, "a value of the same instant stands there in them", nil
+	case ours:
+		return lineproto.Metric, "this program filled the database", nil
+	}
+	return lineproto.Python, "the Python project filled the database", nil
+}
+
+// traces reports whether the database holds values that have two possible units, and whether it holds any measurement that only
+// this program writes.
+func (s *Sink) traces(ctx context.Context) (filled, ours bool, err error) {
+	var statements []string
+	var own []bool
+	for _, row := range s.cfg.Catalogue {
+		from := quoteName(lineproto.Clean(row.Measurement))
+		if i := twofold(row); i >= 0 {
+			statements = append(statements, fmt.Sprintf("SELECT %s FROM %s LIMIT 1", quoteName(row.Fields[i].Key), from))
+			own = append(own, false)
+		} else if !row.Python {
+			statements = append(statements, fmt.Sprintf("SELECT * FROM %s LIMIT 1", from))
+			own = append(own, true)
+		}
+	}
+	results, err := s.ask(ctx, statements...)
+	if err != nil {
+		return false, false, err
+	}
+	for i, r := range results {
+		if holds(r) {
+			filled = filled || !own[i]
+			ours = ours || own[i]
+		}
+	}
+	return filled, ours, nil
+}
+
+// compare asks for what stands at the instants of the parts, and tells the units by the ratio; empty where it cannot tell.
+func (s *Sink) compare(ctx context.Context, parts []part) (lineproto.Units, error) {
+	const most = 20 // statements: the newest samples do
+	var statements []string
+	var values, factors []float64
+	for _, p := range parts {
+		i := twofold(s.row(p))
+		if i < 0 {
+			continue
+		}
+		f := s.row(p).Fields[i]
+		factor, err := lineproto.Factor(f, lineproto.Python)
+		if err != nil {
+			return "", err
+		}
+		for j := p.to - 1; j >= p.from && len(statements) < most; j-- {
+			v := p.Block.Values[i][j]
+			if !lineproto.Storable(f.Kind, v) || math.Abs(v) < 0.3 { // rounding would blur the ratio
+				continue
+			}
+			statements = append(statements, fmt.Sprintf("SELECT %s FROM %s WHERE %s", quoteName(f.Key), s.from(p.Points), s.where(p.Points, p.Block.Times[j])))
+			values, factors = append(values, v), append(factors, factor)
+		}
+	}
+	if len(statements) == 0 {
+		return "", nil
+	}
+	results, err := s.ask(ctx, statements...)
+	if err != nil {
+		return "", err
+	}
+	for i, r := range results {
+		v, ok := number(r)
+		switch ratio := v / values[i]; {
+		case !ok:
+		case near(ratio, 1):
+			return lineproto.Metric, nil
+		case near(ratio, factors[i]):
+			return lineproto.Python, nil
+		}
+	}
+	return "", nil
+}
+
+// near allows for what services round and correct; the factors themselves lie much further apart.
+func near(a, b float64) bool { return math.Abs(a/b-1) < 0.1 }
+
+// holds reports whether a result has any row.
+func holds(r client.Result) bool {
+	for _, row := range r.Series {
+		if len(row.Values) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// number returns the first value of a result of SELECT with one field.
+func number(r client.Result) (float64, bool) {
+	if !holds(r) || len(r.Series[0].Values[0]) < 2 {
+		return 0, false
+	}
+	n, ok := r.Series[0].Values[0][1].(interface{ Float64() (float64, error) })
+	if !ok {
+		return 0, false
+	}
+	v, err := n.Float64()
+	return v, err == nil
+}
+
+// Holds reports whether the newest sample of p is there.
+func (s *Sink) Holds(ctx context.Context, p sink.Points) (bool, error) {
+	if p.Block.Len() == 0 {
+		return true, nil
+	}
+	last := p.Block.Times[p.Block.Len()-1]
+	results, err := s.ask(ctx, fmt.Sprintf("SELECT * FROM %s WHERE %s LIMIT 1", s.from(p), s.where(p, last)))
+	switch {
+	case errors.Is(err, errForbidden):
+		s.warnOnce("cannot read the InfluxDB database: should it be emptied, that will not be noticed", "database", s.cfg.Database)
+		return true, nil
+	case err != nil && strings.Contains(err.Error(), "database not found"):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return holds(results[0]), nil
+}
