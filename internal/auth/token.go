@@ -142,7 +142,7 @@ func text(raw json.RawMessage) string {
 func instant(raw json.RawMessage) time.Time {
 	s := text(raw)
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00"} {
-		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1970 && t.Year() < 10000 {
+		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1970 && t.Year() < 9000 {
 			return t.UTC()
 		}
 	}
