@@ -49,6 +49,15 @@ func (c calendar) day(t time.Time) metric.Day {
 	return d
 }
 
+// DayAt returns the person's day at t.
+func DayAt(z metric.Zones, t time.Time) metric.Day { return newCalendar(z).day(t) }
+
+// Asleep reports whether t is in the quiet window.
+func Asleep(z metric.Zones, q Quiet, t time.Time) bool {
+	in, _ := newCalendar(z).quiet(t, q)
+	return in
+}
+
 // quiet reports whether t is in the window, and when that window began.
 func (c calendar) quiet(t time.Time, q Quiet) (bool, time.Time) {
 	if q.From == q.To {

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	lead      = 2 * time.Hour    // asked again before what a sync brought: values near the end of a sync still change
+	Lead      = 2 * time.Hour    // asked again before what a sync brought: values near the end of a sync still change
 	horizon   = 30 * day         // what was missed within it is made good as part of today's work, not as history
 	nearDays  = 3                // the newest days are fetched first, raw
 	blindRead = 15 * time.Minute // how often feeds are read where no device tells when it synced
@@ -156,7 +156,7 @@ func (f *field) withLead(s metric.Span) metric.Span {
 	if f.Axis == metric.Days {
 		return s // an answer for a day is final only after the day and its lead
 	}
-	back := lead
+	back := Lead
 	if f.Max > 0 {
 		back = min(back, f.Max/2)
 	}
