@@ -376,7 +376,7 @@ func TestNoClient(t *testing.T) {
 }
 
 func FuzzPaste(f *testing.F) {
-	for _, s := range []string{"", "http://localhost:8080/?code=4%2Fabc&state=x", "4/abc", "%zz", "localhost:8080/?error=x", "?code=", "1//x", "ya29.", "http://[::1", "\"http://a?code=b#_=_\""} {
+	for _, s := range []string{"", "http://localhost:8080/?code=4%2Fabc&state=x", "4/abc", "%zz", "localhost:8080/?error=x", "?code=", "1//x", "1//\x8e", "ya29.", "http://[::1", "\"http://a?code=b#_=_\""} {
 		f.Add(s)
 	}
 	c := Client{Provider: Google(), Redirect: "http://localhost:8080"}

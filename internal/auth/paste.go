@@ -40,6 +40,9 @@ func (c Client) parse(in string) (pasted, error) {
 		return pasted{}, err
 	}
 	if p := c.Provider.Prefixes.Refresh; p != "" && strings.HasPrefix(s, p) {
+		if checkToken(s) != nil {
+			return pasted{}, mistake("this refresh token is damaged", "Copy it whole and nothing else.")
+		}
 		return pasted{refresh: s}, nil
 	}
 	if host, query, ok := c.address(s); ok {
