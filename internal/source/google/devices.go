@@ -1,0 +1,100 @@
+package google
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+)
+
+const scopeSettings = "settings"
+
+// Describe implements source.Describer: the account, and as much of zone and devices as was allowed.
+func (s *Source) Describe(ctx context.Context) (source.Description, error) {
+	var d source.Description
+	identity := newForm()
+	account := identity.text("healthUserId")
+	identity.known("name", "legacyUserId")
+	r, err := s.resource(ctx, "identity", "", identity)
+	if err != nil {
+		return d, err
+	}
+	d.Account = r.texts[account]
+	if d.Account == "" {
+		return d, &source.Error{Kind: source.Bad, Feed: "identity", Hint: hintReport, Err: fmt.Errorf("%w: no healthUserId", errShape)}
+	}
+	settings := newForm()
+	zone := settings.text("timeZone")
+	settings.known("name", "utcOffset", "languageLocale", "distanceUnit", "weightUnit", "heightUnit", "temperatureUnit", "waterUnit", "swimUnit",
+		"glucoseUnit", "strideLengthWalkingType", "strideLengthRunningType", "autoStrideEnabled", "foodLanguageCode")
+	switch r, err := s.resource(ctx, "settings", scopeSettings, settings); {
+	case err == nil:
+		if _, unknown := time.LoadLocation(r.texts[zone]); unknown == nil {
+			d.Zone = r.texts[zone]
+		}
+	case !left(err):
+		return d, err
+	}
+	if d.Devices, err = s.Devices(ctx); left(err) {
+		err = nil
+	}
+	return d, err
+}
+
+// left reports whether err only means that one thing is not given.
+func left(err error) bool {
+	var e *source.Error
+	return errors.As(err, &e) && (e.Kind == source.Denied || e.Kind == source.Bad)
+}
+
+// resource reads one object below users/me.
+func (s *Source) resource(ctx context.Context, name, scope string, f *form) (*record, error) {
+	path := "/v4/users/me/" + name
+	w := walker{rec: f.record(), notes: &notes{}}
+	_, err := s.ask(ctx, question{feed: name, method: http.MethodGet, path: path, shown: path, query: url.Values{"prettyPrint": {"false"}}, scope: scope},
+		func(b *body) error {
+			dec, err := b.json()
+			if err != nil {
+				return err
+			}
+			w.dec = dec
+			if err := w.object(f.root); err != nil {
+				return err
+			}
+			return b.end()
+		})
+	w.notes.hand(&s.surprises, name, s.cfg.Now())
+	return w.rec, err
+}
+
+// Devices implements source.Describer.
+func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
+	f := newForm()
+	name, kind := f.text("name"), f.word("deviceType", []string{"TRACKER", "SCALE", "DEVICE_TYPE_UNSPECIFIED"})
+	status, level := f.word("batteryStatus", []string{"Empty", "Low", "Medium", "High"}), f.number("batteryLevel")
+	sync, version := f.instant("lastSyncTime"), f.text("deviceVersion")
+	f.known("macAddress", "features")
+	var out []metric.Device
+	path := "/v4/users/me/pairedDevices"
+	l := &listing{s: s, feed: "devices", form: f, name: "pairedDevices", token: getToken, each: func(r *record) error {
+		d := metric.Device{ID: id(r.texts[name]), Name: r.texts[version], Tracker: r.words[kind] == 0, Battery: r.numbers[level]}
+		if !metric.Present(d.Battery) && r.words[status] == 0 { // a level of 0 is left out
+			d.Battery = 0
+		}
+		if t := r.times[sync]; t != 0 {
+			d.LastSync = at(t)
+		}
+		out = append(out, d)
+		return nil
+	}}
+	l.first = question{feed: "devices", method: http.MethodGet, path: path, shown: path, query: url.Values{"pageSize": {"100"}, "prettyPrint": {"false"}}, scope: scopeSettings}
+	if err := l.run(ctx); err != nil {
+		return nil, err
+	}
+	return out, nil
+}

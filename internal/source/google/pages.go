@@ -1,0 +1,282 @@
+package google
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+)
+
+const maxPages = 500
+
+// errPaging is a list that does not end.
+var errPaging = errors.New("the list of pages does not end")
+
+// A listing reads all pages of one question, point by point.
+type listing struct {
+	s      *Source
+	feed   string
+	form   *form
+	name   string // of the array of points in the answer
+	each   func(*record) error
+	done   func() bool // where set: the rest of the pages is not needed
+	first  question
+	token  func(*question, string) // puts the token of the next page into the question
+	mask   string                  // partial-response mask; empty for none
+	cost   int                     // requests made
+	points int
+	seen   int // points that carried their value
+}
+
+// run reads page by page until there is none left. A mask that the service does not take is dropped for good.
+func (l *listing) run(ctx context.Context) error {
+	if l.mask == "" || l.s.unmasked.Load() {
+		return l.read(ctx, l.first)
+	}
+	masked := l.first
+	masked.query = cloned(masked.query)
+	masked.query.Set("fields", l.mask)
+	err := l.read(ctx, masked)
+	if l.seen > 0 {
+		l.s.masks.Store(true)
+	}
+	refused := refusedMask(err)
+	if !refused && (err != nil || l.points == 0 || l.s.masks.Load()) {
+		return err
+	}
+	l.points, l.seen = 0, 0
+	if err := l.read(ctx, l.first); err != nil {
+		return err
+	}
+	if refused || l.seen > 0 {
+		l.s.unmasked.Store(true)
+		l.s.cfg.Log.Info("the service does not take masks: whole answers are asked from now on", "feed", l.feed)
+	}
+	return nil
+}
+
+// refusedMask reports whether err may be the refusal of a mask. Nothing has been read then.
+func refusedMask(err error) bool {
+	var e *source.Error
+	return errors.As(err, &e) && e.Status == http.StatusBadRequest && e.Kind != source.Auth
+}
+
+func (l *listing) read(ctx context.Context, q question) error {
+	page := pageReader{listing: l, w: walker{rec: l.form.record(), notes: &notes{}}}
+	defer func() { page.w.notes.hand(&l.s.surprises, l.feed, l.s.cfg.Now()) }()
+	used := map[string]bool{}
+	for range maxPages {
+		cost, err := l.s.ask(ctx, q, page.read)
+		l.cost += cost
+		if err != nil {
+			return err
+		}
+		if page.token == "" || l.done != nil && l.done() {
+			return nil
+		}
+		if used[page.token] {
+			return l.endless("a page's token came again")
+		}
+		used[page.token] = true
+		l.token(&q, page.token)
+	}
+	return l.endless(fmt.Sprintf("more than %d pages", maxPages))
+}
+
+func (l *listing) endless(why string) error {
+	return &source.Error{Kind: source.Bad, Feed: l.feed, Hint: hintReport, Err: fmt.Errorf("%w: %s", errPaging, why)}
+}
+
+// A pageReader reads one page.
+type pageReader struct {
+	*listing
+	w     walker
+	token string
+}
+
+// read takes {"<name>":[…],"nextPageToken":"…"}. An answer that holds something else instead of the list is not an empty one.
+func (p *pageReader) read(b *body) error {
+	dec, err := b.json()
+	if err != nil {
+		return err
+	}
+	p.w.dec, p.token = dec, ""
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	list, other := false, ""
+	for dec.PeekKind() != '}' {
+		name, err := p.w.memberName()
+		if err != nil {
+			return err
+		}
+		switch string(name) {
+		case p.name:
+			list = true
+			err = p.array(b, dec)
+		case "nextPageToken":
+			p.token, err = p.w.optionalText()
+		default:
+			other = clip(string(name), 64)
+			p.w.notes.add(MemberUnknown, "", name)
+			err = dec.SkipValue()
+		}
+		if err != nil {
+			return err
+		}
+		b.next()
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	if !list && other != "" {
+		return fmt.Errorf("%w: no %s in it", errShape, p.name)
+	}
+	return b.end()
+}
+
+// array reads the points.
+func (p *pageReader) array(b *body, dec *jsontext.Decoder) error {
+	switch k := dec.PeekKind(); k {
+	case 'n':
+		return dec.SkipValue()
+	case '[':
+	case 0:
+		_, err := dec.ReadToken()
+		return err
+	default:
+		return fmt.Errorf("%w: %s is %s, not an array", errShape, p.name, kindWord(k))
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	rec := p.w.rec
+	for dec.PeekKind() != ']' {
+		rec.clear()
+		if err := p.w.object(p.form.root); err != nil {
+			return err
+		}
+		p.points++
+		if rec.seen {
+			p.seen++
+		}
+		if err := p.each(rec); err != nil {
+			return err
+		}
+		b.next()
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// optionalText reads a string or null.
+func (w *walker) optionalText() (string, error) {
+	switch k := w.dec.PeekKind(); k {
+	case 'n':
+		return "", w.dec.SkipValue()
+	case '"', 0:
+		t, err := w.dec.ReadToken()
+		if err != nil {
+			return "", err
+		}
+		return t.String(), nil
+	default:
+		return "", fmt.Errorf("%w: a page's token is %s", errShape, kindWord(k))
+	}
+}
+
+func cloned(v url.Values) url.Values {
+	out := make(url.Values, len(v)+1)
+	for k, s := range v {
+		out[k] = s
+	}
+	return out
+}
+
+// points is the address of a data type's points.
+func points(typ string) string { return "/v4/users/me/dataTypes/" + typ + "/dataPoints" }
+
+// get is a question by list or reconcile. An empty filter asks for everything.
+func (f *feed) get(op Operation, filter string, size int) question {
+	path := points(f.Type)
+	if op == Reconcile {
+		path += ":reconcile"
+	}
+	q := url.Values{"pageSize": {strconv.Itoa(size)}, "prettyPrint": {"false"}}
+	if filter != "" {
+		q.Set("filter", filter)
+	}
+	return question{feed: f.Feed.ID, method: http.MethodGet, path: path, shown: path, query: q, scope: f.Scope}
+}
+
+func getToken(q *question, token string) {
+	q.query = cloned(q.query)
+	q.query.Set("pageToken", token)
+}
+
+// A rollUpBody is the request of rollUp and dailyRollUp.
+type rollUpBody struct {
+	Range struct {
+		Start     *civil `json:"start,omitempty"`
+		End       *civil `json:"end,omitempty"`
+		StartTime string `json:"startTime,omitempty"`
+		EndTime   string `json:"endTime,omitempty"`
+	} `json:"range"`
+	WindowSize     string `json:"windowSize,omitempty"`
+	WindowSizeDays int    `json:"windowSizeDays,omitempty"`
+	PageSize       int    `json:"pageSize"`
+	Family         string `json:"dataSourceFamily,omitempty"`
+	PageToken      string `json:"pageToken,omitempty"`
+}
+
+type civil struct {
+	Date struct {
+		Year  int `json:"year"`
+		Month int `json:"month"`
+		Day   int `json:"day"`
+	} `json:"date"`
+}
+
+func civilOf(t time.Time) *civil {
+	c := &civil{}
+	c.Date.Year, c.Date.Month, c.Date.Day = t.Year(), int(t.Month()), t.Day()
+	return c
+}
+
+// post is a question by rollUp or dailyRollUp, and what puts a page's token into it.
+func (f *feed) post(span metric.Span, size int, family string) (question, func(*question, string)) {
+	body := rollUpBody{PageSize: size}
+	if f.Op == DailyRollUp {
+		body.Range.Start, body.Range.End = civilOf(span.Start), civilOf(span.End)
+		body.WindowSizeDays, body.Family = 1, family
+	} else {
+		body.Range.StartTime, body.Range.EndTime = rfc3339(span.Start), rfc3339(span.End)
+		body.WindowSize = "60s"
+	}
+	path := points(f.Type) + ":" + f.Op.String()
+	q := question{feed: f.Feed.ID, method: http.MethodPost, path: path, shown: path, query: url.Values{"prettyPrint": {"false"}},
+		body: encode(body), scope: f.Scope}
+	return q, func(q *question, token string) {
+		body.PageToken = token
+		q.body = encode(body)
+	}
+}
+
+func encode(body rollUpBody) []byte {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // numbers and strings only
+	}
+	return text
+}
+
+func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

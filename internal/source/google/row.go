@@ -1,0 +1,256 @@
+package google
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// Operation is one of the service's ways to read a data type.
+type Operation uint8
+
+const (
+	Reconcile   Operation = iota // merged over all sources: what the phone app shows
+	List                         // every source separately, newest first
+	RollUp                       // windows of physical time
+	DailyRollUp                  // days of the person's calendar
+	Tcx                          // the track of one workout
+)
+
+func (o Operation) String() string {
+	return [...]string{"reconcile", "list", "rollUp", "dailyRollUp", "exportExerciseTcx"}[o]
+}
+
+// Shape says where a point of a data type keeps its time. The roll-ups keep theirs in one place, whatever the type.
+type Shape uint8
+
+const (
+	Sample   Shape = iota // sampleTime.physicalTime
+	Interval              // interval.startTime
+	Daily                 // date
+)
+
+// A Row is one feed: what is asked, and what is read of the answer. For a metric of a known shape a row here and a row in the
+// catalogue are all there is to write.
+type Row struct {
+	Feed  metric.Feed
+	Type  string // data type id, as in the address: kebab-case
+	Op    Operation
+	Shape Shape // of Reconcile and List
+	Read  []Selector
+	Known []string // members of the type's object that are left alone, besides its time
+	Scope string   // the permission it needs, without prefix and .readonly
+	Mask  bool     // many points: ask for the members that are read only
+
+	fetch   fetchFunc // where the shape is not a common one
+	after   afterFunc // what is made of the answer besides
+	instead *Row      // asked where the service refuses the operation
+}
+
+// A Selector fills one field of one series.
+type Selector struct {
+	Series metric.ID // the feed's first where empty
+	Field  string    // key of the field
+	Path   string    // inside the type's object: "a.b", "a + b", "a - b", or an element of an array by its word: "a[key=WORD].b"
+	Per    float64   // the value is divided by it; 0 is 1
+	Digits int       // decimals to round to; 0 for none. Integer fields are always rounded
+	Zero   bool      // a number left out of an object that is there is 0; else it is missing
+	Time   bool      // the value is a duration, in seconds
+}
+
+// A feed is a row made ready.
+type feed struct {
+	Row
+	member string // the type's object in an answer: lowerCamelCase
+	series []metric.Series
+	form   *form
+	when   int // slot of the instant; -1 for calendar days
+	date   [3]int
+	cols   [][]column // by series, by field
+	other  *feed      // asked where the service refuses the operation
+}
+
+type column struct {
+	terms  []term
+	per    float64
+	digits int
+	zero   bool
+	whole  bool
+}
+
+type term struct {
+	slot  int
+	minus bool
+}
+
+// compile makes a row ready, or says what is wrong with it.
+func compile(r Row, cat metric.Catalogue) (*feed, error) {
+	f := &feed{Row: r, member: camel(r.Type), form: newForm(), when: -1}
+	for _, id := range r.Feed.Series {
+		s, ok := cat.Lookup(id)
+		if !ok {
+			return nil, fmt.Errorf("feed %s: no series %q in the catalogue", r.Feed.ID, id)
+		}
+		f.series = append(f.series, s)
+		f.cols = append(f.cols, make([]column, len(s.Fields)))
+	}
+	f.form.known("name", "dataPointName", "dataSource")
+	f.form.at(f.member).slot = valueObject
+	f.time()
+	for _, k := range r.Known {
+		f.form.known(f.member + "." + k)
+	}
+	for _, sel := range r.Read {
+		if err := f.selects(sel); err != nil {
+			return nil, fmt.Errorf("feed %s: %w", r.Feed.ID, err)
+		}
+	}
+	if r.instead == nil {
+		return f, nil
+	}
+	other := *r.instead
+	other.Feed, other.Scope = r.Feed, r.Scope
+	var err error
+	f.other, err = compile(other, cat)
+	return f, err
+}
+
+// time names the members that tell a point's time.
+func (f *feed) time() {
+	day := func(path string) {
+		for i, part := range []string{"year", "month", "day"} {
+			f.date[i] = f.form.number(path + "." + part)
+		}
+	}
+	switch {
+	case f.Op == RollUp:
+		f.when = f.form.instant("startTime")
+		f.form.known("endTime")
+	case f.Op == DailyRollUp:
+		day("civilStartTime.date")
+		f.form.known("civilStartTime.time", "civilEndTime")
+	case f.Shape == Daily:
+		day(f.member + ".date")
+	case f.Shape == Sample:
+		at := f.member + ".sampleTime."
+		f.when = f.form.instant(at + "physicalTime")
+		f.form.known(at+"utcOffset", at+"civilTime")
+	case f.Shape == Interval:
+		at := f.member + ".interval."
+		f.when = f.form.instant(at + "startTime")
+		f.form.known(at+"endTime", at+"startUtcOffset", at+"endUtcOffset", at+"civilStartTime", at+"civilEndTime")
+	}
+}
+
+// selects adds one selector.
+func (f *feed) selects(sel Selector) error {
+	at := 0
+	if sel.Series != "" {
+		at = slices.Index(f.Feed.Series, sel.Series)
+	}
+	if at < 0 || at >= len(f.series) {
+		return fmt.Errorf("selector of %q: the feed does not answer for that series", sel.Series)
+	}
+	field := f.series[at].Field(sel.Field)
+	if field < 0 {
+		return fmt.Errorf("series %s has no field %q", f.series[at].ID, sel.Field)
+	}
+	col := column{per: sel.Per, digits: sel.Digits, zero: sel.Zero, whole: f.series[at].Fields[field].Kind == metric.Int}
+	if col.per == 0 {
+		col.per = 1
+	}
+	minus := false
+	for word := range strings.FieldsSeq(sel.Path) {
+		switch word {
+		case "+", "-":
+			minus = word == "-"
+		default:
+			col.terms = append(col.terms, term{f.slot(word, sel.Time), minus})
+		}
+	}
+	if len(col.terms) == 0 {
+		return fmt.Errorf("selector of %q has no path", sel.Field)
+	}
+	f.cols[at][field] = col
+	return nil
+}
+
+// slot returns the slot of one path inside the type's object.
+func (f *feed) slot(path string, duration bool) int {
+	number := f.form.number
+	if duration {
+		number = f.form.seconds
+	}
+	list, rest, found := strings.Cut(path, "[")
+	if !found {
+		return number(f.member + "." + path)
+	}
+	choice, leaf, _ := strings.Cut(rest, "].")
+	name, want, _ := strings.Cut(choice, "=")
+	list = f.member + "." + list
+	words, key := f.words(list+"[]."+name, want), f.form.at(list+"[]."+name)
+	value, sum := number(list+"[]."+leaf), f.form.scratch()
+	f.form.list(list, func(r *record) {
+		if !metric.Present(r.numbers[sum]) { // an element left out is 0 where there is any
+			r.numbers[sum] = 0
+		}
+		if w := r.words[words]; w >= 0 && key.word[w] == want && metric.Present(r.numbers[value]) {
+			r.numbers[sum] += r.numbers[value]
+		}
+	})
+	return sum
+}
+
+// words makes want one of the words known at path.
+func (f *feed) words(path, want string) int {
+	slot := f.form.word(path, f.form.at(path).word)
+	if m := f.form.at(path); !slices.Contains(m.word, want) {
+		m.word = append(m.word, want)
+	}
+	return slot
+}
+
+// value computes a field from a record.
+func (c *column) value(r *record) float64 {
+	if len(c.terms) == 0 {
+		return metric.Absent()
+	}
+	sum := 0.0
+	for _, t := range c.terms {
+		v := r.numbers[t.slot]
+		if !metric.Present(v) {
+			if !c.zero || !r.seen {
+				return metric.Absent()
+			}
+			v = 0
+		}
+		if t.minus {
+			v = -v
+		}
+		sum += v
+	}
+	sum /= c.per
+	switch {
+	case c.whole:
+		return math.Round(sum)
+	case c.digits > 0:
+		p := math.Pow10(c.digits)
+		return math.Round(sum*p) / p
+	}
+	return sum
+}
+
+// camel turns a data type's id into the name of its JSON member.
+func camel(id string) string {
+	parts := strings.Split(id, "-")
+	for i, p := range parts[1:] {
+		parts[i+1] = strings.ToUpper(p[:1]) + p[1:]
+	}
+	return strings.Join(parts, "")
+}
+
+// snake turns a data type's id into its name in filters.
+func snake(id string) string { return strings.ReplaceAll(id, "-", "_") }

@@ -1,0 +1,226 @@
+package google
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+)
+
+type fetchFunc func(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error
+type afterFunc func(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error
+
+// fetchSamples reads a feed of one of the common shapes, in as many pieces as its longest span makes necessary.
+func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
+	blocks := f.blocks(req.Device)
+	for _, span := range pieces(req.Span, f.Feed.Max) {
+		l := s.listing(f, req, span, blocks)
+		err := l.run(ctx)
+		batch.Requests += l.cost
+		if err != nil {
+			return err
+		}
+		if l.seen == 0 && l.points > 0 && (f.Op == Reconcile || f.Op == List) {
+			return &source.Error{Kind: source.Bad, Feed: f.Feed.ID, Hint: hintReport, Err: fmt.Errorf("%w: no point carries %s", errShape, f.member)}
+		}
+	}
+	batch.Blocks = tidied(blocks)
+	return nil
+}
+
+// blocks returns an empty block for each series.
+func (f *feed) blocks(device string) []metric.Block {
+	out := make([]metric.Block, len(f.series))
+	for i, series := range f.series {
+		out[i] = metric.Block{Series: series.ID, Values: make([][]float64, len(series.Fields))}
+		if !series.NoDevice {
+			out[i].Device = device
+		}
+	}
+	return out
+}
+
+// listing is the question for one piece of a request.
+func (s *Source) listing(f *feed, req metric.Request, span metric.Span, blocks []metric.Block) *listing {
+	l := &listing{s: s, feed: f.Feed.ID, form: f.form, name: "dataPoints", token: getToken, each: f.instants(span, blocks)}
+	if f.when < 0 {
+		l.each = f.days(span, req.Zones, blocks)
+	}
+	if f.Op == RollUp || f.Op == DailyRollUp {
+		l.name = "rollupDataPoints"
+		l.first, l.token = f.post(span, s.pageSize(f), s.cfg.Family)
+	} else {
+		l.first = f.get(f.Op, f.filter(span), s.pageSize(f))
+	}
+	if f.Mask && !s.whole(f, span) {
+		l.mask = "nextPageToken," + l.name + "(" + f.form.root.mask() + ")"
+	}
+	return l
+}
+
+// instants puts points at their instant.
+func (f *feed) instants(span metric.Span, blocks []metric.Block) func(*record) error {
+	from, to := span.Start.UnixNano(), span.End.UnixNano()
+	return func(r *record) error {
+		if !r.seen {
+			return nil
+		}
+		t := r.times[f.when]
+		if t == 0 {
+			return fmt.Errorf("%w: a point of %s has no time", errShape, f.Type)
+		}
+		if t >= from && t < to {
+			f.put(r, t, blocks)
+		}
+		return nil
+	}
+}
+
+// days puts points at the midnight that begins their day.
+func (f *feed) days(span metric.Span, zones metric.Zones, blocks []metric.Block) func(*record) error {
+	first, last := span.Days()
+	return func(r *record) error {
+		if !r.seen {
+			return nil
+		}
+		day, ok := dayOf(r.numbers[f.date[0]], r.numbers[f.date[1]], r.numbers[f.date[2]])
+		if !ok {
+			return fmt.Errorf("%w: a point of %s has no date", errShape, f.Type)
+		}
+		if day >= first && day <= last {
+			f.put(r, zones.Midnight(day).UnixNano(), blocks)
+		}
+		return nil
+	}
+}
+
+func dayOf(y, m, d float64) (metric.Day, bool) {
+	if !(y >= minYear && y <= maxYear && m >= 1 && m <= 12 && d >= 1 && d <= 31) {
+		return 0, false
+	}
+	return metric.DayOf(time.Date(int(y), time.Month(m), int(d), 0, 0, 0, 0, time.UTC)), true
+}
+
+// put appends a record's values to the blocks. Where a series has no value at all in it there is no sample.
+func (f *feed) put(r *record, t int64, blocks []metric.Block) {
+	for i := range blocks {
+		b := &blocks[i]
+		any := false
+		for j := range f.cols[i] {
+			v := f.cols[i][j].value(r)
+			b.Values[j] = append(b.Values[j], v)
+			any = any || metric.Present(v)
+		}
+		if any {
+			b.Times = append(b.Times, t)
+			continue
+		}
+		for j := range b.Values {
+			b.Values[j] = b.Values[j][:len(b.Times)]
+		}
+	}
+}
+
+// filter is the question's range in the service's grammar: >= and < only.
+func (f *feed) filter(span metric.Span) string {
+	name := snake(f.Type)
+	if f.when < 0 {
+		return between(name+".date", span.Start.Format(time.DateOnly), span.End.Format(time.DateOnly))
+	}
+	if f.Shape == Interval {
+		return between(name+".interval.start_time", rfc3339(span.Start), rfc3339(span.End))
+	}
+	return between(name+".sample_time.physical_time", rfc3339(span.Start), rfc3339(span.End))
+}
+
+func between(member, from, to string) string {
+	return fmt.Sprintf("%s >= %q AND %s < %q", member, from, member, to)
+}
+
+// pieces cuts a span into pieces no longer than longest, newest first.
+func pieces(span metric.Span, longest time.Duration) []metric.Span {
+	if longest <= 0 || span.Len() <= longest {
+		return []metric.Span{span}
+	}
+	var out []metric.Span
+	for at := span.Start; at.Before(span.End); at = at.Add(longest) {
+		out = append(out, metric.Span{Start: at, End: at.Add(longest)}.Overlap(span))
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// tidied brings blocks into the order of time, one sample per instant, and drops the empty ones.
+func tidied(blocks []metric.Block) []metric.Block {
+	var out []metric.Block
+	for _, b := range blocks {
+		if b.Len() > 0 {
+			tidy(&b)
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// tidy sorts a block; of several samples at one instant the one that came last stays.
+func tidy(b *metric.Block) {
+	ascending, descending := true, true
+	for i := 1; i < len(b.Times); i++ {
+		ascending = ascending && b.Times[i-1] < b.Times[i]
+		descending = descending && b.Times[i-1] > b.Times[i]
+	}
+	switch {
+	case ascending:
+		return
+	case descending:
+		slices.Reverse(b.Times)
+		for _, v := range b.Values {
+			slices.Reverse(v)
+		}
+		return
+	}
+	order := make([]int, len(b.Times))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(b.Times[i], b.Times[j]), cmp.Compare(i, j)) })
+	kept := order[:0]
+	for k, i := range order {
+		if k+1 < len(order) && b.Times[order[k+1]] == b.Times[i] {
+			continue
+		}
+		kept = append(kept, i)
+	}
+	b.Times = picked(b.Times, kept)
+	for j := range b.Values {
+		b.Values[j] = picked(b.Values[j], kept)
+	}
+}
+
+func picked[T any](from []T, order []int) []T {
+	out := make([]T, len(order))
+	for i, at := range order {
+		out[i] = from[at]
+	}
+	return out
+}
+
+// refusedOperation reports whether the service refuses a whole operation of a type: the row's other way may work.
+func refusedOperation(err error) bool {
+	var e *source.Error
+	return errors.As(err, &e) && e.Status == http.StatusBadRequest && (e.Kind == source.Bad || e.Kind == source.Denied)
+}
+
+// id is the last part of a resource name such as users/1/dataTypes/sleep/dataPoints/2.
+func id(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+
+// whole rounds a present value.
+func whole(v float64) float64 { return math.Round(v) }
