@@ -1,0 +1,195 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
+)
+
+// maxDue is how many pieces are asked of the archive at once.
+const maxDue = 64
+
+// round delivers one handful: the tombs that are due, or the pieces. It returns how many there were; 0 is all done. Tombs go
+// first, so that a sample which takes the place of a vanished one is written after the delete.
+func (d *Deliverer) round(ctx context.Context) (int, error) {
+	if n, err := d.bury(ctx); n > 0 || err != nil {
+		return n, err
+	}
+	pieces, err := d.cfg.Archive.Due(ctx, d.name, maxDue)
+	if err != nil {
+		return 0, fmt.Errorf("reading what is due: %w", err)
+	}
+	if len(pieces) == 0 {
+		return 0, nil
+	}
+	done, writeErr := d.write(ctx, d.batches(pieces))
+	if done > 0 {
+		if err := d.cfg.Archive.Ack(ctx, d.name, pieces[:done], nil); err != nil {
+			return 0, errors.Join(writeErr, fmt.Errorf("acknowledging: %w", err))
+		}
+	}
+	if writeErr != nil {
+		return 0, writeErr
+	}
+	return len(pieces), nil
+}
+
+// batch is one request's worth of samples of one person.
+type batch struct {
+	person  metric.Person
+	points  []sink.Points
+	samples int
+	last    int // index of the last piece that ends in it, -1 for none
+}
+
+// batches cuts pieces, in order, into batches of at most maxBatch samples that never mix persons.
+func (d *Deliverer) batches(pieces []archive.Piece) []batch {
+	var out []batch
+	for i := range pieces {
+		person, known := d.person(pieces[i].Person)
+		block := &pieces[i].Block
+		for from := 0; known && from < block.Len(); {
+			if len(out) == 0 || out[len(out)-1].person.ID != person.ID || out[len(out)-1].samples >= maxBatch {
+				out = append(out, batch{person: person, last: -1})
+			}
+			b := &out[len(out)-1]
+			n := min(maxBatch-b.samples, block.Len()-from)
+			b.points = append(b.points, sink.Points{Person: person, Block: slice(block, from, from+n)})
+			b.samples += n
+			from += n
+		}
+		if len(out) == 0 { // a piece without samples is done with the batch before it
+			out = append(out, batch{person: person})
+		}
+		out[len(out)-1].last = i
+	}
+	return out
+}
+
+// slice returns the samples [from, to) of b, sharing its columns.
+func slice(b *metric.Block, from, to int) *metric.Block {
+	if from == 0 && to == b.Len() {
+		return b
+	}
+	s := *b
+	s.Times = b.Times[from:to]
+	s.Values = make([][]float64, len(b.Values))
+	for f := range b.Values {
+		s.Values[f] = b.Values[f][from:to]
+	}
+	return &s
+}
+
+// person returns whose samples those are. Somebody who is no longer in the settings gets nothing delivered: which tag they had
+// is not known.
+func (d *Deliverer) person(id string) (metric.Person, bool) {
+	p, ok := d.persons[id]
+	if !ok && !d.said["person "+id] {
+		d.said["person "+id] = true
+		d.cfg.Log.Warn("the archive holds samples of a person who is not in the settings; they are not delivered. Once the person is back there, run: fitbit-fetch replay", "person", id)
+	}
+	return p, ok
+}
+
+// write hands the batches over in order and returns how many pieces are in whole. While one batch is on its way the next is made
+// ready.
+func (d *Deliverer) write(ctx context.Context, batches []batch) (done int, err error) {
+	type ready struct {
+		batch
+		send sink.Prepared
+	}
+	next := make(chan ready)
+	stop := make(chan struct{})
+	go func() {
+		defer close(next)
+		for _, b := range batches {
+			select {
+			case next <- ready{b, d.prepare(b.points)}:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	defer func() { // the goroutine has ended before the pieces are let go
+		close(stop)
+		for range next {
+		}
+	}()
+	for r := range next {
+		if r.samples > 0 {
+			if err := d.settle(ctx, r.batch, r.send.Write(ctx)); err != nil {
+				return done, err
+			}
+		}
+		if r.last >= 0 {
+			done = r.last + 1
+		}
+	}
+	return done, nil
+}
+
+// prepare makes a batch ready, where the sink can do that ahead.
+func (d *Deliverer) prepare(points []sink.Points) sink.Prepared {
+	if p, ok := d.cfg.Sink.(sink.Preparer); ok {
+		return p.Prepare(points)
+	}
+	return unprepared{d.cfg.Sink, points}
+}
+
+type unprepared struct {
+	sink   sink.Sink
+	points []sink.Points
+}
+
+func (u unprepared) Write(ctx context.Context) error { return u.sink.Write(ctx, u.points) }
+
+// settle deals with the sink's answer to a batch: what is in counts, what will never be taken is put into quarantine and said
+// once, and any other error is returned.
+func (d *Deliverer) settle(ctx context.Context, b batch, err error) error {
+	var rejected *sink.Rejected
+	if err != nil && !errors.As(err, &rejected) {
+		return err
+	}
+	now := d.cfg.Clock.Now()
+	lost := 0
+	refused := map[metric.ID]bool{}
+	if rejected != nil {
+		for _, r := range rejected.Items {
+			refused[r.Series] = true
+			q := archive.Quarantined{Sink: d.name, Person: b.person.ID, Series: r.Series, Field: r.Field, Count: r.Count,
+				First: r.First, Last: r.Last, Reason: r.Reason, Hint: r.Hint, At: now}
+			if err := d.cfg.Archive.Quarantine(ctx, q); err != nil {
+				return fmt.Errorf("putting samples into quarantine: %w", err)
+			}
+			if r.Field == "" {
+				lost += r.Count
+			}
+			d.status.refuse(r)
+			d.sayRefused(r)
+		}
+	}
+	for _, p := range b.points {
+		if !refused[p.Block.Series] {
+			d.witnesses.saw(p)
+		}
+	}
+	if d.status.wrote(now, b.samples-lost) {
+		d.cfg.Log.Info("delivery goes on")
+	}
+	return nil
+}
+
+// sayRefused logs a refusal once per series, field and reason.
+func (d *Deliverer) sayRefused(r sink.Rejection) {
+	key := string(r.Series) + "\x00" + r.Field + "\x00" + r.Reason
+	if d.said[key] {
+		return
+	}
+	d.said[key] = true
+	d.cfg.Log.Warn("the database refuses samples for good; all others are in", "series", r.Series, "field", r.Field,
+		"count", r.Count, "first", r.First, "last", r.Last, "reason", r.Reason, "hint", r.Hint)
+}
