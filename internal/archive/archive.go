@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -64,17 +65,22 @@ type Change struct {
 // Archive is an open archive. All its methods may be called from any goroutine.
 type Archive struct {
 	cfg    Config
-	lock   *lock
+	lock   *os.File
 	write  *sql.DB // one connection
 	read   *sql.DB // a few
 	report Report
 
-	mu      sync.Mutex // held by the one writer
-	rev     int64      // the newest revision, under mu
-	leave   map[string]map[metric.ID]bool
-	queues  map[string]*queue // by sink, under mu
-	changed chan struct{}     // under signal
+	codecs codecs
+
+	mu    sync.Mutex                    // held by the one writer
+	rev   int64                         // the newest revision
+	leave map[string]map[metric.ID]bool // by person, what is left out
+
+	delivery sync.Mutex // taken after mu
+	queues   map[string]*queue
+
 	signal  sync.Mutex
+	changed chan struct{}
 }
 
 // Report tells what happened at Open.
@@ -103,15 +109,15 @@ func (a *Archive) row(id metric.ID) (metric.Series, error) {
 	return s, nil
 }
 
-// update runs fn in the one write transaction; what fn returns an error for has not happened.
+// update runs fn in the one write transaction; what fn returns an error for has not happened. mu is held.
 func (a *Archive) update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	tx, err := a.write.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return explain(err)
 	}
 	if err := fn(tx); err != nil {
 		tx.Rollback()
-		return err
+		return explain(err)
 	}
-	return tx.Commit()
+	return explain(tx.Commit())
 }
