@@ -33,6 +33,16 @@ func (z *zippers) pack(body []byte) []byte {
 	return out.Bytes()
 }
 
+// buffer returns an empty buffer for an answer, reuse takes it back when the answer was sent.
+func (g *Google) buffer() []byte {
+	if b, ok := g.spare.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return nil
+}
+
+func (g *Google) reuse(b []byte) { g.spare.Put(&b) }
+
 // writeJSON sends a body the way the client asked for it: indented unless it said prettyPrint=false, packed where it may be.
 func (g *Google) writeJSON(w http.ResponseWriter, r *http.Request, code int, body []byte) {
 	switch r.URL.Query().Get("prettyPrint") {

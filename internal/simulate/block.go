@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -16,6 +17,7 @@ type block struct {
 	row    *dataType
 	now    time.Time // for what changes by the clock: sleep
 	points []point
+	ids    []string // of the points of an identifiable type; shorter for others
 	member string
 	device string // the source of the tracker's points, encoded
 	mobile string // the phone's
@@ -28,7 +30,6 @@ type point struct {
 	ready int64 // ns: seen once the tracker has synced this far
 	from  int32
 	to    int32
-	id    string // of identifiable types
 }
 
 // always is ready before any sync.
@@ -83,7 +84,10 @@ func (b *block) begin(id, source string) bool {
 	if len(b.points) > 0 {
 		b.b = append(b.b, ',')
 	}
-	b.points = append(b.points, point{from: int32(len(b.b)), id: id})
+	b.points = append(b.points, point{from: int32(len(b.b))})
+	if id != "" {
+		b.ids = append(b.ids, id)
+	}
 	b.b = append(b.b, '{')
 	if id != "" {
 		member := "dataPointName"
@@ -110,6 +114,12 @@ func (b *block) finish(open bool, at, ready int64) {
 	if b.row.kind != daily {
 		p.off = int32(b.offset(floorDiv(at, 1e9)))
 	}
+}
+
+// reserve makes room for n more points like the first.
+func (b *block) reserve(n int) {
+	b.b = slices.Grow(b.b, n*(len(b.b)+2))
+	b.points = slices.Grow(b.points, n)
 }
 
 // spanPoint writes a point of an interval type.

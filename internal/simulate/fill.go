@@ -163,10 +163,10 @@ func fillTimeInZone(b *block, d metric.Day) {
 
 func fillHeartRate(b *block, d metric.Day) {
 	day := b.p.beatsOf(d)
-	if b.points == nil {
-		b.points = make([]point, 0, len(day.at))
-	}
 	for i := len(day.at) - 1; i >= 0; i-- {
+		if len(b.points) == 1 {
+			b.reserve(i + 1)
+		}
 		ok := b.begin("", b.device)
 		if ok {
 			b.sampleTime(day.at[i], 0)

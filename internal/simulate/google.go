@@ -73,6 +73,7 @@ type Google struct {
 	oauth  *grants
 	blocks blockCache
 	zip    zippers
+	spare  sync.Pool // of *[]byte
 
 	mu     sync.Mutex
 	used   map[*Person][]time.Time // requests of the last minute

@@ -64,7 +64,9 @@ func (g *Google) points(name, op string) handler {
 		if err != nil {
 			return err
 		}
-		g.writeJSON(w, c.r, http.StatusOK, c.page(q, m))
+		body := c.page(q, m, g.buffer())
+		g.writeJSON(w, c.r, http.StatusOK, body)
+		g.reuse(body)
 		return nil
 	}
 }
@@ -123,17 +125,16 @@ func pageSize(s string, normal, most int) (int, *apiError) {
 	return min(n, most), nil
 }
 
-// page collects one page, walking from the cursor to older days.
-func (c *call) page(q query, m *mask) []byte {
+// page collects one page into out, walking from the cursor to older days.
+func (c *call) page(q query, m *mask, out []byte) []byte {
 	keep, wanted := m.child("dataPoints")
 	tokens := true
 	if _, ok := m.child("nextPageToken"); !ok {
 		tokens = false
 	}
-	var out []byte
 	if !c.g.cfg.NoEmptyPages && !q.at.skipped && c.r.URL.Query().Has("pageToken") && (q.sum+uint64(q.at.index)+uint64(q.at.day))%11 == 0 {
 		q.at.skipped = true
-		return appendNext([]byte("{"), q, tokens)
+		return appendNext(append(out, '{'), q, tokens)
 	}
 	out = append(out, '{')
 	if wanted {
@@ -274,8 +275,8 @@ func (g *Google) point(name, id string) handler {
 			b := newBlock(c.p, t, true, false, m)
 			b.now = c.now
 			t.fill(b, d)
-			for _, p := range b.points {
-				if p.id == id && p.ready <= seen {
+			for i, p := range b.points {
+				if b.ids[i] == id && p.ready <= seen {
 					g.writeJSON(w, c.r, http.StatusOK, b.b[p.from:p.to])
 					return nil
 				}
