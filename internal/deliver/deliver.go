@@ -5,7 +5,6 @@ package deliver
 import (
 	"context"
 	"errors"
-	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -26,7 +25,6 @@ type Archive interface {
 	Rewind(ctx context.Context, sink string) error
 	Changed() <-chan struct{}
 	Quarantine(ctx context.Context, q archive.Quarantined) error
-	Read(ctx context.Context, person string, series metric.ID, span metric.Span) iter.Seq2[metric.Block, error]
 	State(ctx context.Context, person, key string) ([]byte, error)
 	SetState(ctx context.Context, person, key string, value []byte) error
 }

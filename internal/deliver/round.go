@@ -10,8 +10,8 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
 )
 
-// maxDue is how many pieces are asked of the archive at once.
-const maxDue = 64
+// maxDue is about how many samples are asked of the archive at once: some megabytes, and few acknowledgements.
+const maxDue = 50_000
 
 // round delivers one handful: the tombs that are due, or the pieces. It returns how many there were; 0 is all done. Tombs go
 // first, so that a sample which takes the place of a vanished one is written after the delete.
@@ -21,7 +21,7 @@ func (d *Deliverer) round(ctx context.Context) (int, error) {
 	}
 	pieces, err := d.cfg.Archive.Due(ctx, d.name, maxDue)
 	if err != nil {
-		return 0, fmt.Errorf("reading what is due: %w", err)
+		return 0, err
 	}
 	if len(pieces) == 0 {
 		return 0, nil
@@ -29,7 +29,7 @@ func (d *Deliverer) round(ctx context.Context) (int, error) {
 	done, writeErr := d.write(ctx, d.batches(pieces))
 	if done > 0 {
 		if err := d.cfg.Archive.Ack(ctx, d.name, pieces[:done], nil); err != nil {
-			return 0, errors.Join(writeErr, fmt.Errorf("acknowledging: %w", err))
+			return 0, errors.Join(writeErr, err)
 		}
 	}
 	if writeErr != nil {
