@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
@@ -69,8 +70,9 @@ type feed struct {
 	form   *form
 	when   int // slot of the instant; -1 for calendar days
 	date   [3]int
-	cols   [][]column // by series, by field
-	other  *feed      // asked where the service refuses the operation
+	cols   [][]column   // by series, by field
+	other  *feed        // asked where the service refuses the operation
+	rate   atomic.Int64 // points per day in the last answer, to make room for the next
 }
 
 type column struct {
@@ -241,6 +243,32 @@ func (c *column) value(r *record) float64 {
 		return math.Round(sum*p) / p
 	}
 	return sum
+}
+
+// blocks returns an empty block for each series, with room for as many points as the last answer had in so long a span.
+func (f *feed) blocks(device string, span metric.Span) []metric.Block {
+	room := int(float64(f.rate.Load()) * min(span.Len().Hours()/24, 31))
+	out := make([]metric.Block, len(f.series))
+	for i, series := range f.series {
+		out[i] = metric.Block{Series: series.ID, Values: make([][]float64, len(series.Fields))}
+		if !series.NoDevice {
+			out[i].Device = device
+		}
+		if room > 0 && i == 0 {
+			out[i].Times = make([]int64, 0, room)
+			for j := range out[i].Values {
+				out[i].Values[j] = make([]float64, 0, room)
+			}
+		}
+	}
+	return out
+}
+
+// learn keeps how dense an answer was, with some to spare.
+func (f *feed) learn(points int, span metric.Span) {
+	if days := span.Len().Hours() / 24; days >= 0.25 {
+		f.rate.Store(int64(min(float64(points)/days, 100_000) * 1.05))
+	}
 }
 
 // camel turns a data type's id into the name of its JSON member.

@@ -20,7 +20,7 @@ type afterFunc func(ctx context.Context, s *Source, f *feed, req metric.Request,
 
 // fetchSamples reads a feed of one of the common shapes, in as many pieces as its longest span makes necessary.
 func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
-	blocks := f.blocks(req.Device)
+	blocks := f.blocks(req.Device, req.Span)
 	for _, span := range pieces(req.Span, f.Feed.Max) {
 		l := s.listing(f, req, span, blocks)
 		err := l.run(ctx)
@@ -32,20 +32,9 @@ func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, b
 			return &source.Error{Kind: source.Bad, Feed: f.Feed.ID, Hint: hintReport, Err: fmt.Errorf("%w: no point carries %s", errShape, f.member)}
 		}
 	}
+	f.learn(blocks[0].Len(), req.Span)
 	batch.Blocks = tidied(blocks)
 	return nil
-}
-
-// blocks returns an empty block for each series.
-func (f *feed) blocks(device string) []metric.Block {
-	out := make([]metric.Block, len(f.series))
-	for i, series := range f.series {
-		out[i] = metric.Block{Series: series.ID, Values: make([][]float64, len(series.Fields))}
-		if !series.NoDevice {
-			out[i].Device = device
-		}
-	}
-	return out
 }
 
 // listing is the question for one piece of a request.

@@ -61,7 +61,7 @@ func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, 
 		return err
 	}
 	first, last := req.Span.Days()
-	block := f.blocks(req.Device)[0]
+	block := f.blocks(req.Device, metric.Span{})[0]
 	for _, d := range sortedKeys(days) {
 		if d < first || d > last {
 			continue

@@ -29,7 +29,7 @@ func fetchTrack(ctx context.Context, s *Source, f *feed, req metric.Request, bat
 		query: url.Values{"alt": {"media"}}, scope: f.Scope}
 	var t track
 	cost, err := s.ask(ctx, q, func(b *body) error {
-		t = track{row: f.series[0], block: f.blocks("")[0]}
+		t = track{row: f.series[0], block: f.blocks("", metric.Span{})[0]}
 		t.block.Tags = []string{activityID(*req.Session)}
 		r, err := tcx(b)
 		if err != nil {
@@ -67,6 +67,8 @@ func tcx(b *body) (io.Reader, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case c == '<' && isHTML(b.head):
+		return nil, errHTML
 	case c == '<':
 		return r, nil
 	case c != '{':
@@ -89,6 +91,12 @@ func tcx(b *body) (io.Reader, error) {
 		return nil, fmt.Errorf("%w: tcxData is neither XML nor base64", errShape)
 	}
 	return bytes.NewReader(document), nil
+}
+
+// isHTML reports whether a document begins as a web page does.
+func isHTML(head []byte) bool {
+	start := strings.ToLower(string(bytes.TrimSpace(head[:min(len(head), 64)])))
+	return strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
 }
 
 // A track gathers trackpoints.
@@ -126,8 +134,6 @@ func (t *track) read(r io.Reader, b *body) error {
 			continue
 		}
 		switch name := start.Name.Local; {
-		case !known && strings.EqualFold(name, "html"):
-			return errHTML
 		case !known && name != "TrainingCenterDatabase":
 			return fmt.Errorf("%w: the track is no TCX", errShape)
 		case !known:

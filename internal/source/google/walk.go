@@ -68,7 +68,8 @@ func (w *walker) member(m *member) error {
 	kind := w.dec.PeekKind()
 	switch {
 	case m.read == readKnown || kind == 'n':
-		return w.dec.SkipValue()
+		_, err := w.dec.ReadValue() // in one piece: quicker than SkipValue, and bounded by the body
+		return err
 	case m.read == readObject:
 		switch {
 		case m.slot == valueObject:
@@ -197,7 +198,7 @@ func (w *walker) unexpected(m *member, kind jsontext.Kind) error {
 	}
 	path := m.path
 	if path == "" {
-		path = "the answer"
+		path = "an element of the answer"
 	}
 	return fmt.Errorf("%w: %s is %s, not %s", errShape, path, kindWord(kind), m.read)
 }

@@ -40,7 +40,7 @@ func addBMI(ctx context.Context, s *Source, f *feed, req metric.Request, batch *
 	if err != nil {
 		return err
 	}
-	bmi := f.blocks(req.Device)[1]
+	bmi := f.blocks(req.Device, metric.Span{})[1]
 	weight := batch.Blocks[0]
 	for i, t := range weight.Times {
 		after, _ := slices.BinarySearchFunc(list, t+1, func(h height, t int64) int { return cmp.Compare(h.time, t) })
