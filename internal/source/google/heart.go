@@ -2,7 +2,6 @@ package google
 
 import (
 	"context"
-	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
@@ -11,9 +10,7 @@ import (
 // begins inside the span is always whole.
 func fetchHeart(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
 	wide := req
-	if cut := req.Span.End.Truncate(time.Minute); cut.Before(req.Span.End) {
-		wide.Span.End = cut.Add(time.Minute)
-	}
+	wide.Span.End = minuteFrom(req.Span.End)
 	if err := fetchSamples(ctx, s, f, wide, batch); err != nil || len(batch.Blocks) == 0 {
 		return err
 	}

@@ -259,7 +259,8 @@ func (f *feed) post(span metric.Span, size int, family string) (question, func(*
 		body.Range.Start, body.Range.End = civilOf(span.Start), civilOf(span.End)
 		body.WindowSizeDays, body.Family = 1, family
 	} else {
-		body.Range.StartTime, body.Range.EndTime = rfc3339(span.Start), rfc3339(span.End)
+		// Windows begin where the range does, so it begins with a minute.
+		body.Range.StartTime, body.Range.EndTime = rfc3339(minuteFrom(span.Start)), rfc3339(minuteFrom(span.End))
 		body.WindowSize = "60s"
 	}
 	path := points(f.Type) + ":" + f.Op.String()
@@ -277,6 +278,11 @@ func encode(body rollUpBody) []byte {
 		panic(err) // numbers and strings only
 	}
 	return text
+}
+
+// minuteFrom is the first whole minute at or after t.
+func minuteFrom(t time.Time) time.Time {
+	return t.Add(time.Minute - 1).Truncate(time.Minute)
 }
 
 func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
