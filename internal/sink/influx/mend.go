@@ -139,14 +139,15 @@ func (s *Sink) dropOldest(parts []part, v verdict, refused *refusals) []part {
 	return kept
 }
 
-// conflictHint names the cure for a field that the database holds with another type.
+// conflictHint names the cure for a field that the database holds with another type. The copies are named so that the measurement
+// is no beginning of theirs: 1.6 would then keep its types through the drop.
 func (s *Sink) conflictHint(v verdict) string {
 	m, f := quoteName(v.measurement), quoteName(v.field)
 	hint := fmt.Sprintf("Another program wrote field %s of measurement %s as %s; here it is %s, and InfluxDB keeps the first type. Either deliver into a database of its own, or ", f, m, v.have, v.sent)
 	if v.have == "string" || v.have == "boolean" {
-		return hint + fmt.Sprintf("keep the old values under another name (SELECT * INTO %s FROM %s GROUP BY *), then DROP MEASUREMENT %s, then run: fitbit-fetch replay.", quoteName(v.measurement+"_old"), m, m)
+		return hint + fmt.Sprintf("keep the old values under another name (SELECT * INTO %s FROM %s GROUP BY *), then DROP MEASUREMENT %s, then run: fitbit-fetch replay.", quoteName("old_"+v.measurement), m, m)
 	}
-	copied := quoteName(v.measurement + "_copy")
+	copied := quoteName("copy_" + v.measurement)
 	return hint + fmt.Sprintf("change the type: SELECT %s::%s AS %s INTO %s FROM %s GROUP BY *; DROP MEASUREMENT %s; SELECT %s INTO %s FROM %s GROUP BY *; then run: fitbit-fetch replay. Name the measurement's other fields in both SELECTs too.", f, v.sent, f, copied, m, m, f, m, copied)
 }
 
