@@ -1,0 +1,122 @@
+package config
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+)
+
+//go:generate go test -run TestDocument -update .
+
+// WriteDocs writes docs/configuration.md.
+func WriteDocs(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	fmt.Fprint(b, `# Options
+
+Generated from the list of options (internal/config/rows.go); `+"`make generate`"+` writes it again.
+
+An option can be said in three places. Each overrules the one before it:
+
+1. a YAML file, named by `+"`--config`"+` or by the variable `+"`FITBIT_FETCH_CONFIG`"+`;
+2. `+"`/data/options.json`"+`, which Home Assistant writes from what is set in its interface;
+3. the environment. The variables of the Python project (fitbit-grafana) are all here, with their meanings; the others begin with
+   `+"`FITBIT_FETCH_`"+`. In Home Assistant nobody sets variables, so there the interface has the last word.
+
+An empty value counts as not said. A name with a dot stands in a section: `+"`influxdb.host`"+` is `+"`host`"+` under `+"`influxdb:`"+`. A name that does
+not exist is an error in a file, and is passed over in the environment. `+"`fitbit-fetch check`"+` tells all that is wrong at once.
+
+`)
+	table(b, "Options", func(r row) bool { return !r.hidden })
+	fmt.Fprint(b, `## Further persons
+
+The options above are the first person's. Further persons stand in the list `+"`persons`"+`, each with a name and any of these options:
+`)
+	for i, r := range personRows() {
+		if i > 0 {
+			fmt.Fprint(b, ",")
+		}
+		fmt.Fprintf(b, " `%s`", r.path)
+	}
+	fmt.Fprint(b, `.
+
+    client_id: 1234-abc.apps.googleusercontent.com
+    client_secret: …
+    influxdb:
+      host: influxdb
+    persons:
+      - name: Kim
+        device: Charge 6
+
+`)
+	table(b, "For developers", func(r row) bool { return r.hidden })
+	return b.Flush()
+}
+
+func personRows() []row {
+	var out []row
+	for _, r := range rows() {
+		if r.person {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func table(w io.Writer, title string, which func(row) bool) {
+	fmt.Fprintf(w, "## %s\n\n| option | in the environment | can be | default | |\n|---|---|---|---|---|\n", title)
+	for _, r := range rows() {
+		if !which(r) {
+			continue
+		}
+		fmt.Fprintf(w, "| `%s` | %s | %s | %s | %s |\n", r.path, strings.Join(r.variables(), ", "), r.kinds(), r.defaults(), r.doc)
+	}
+	fmt.Fprintln(w)
+}
+
+func (r row) variables() []string {
+	var out []string
+	for _, n := range r.env {
+		out = append(out, "`"+n.name+"`")
+	}
+	return out
+}
+
+func (r row) kinds() string {
+	switch {
+	case r.list:
+		return "list: " + r.kind
+	case r.secret:
+		return "secret"
+	}
+	return r.kind
+}
+
+func (r row) defaults() string {
+	switch {
+	case r.defDoc != "":
+		return r.defDoc
+	case r.kind == "yes or no":
+		return map[string]string{"true": "yes", "false": "no"}[r.def]
+	}
+	return r.def
+}
+
+// WriteHelp writes the options for a terminal.
+func WriteHelp(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	for _, r := range rows() {
+		if r.hidden {
+			continue
+		}
+		fmt.Fprintf(b, "  %s\n", r.path)
+		fmt.Fprintf(b, "      %s\n", r.doc)
+		line := "can be " + r.kinds()
+		if d := r.defaults(); d != "" {
+			line += "; default " + d
+		}
+		fmt.Fprintf(b, "      %s\n", line)
+		fmt.Fprintf(b, "      variable %s\n", strings.ReplaceAll(strings.Join(r.variables(), ", "), "`", ""))
+	}
+	return b.Flush()
+}

@@ -1,0 +1,175 @@
+package config
+
+import (
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// finish fills in what is computed and checks what concerns several options.
+func (l *loader) finish() {
+	l.folders()
+	l.people()
+	l.manual()
+	l.influx()
+	if !l.opts.Polite && !loopback(l.opts.Service.API) {
+		l.problems.add(l.where("polite"), "no is allowed for a service on this machine only; set service.api_url to one, or leave this out")
+	}
+}
+
+// where names an option as the user wrote it, or as it could be written.
+func (l *loader) where(path string) string {
+	if w, ok := l.said[path]; ok {
+		return w
+	}
+	r := l.row(path)
+	for _, n := range r.env {
+		if l.counts(n.only) {
+			return path + " (" + n.name + ")"
+		}
+	}
+	return path
+}
+
+// folders decides where things lie. The archive lies beside the token file of the Python project, because that folder survives its
+// container.
+func (l *loader) folders() {
+	o := &l.opts
+	l.abs("data_dir", &o.DataDir)
+	l.abs("archive", &o.Archive)
+	l.abs("log_file", &o.Log.File)
+	l.abs("influxdb.tls_ca", &o.InfluxDB.CA)
+	for i := range o.Persons {
+		l.abs("token_file", &o.Persons[i].TokenFile)
+	}
+	switch {
+	case o.DataDir != "":
+	case o.InApp:
+		o.DataDir = filepath.Dir(l.in.App)
+	case o.Persons[0].TokenFile != "":
+		o.DataDir = filepath.Dir(o.Persons[0].TokenFile)
+	default:
+		o.DataDir = stateDir(l.in.Env)
+	}
+	if o.DataDir == "" {
+		l.problems.add(l.where("data_dir"), "no folder for the data is known here; set one")
+		return
+	}
+	if o.Archive == "" {
+		o.Archive = filepath.Join(o.DataDir, "archive.db")
+	}
+	for i := range o.Persons {
+		p := &o.Persons[i]
+		switch {
+		case p.TokenFile != "":
+		case i == 0:
+			p.TokenFile = filepath.Join(o.DataDir, "token.json")
+		default:
+			p.TokenFile = filepath.Join(o.DataDir, "token-"+p.ID+".json")
+		}
+	}
+}
+
+func (l *loader) abs(path string, field *string) {
+	if *field == "" {
+		return
+	}
+	abs, err := l.in.Abs(*field)
+	if err != nil {
+		l.problems.add(l.where(path), "%q: the current folder is not known: %v", brief(*field), err)
+		return
+	}
+	*field = abs
+}
+
+// people completes the further persons and keeps two from sharing a token file.
+func (l *loader) people() {
+	seen := map[string]string{}
+	for i := range l.opts.Persons {
+		p := &l.opts.Persons[i]
+		if p.ClientID == "" {
+			p.ClientID, p.ClientSecret = l.opts.Persons[0].ClientID, l.opts.Persons[0].ClientSecret
+		}
+		if other, taken := seen[p.TokenFile]; taken && other != p.ID {
+			l.problems.add("persons", "%s and %s have the same token file; each person needs one", other, p.ID)
+		}
+		if p.ID != "" && p.TokenFile != "" {
+			seen[p.TokenFile] = p.ID
+		}
+	}
+	first := l.opts.Persons[0]
+	if first.ClientID == "" && first.ClientSecret.Set() {
+		l.problems.add(l.where("client_id"), "is missing beside the client secret")
+	}
+}
+
+// manual is the Python project's rule: a start day means a bulk update.
+func (l *loader) manual() {
+	m := &l.opts.Manual
+	m.Bulk = m.From != 0 || m.auto != nil && !*m.auto
+	if !m.Bulk && m.To != 0 {
+		l.opts.Notes = append(l.opts.Notes, l.where("manual_end_date")+" means nothing without a start day or auto_date_range: no; it is left aside")
+		m.To = 0
+	}
+	if m.From != 0 && m.To != 0 && m.To < m.From {
+		l.problems.add(l.where("manual_end_date"), "%s is before the first day, %s (%s); swap them", m.To, m.From, l.where("manual_start_date"))
+	}
+}
+
+// influx makes one address of what the versions call differently, and asks for what each needs.
+func (l *loader) influx() {
+	db := &l.opts.InfluxDB
+	said := false
+	for path := range l.said {
+		said = said || strings.HasPrefix(path, "influxdb.") && path != "influxdb.version"
+	}
+	db.On = said && db.Version != 0
+	if !db.On {
+		*db = InfluxDB{Version: db.Version, Units: db.Units}
+		return
+	}
+	if db.Version != 2 && db.host != "" && db.URL != "" {
+		l.opts.Notes = append(l.opts.Notes, l.where("influxdb.url")+" is left aside: for InfluxDB 1 and 3 "+l.where("influxdb.host")+" counts")
+	}
+	if db.Version != 2 && (db.host != "" || db.URL == "") {
+		l.hostAndPort()
+	}
+	need := func(path, value string) {
+		if value == "" {
+			l.problems.add(l.where(path), "is needed for InfluxDB %d", db.Version)
+		}
+	}
+	if db.Version == 2 {
+		need("influxdb.url", db.URL)
+		need("influxdb.org", db.Org)
+		need("influxdb.bucket", db.Bucket)
+		need("influxdb.token", db.Token.Reveal())
+	}
+	if db.Version == 1 && db.Username == "" && db.Password.Set() {
+		l.problems.add(l.where("influxdb.username"), "is missing beside the password")
+	}
+}
+
+func (l *loader) hostAndPort() {
+	db := &l.opts.InfluxDB
+	scheme, host := "http", db.host
+	if host == "" {
+		host = "localhost"
+	}
+	if s, rest, ok := strings.Cut(host, "://"); ok {
+		scheme, host = s, strings.TrimRight(rest, "/")
+	}
+	port := strconv.Itoa(db.port)
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		if _, both := l.said["influxdb.port"]; both && p != port {
+			l.problems.add(l.where("influxdb.host"), "%q names a port, and %s names another; keep one", brief(db.host), l.where("influxdb.port"))
+			return
+		}
+		host, port = h, p
+	}
+	u := scheme + "://" + net.JoinHostPort(strings.Trim(host, "[]"), port)
+	if err := address(func(t target) *string { return &t.InfluxDB.URL })(target{&l.opts, nil}, u); err != nil {
+		l.problems.add(l.where("influxdb.host"), "%q: want the name of a machine, such as influxdb or 192.168.1.20", brief(db.host))
+	}
+}

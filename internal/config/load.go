@@ -1,0 +1,306 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Inputs is where options come from. Each place overrules those before it: the YAML file, options.json, the environment.
+type Inputs struct {
+	File     string                                  // YAML file as said with --config; empty: FITBIT_FETCH_CONFIG
+	App      string                                  // options.json of Home Assistant's app; it need not exist
+	Env      func(name string) string                // empty counts as not set
+	ReadFile func(path string) ([]byte, error)       //
+	Abs      func(path string) (abs string, e error) // of the paths in the options
+}
+
+// System returns the inputs of this process.
+func System(file string) Inputs {
+	return Inputs{File: file, App: "/data/options.json", Env: os.Getenv, ReadFile: os.ReadFile, Abs: filepath.Abs}
+}
+
+// loader is one Load.
+type loader struct {
+	in       Inputs
+	rows     []row
+	opts     Options
+	first    Person            // the default person
+	more     []Person          // the others
+	said     map[string]string // path of an option to where it was said last
+	problems Problems
+}
+
+// Load reads all places and returns the options. Its error is a Problems with all that is wrong.
+func Load(in Inputs) (Options, error) {
+	l := &loader{in: in, rows: rows(), said: map[string]string{}}
+	l.first.ID = FirstPerson
+	for _, r := range l.rows {
+		if r.def != "" {
+			l.set(r, &l.first, "", r.def)
+		}
+	}
+	l.yaml()
+	l.app()
+	l.environment()
+	l.opts.Persons = append([]Person{l.first}, l.more...)
+	l.finish()
+	if len(l.problems) > 0 {
+		return l.opts, l.problems
+	}
+	return l.opts, nil
+}
+
+func (l *loader) yaml() {
+	path := cmp.Or(l.in.File, l.in.Env("FITBIT_FETCH_CONFIG"))
+	if path == "" {
+		return
+	}
+	data, err := l.in.ReadFile(path)
+	if err != nil {
+		where := "--config"
+		if l.in.File == "" {
+			where = "FITBIT_FETCH_CONFIG"
+		}
+		l.problems.add(where, "the file %s cannot be read: %v", path, cause(err))
+		return
+	}
+	l.root(fromYAML(data, filepath.Base(path), &l.problems))
+}
+
+func (l *loader) app() {
+	data, err := l.in.ReadFile(l.in.App)
+	switch {
+	case err == nil:
+		l.opts.InApp = true
+		l.root(fromJSON(data, filepath.Base(l.in.App), &l.problems))
+	case !errors.Is(err, fs.ErrNotExist) && !notFolder(err):
+		l.problems.add(l.in.App, "cannot be read: %v", cause(err))
+	}
+}
+
+// cause is what the system says, without the path that the message names already.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// notFolder is what a system says where /data is something else.
+func notFolder(err error) bool { return strings.Contains(err.Error(), "not a directory") }
+
+func (l *loader) root(n *node) {
+	switch {
+	case n == nil || n.kind == scalar && n.text == "":
+	case n.kind != mapping:
+		l.problems.add(n.where, "want options as name: value")
+	default:
+		l.section(n, "", &l.first)
+	}
+}
+
+// section takes over the options of a section of a file; prefix is its path with a dot behind. A further person's section has the
+// options of a person only.
+func (l *loader) section(n *node, prefix string, p *Person) {
+	further := p != &l.first
+	for i, key := range n.keys {
+		kid, path := n.kids[i], prefix+key
+		at := slices.IndexFunc(l.rows, func(r row) bool { return r.path == path && (r.person || !further) })
+		switch {
+		case at >= 0:
+			l.value(l.rows[at], kid, p)
+		case path == "persons" && !further:
+			l.persons(kid)
+		case !further && l.isSection(path):
+			if kid.kind == mapping {
+				l.section(kid, path+".", p)
+			} else if kid.kind != scalar || kid.text != "" {
+				l.problems.add(kid.where, "want a section with options, not %s", kid.kind)
+			}
+		default:
+			l.problems.add(kid.where, "there is no such option%s", meant(key, l.known(prefix, further)))
+		}
+	}
+}
+
+func (l *loader) isSection(path string) bool {
+	return slices.ContainsFunc(l.rows, func(r row) bool { return strings.HasPrefix(r.path, path+".") })
+}
+
+// known returns the names that may stand in a section.
+func (l *loader) known(prefix string, further bool) []string {
+	set := map[string]bool{}
+	if prefix == "" && !further {
+		set["persons"] = true
+	}
+	for _, r := range l.rows {
+		rest, ok := strings.CutPrefix(r.path, prefix)
+		if ok && (r.person || !further) {
+			first, _, _ := strings.Cut(rest, ".")
+			set[first] = true
+		}
+	}
+	return sorted(set)
+}
+
+// persons takes over the list of further persons; it replaces that of a place before.
+func (l *loader) persons(n *node) {
+	if n.kind == scalar && n.text == "" {
+		return
+	}
+	if n.kind != list {
+		l.problems.add(n.where, "want a list of persons, not %s", n.kind)
+		return
+	}
+	l.more = nil
+	ids := map[string]bool{FirstPerson: true}
+	for _, kid := range n.kids {
+		if kid.kind != mapping {
+			l.problems.add(kid.where, "want a section with a person's options, not %s", kid.kind)
+			continue
+		}
+		var p Person
+		l.section(kid, "", &p)
+		p.ID = slug(p.Name)
+		switch {
+		case p.Name == "":
+			l.problems.add(kid.where, "this person needs a name")
+		case p.ID == "":
+			l.problems.add(kid.where, "the name %q needs a letter or a digit", brief(p.Name))
+		case ids[p.ID]:
+			l.problems.add(kid.where, "the name %q is taken, or too like another one; choose another", brief(p.Name))
+		}
+		ids[p.ID] = true
+		l.more = append(l.more, p)
+	}
+}
+
+// slug makes an id of a name: it names files.
+func slug(s string) string {
+	out := strings.Map(func(r rune) rune {
+		switch {
+		case r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)):
+			return r
+		}
+		return '-'
+	}, strings.ToLower(s))
+	return strings.Trim(out, "-")
+}
+
+// value takes over one option of a file.
+func (l *loader) value(r row, n *node, p *Person) {
+	switch {
+	case n.kind == scalar && n.text == "":
+	case r.list && n.kind == list:
+		r.clear(target{&l.opts, p})
+		for _, kid := range n.kids {
+			if kid.kind != scalar {
+				l.problems.add(kid.where, "want a single value, not %s", kid.kind)
+				continue
+			}
+			l.set(r, p, kid.where, kid.text)
+		}
+	case n.kind != scalar:
+		l.problems.add(n.where, "want a single value, not %s", n.kind)
+	case r.list:
+		l.split(r, p, n.where, n.text)
+	default:
+		l.set(r, p, n.where, n.text)
+	}
+}
+
+func (l *loader) split(r row, p *Person, where, text string) {
+	r.clear(target{&l.opts, p})
+	for _, s := range strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' }) {
+		l.set(r, p, where, s)
+	}
+}
+
+// set takes over one value; where is empty for a default.
+func (l *loader) set(r row, p *Person, where, text string) {
+	if err := r.set(target{&l.opts, p}, text); err != nil {
+		if r.secret {
+			l.problems.add(where, "%v", err)
+		} else {
+			l.problems.add(where, "%q: %v", brief(text), err)
+		}
+	}
+	if p == &l.first && where != "" {
+		l.said[r.path] = where
+	}
+}
+
+// brief keeps a message readable whatever stands in a file, and a password in an address out of it.
+func brief(s string) string {
+	if at := strings.LastIndexByte(s, '@'); at >= 0 && strings.Contains(s[:at], ":") {
+		s = "…" + s[at:]
+	}
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}
+
+// environment takes over the variables. Which of them count depends on the provider and the version of InfluxDB, so these come
+// first.
+func (l *loader) environment() {
+	first := []string{"provider", "influxdb.version"}
+	for _, path := range first {
+		l.variable(l.row(path))
+	}
+	if l.opts.Provider == "" {
+		l.opts.Provider = "google"
+		if _, said := l.said["client_id"]; !said && strings.TrimSpace(l.in.Env("GOOGLE_CLIENT_ID")) == "" && strings.TrimSpace(l.in.Env("CLIENT_ID")) != "" {
+			l.opts.Provider = "fitbit"
+		}
+	}
+	for _, r := range l.rows {
+		if !slices.Contains(first, r.path) {
+			l.variable(r)
+		}
+	}
+}
+
+func (l *loader) row(path string) row {
+	return l.rows[slices.IndexFunc(l.rows, func(r row) bool { return r.path == path })]
+}
+
+func (l *loader) variable(r row) {
+	for _, n := range r.env {
+		text := strings.TrimSpace(l.in.Env(n.name))
+		if text == "" || !l.counts(n.only) {
+			continue
+		}
+		if r.list {
+			l.split(r, &l.first, n.name, text)
+			l.said[r.path] = n.name
+		} else {
+			if r.setEnv != nil {
+				r.set = r.setEnv
+			}
+			l.set(r, &l.first, n.name, text)
+		}
+		return
+	}
+}
+
+func (l *loader) counts(only string) bool {
+	switch only {
+	case "google", "fitbit":
+		return l.opts.Provider == only
+	case "2", "3":
+		return l.opts.InfluxDB.Version == int(only[0]-'0')
+	}
+	return true
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

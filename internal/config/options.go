@@ -1,0 +1,175 @@
+// Package config reads the options from their places (a YAML file, Home Assistant's options.json, the environment) into one
+// Options value, and reports all that is wrong with them at once. rows is the one list of options: what is parsed, shown by the
+// help and written to docs/configuration.md comes from there.
+//
+// Only cmd imports it; every other package gets its own small struct.
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// FirstPerson is the id of the first person; it never changes, whatever the person is called.
+const FirstPerson = "default"
+
+// Options is all that can be set. It prints, and is marshalled, without its secrets.
+type Options struct {
+	DataDir   string      `json:"data_dir"`
+	Archive   string      `json:"archive"`
+	Provider  string      `json:"provider"` // google or fitbit
+	Redirect  string      `json:"redirect_uri"`
+	Service   Service     `json:"service"`
+	Persons   []Person    `json:"persons"` // the first is the default one
+	Backfill  Start       `json:"backfill_start"`
+	HeartRate string      `json:"heart_rate_detail"` // raw or minute
+	LeaveOut  []metric.ID `json:"leave_out"`
+	InfluxDB  InfluxDB    `json:"influxdb"`
+	Log       Log         `json:"log"`
+	DryRun    bool        `json:"dry_run"`
+	Manual    Manual      `json:"manual"`
+	Polite    bool        `json:"polite"`
+	Clock     clock.Clock `json:"-"`
+	InApp     bool        `json:"in_app"`          // there is an options.json: we are Home Assistant's app
+	Notes     []string    `json:"notes,omitempty"` // what was taken otherwise than it may have been meant; for the log
+}
+
+// Service holds the addresses of the service; an empty one is the provider's own.
+type Service struct {
+	API        string `json:"api_url"`
+	APIVersion string `json:"api_version"`
+	Auth       string `json:"auth_url"`
+	Token      string `json:"token_url"`
+	Revoke     string `json:"revoke_url"`
+}
+
+// Person is one person's part.
+type Person struct {
+	ID           string `json:"id"`   // short and stable: names files and keys
+	Name         string `json:"name"` // as called; the tag Person of every further person
+	ClientID     string `json:"client_id"`
+	ClientSecret Secret `json:"client_secret"`
+	RefreshToken Secret `json:"refresh_token"` // taken over when the token file holds none
+	TokenFile    string `json:"token_file"`
+	Device       string `json:"device"`    // empty: as the service calls it
+	TimeZone     string `json:"time_zone"` // empty: as the service says
+}
+
+// Metric returns the person as the other packages know it.
+func (p Person) Metric() metric.Person {
+	if p.ID == FirstPerson {
+		return metric.Person{ID: p.ID}
+	}
+	return metric.Person{ID: p.ID, Tag: p.Name}
+}
+
+// InfluxDB is a database to deliver to.
+type InfluxDB struct {
+	On       bool   `json:"on"`
+	Version  int    `json:"version"` // 1, 2 or 3
+	URL      string `json:"url"`     // with scheme and port, made from host and port where those are used
+	Database string `json:"database"`
+	Username string `json:"username"`
+	Password Secret `json:"password"`
+	Token    Secret `json:"token"`
+	Org      string `json:"org"`
+	Bucket   string `json:"bucket"`
+	Units    string `json:"units"` // auto, metric or python
+	CA       string `json:"tls_ca"`
+	Insecure bool   `json:"tls_insecure"`
+
+	host string
+	port int
+}
+
+// Log says what is logged and where.
+type Log struct {
+	Level slog.Level `json:"level"`
+	File  string     `json:"file"` // empty: standard error only
+}
+
+// Manual is the Python project's bulk update.
+type Manual struct {
+	Bulk bool       // fetch the days From to To, then end
+	From metric.Day // 0: ask at the terminal
+	To   metric.Day // 0: today
+	auto *bool
+}
+
+// MarshalJSON writes the days as YYYY-MM-DD.
+func (m Manual) MarshalJSON() ([]byte, error) {
+	day := func(d metric.Day) string {
+		if d == 0 {
+			return ""
+		}
+		return d.String()
+	}
+	return json.Marshal(map[string]any{"bulk": m.Bulk, "from": day(m.From), "to": day(m.To)})
+}
+
+// Start is how far back history goes.
+type Start struct {
+	All  bool
+	Days int        // before today, where above 0
+	Date metric.Day // otherwise
+}
+
+// firstDay is before any Fitbit tracker was sold.
+const firstDay = metric.Day(14245) // 2009-01-01
+
+// Day returns the first day of history, given today.
+func (s Start) Day(today metric.Day) metric.Day {
+	switch {
+	case s.All:
+		return firstDay
+	case s.Days > 0:
+		return max(today-metric.Day(s.Days), firstDay)
+	}
+	return s.Date
+}
+
+// MarshalText writes the start as it can be said in the options.
+func (s Start) MarshalText() ([]byte, error) {
+	switch {
+	case s.All:
+		return []byte("all"), nil
+	case s.Days > 0:
+		return fmt.Appendf(nil, "%d", s.Days), nil
+	}
+	return []byte(s.Date.String()), nil
+}
+
+// Socket is where the running process listens for commands.
+func (o Options) Socket() string {
+	path := filepath.Join(o.DataDir, "control.sock")
+	if len(path) < 100 {
+		return path
+	}
+	// The system takes about a hundred bytes.
+	sum := sha256.Sum256([]byte(path))
+	return filepath.Join(os.TempDir(), "fitbit-fetch-"+hex.EncodeToString(sum[:8])+".sock")
+}
+
+// stateDir is the folder for a program's data where nothing was said; empty where the system names none.
+func stateDir(env func(string) string) string {
+	switch {
+	case env("STATE_DIRECTORY") != "":
+		return filepath.SplitList(env("STATE_DIRECTORY"))[0]
+	case env("XDG_STATE_HOME") != "":
+		return filepath.Join(env("XDG_STATE_HOME"), "fitbit-fetch")
+	case runtime.GOOS == "windows" && env("LOCALAPPDATA") != "":
+		return filepath.Join(env("LOCALAPPDATA"), "fitbit-fetch")
+	case env("HOME") != "":
+		return filepath.Join(env("HOME"), ".local", "state", "fitbit-fetch")
+	}
+	return ""
+}

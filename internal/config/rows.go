@@ -1,0 +1,174 @@
+package config
+
+// A row is one option.
+type row struct {
+	path   string // in YAML and JSON; a dot goes into a section
+	env    []name // the first that is set counts
+	def    string // applied as if it had been written first
+	defDoc string // where the default is computed: in words
+	kind   string // what can be said, for the documentation
+	list   bool
+	secret bool
+	person bool // every person has it
+	hidden bool // for developers
+	doc    string
+	set    func(t target, text string) error
+	setEnv func(t target, text string) error // where the environment has words of its own
+	clear  func(t target)                    // of a list: before the first of its items is set
+}
+
+// name is an environment variable; where only is said it means something only with that provider or version of InfluxDB.
+type name struct{ name, only string }
+
+// target is what a row writes to.
+type target struct {
+	*Options
+	person *Person
+}
+
+func names(n string) []name { return []name{{name: n}} }
+
+// own is our name for an option, for all that the Python project has no name for.
+func own(suffix string) name { return name{name: "FITBIT_FETCH_" + suffix} }
+
+func google(n string) name { return name{n, "google"} }
+
+// rows is the one list of options, in the order of the documentation.
+func rows() []row {
+	return []row{
+		// Where from
+		{path: "provider", env: names("HEALTH_API_PROVIDER"), kind: "google, fitbit",
+			defDoc: "google; fitbit where only CLIENT_ID is set in the environment",
+			doc:    "The service to ask. Google Health is the live one; the Fitbit Web API was switched off in November 2026.",
+			set:    choice(func(t target) *string { return &t.Provider }, "google", "fitbit")},
+		{path: "client_id", env: []name{google("GOOGLE_CLIENT_ID"), {name: "CLIENT_ID"}}, kind: "text", person: true,
+			doc: "Id of your OAuth client. A further person without one uses the first person's.",
+			set: text(func(t target) *string { return &t.person.ClientID })},
+		{path: "client_secret", env: []name{google("GOOGLE_CLIENT_SECRET"), {name: "CLIENT_SECRET"}}, kind: "text", secret: true, person: true,
+			doc: "Secret of your OAuth client.",
+			set: secret(func(t target) *Secret { return &t.person.ClientSecret })},
+		{path: "refresh_token", env: []name{own("REFRESH_TOKEN")}, kind: "text", secret: true, person: true,
+			doc: "A refresh token you have already. It is taken over once, when the token file holds none; otherwise authorize on the page or in a terminal.",
+			set: secret(func(t target) *Secret { return &t.person.RefreshToken })},
+		{path: "redirect_uri", env: []name{own("REDIRECT_URI")}, def: "http://localhost:8080", kind: "address",
+			doc: "The redirect address registered for the client.",
+			set: address(func(t target) *string { return &t.Redirect })},
+
+		// Who
+		{path: "name", env: []name{own("NAME")}, kind: "text", person: true,
+			doc: "What the person is called. A further person must have a name: it becomes the tag Person and must not change. The first person's points have no such tag.",
+			set: text(func(t target) *string { return &t.person.Name })},
+		{path: "device", env: names("DEVICENAME"), kind: "text", person: true, defDoc: "as the service calls it",
+			doc: "Value of the tag Device.",
+			set: text(func(t target) *string { return &t.person.Device })},
+		{path: "time_zone", env: names("LOCAL_TIMEZONE"), kind: "Automatic, or a name such as Europe/Berlin", def: "Automatic", person: true,
+			doc: "The person's time zone. Automatic takes what the service says.",
+			set: zone},
+		{path: "token_file", env: names("TOKEN_FILE_PATH"), kind: "file", defDoc: "token.json in the data folder", person: true,
+			doc: "Where the authorization is kept. Both forms of the Python project's file are read.",
+			set: text(func(t target) *string { return &t.person.TokenFile })},
+
+		// What
+		{path: "backfill_start", env: []name{own("BACKFILL_START")}, def: "365", kind: "YYYY-MM-DD, a number of days, all",
+			doc: "How far back history is fetched. all reaches back to 2009, which takes hours even for years without data.",
+			set: backfill},
+		{path: "heart_rate_detail", env: []name{own("HEART_RATE_DETAIL")}, def: "raw", kind: "raw, minute",
+			doc: "raw keeps what the device measured, every 1 to 5 s; minute keeps mean, lowest and highest of each minute only.",
+			set: choice(func(t target) *string { return &t.HeartRate }, "raw", "minute")},
+		{path: "leave_out", env: []name{own("LEAVE_OUT")}, kind: "ids of docs/schema.md", list: true,
+			doc: "Series that are neither asked for nor kept, such as track or weight.",
+			set: leaveOut, clear: func(t target) { t.LeaveOut = nil }},
+
+		// Where to
+		{path: "influxdb.version", env: names("INFLUXDB_VERSION"), def: "1", kind: "1, 2, 3, off",
+			doc: "Version of your InfluxDB. Nothing is written to a database while none of the options here is set but this one.",
+			set: version},
+		{path: "influxdb.host", env: names("INFLUXDB_HOST"), kind: "host", defDoc: "localhost",
+			doc: "Versions 1 and 3: name of the machine; https:// before it means TLS.",
+			set: text(func(t target) *string { return &t.InfluxDB.host })},
+		{path: "influxdb.port", env: names("INFLUXDB_PORT"), def: "8086", kind: "number",
+			doc: "Versions 1 and 3: port. InfluxDB 3 itself listens at 8181.",
+			set: number(func(t target) *int { return &t.InfluxDB.port }, 1, 65535)},
+		{path: "influxdb.url", env: names("INFLUXDB_URL"), kind: "address",
+			doc: "Version 2: address. Versions 1 and 3: in the place of host and port, where no host is set.",
+			set: address(func(t target) *string { return &t.InfluxDB.URL })},
+		{path: "influxdb.database", env: names("INFLUXDB_DATABASE"), def: "FitbitHealthStats", kind: "text",
+			doc: "Versions 1 and 3: database. It is created where that is allowed.",
+			set: text(func(t target) *string { return &t.InfluxDB.Database })},
+		{path: "influxdb.username", env: names("INFLUXDB_USERNAME"), kind: "text",
+			doc: "Version 1: user.",
+			set: text(func(t target) *string { return &t.InfluxDB.Username })},
+		{path: "influxdb.password", env: names("INFLUXDB_PASSWORD"), kind: "text", secret: true,
+			doc: "Version 1: password.",
+			set: secret(func(t target) *Secret { return &t.InfluxDB.Password })},
+		{path: "influxdb.token", env: []name{{"INFLUXDB_TOKEN", "2"}, {"INFLUXDB_V3_ACCESS_TOKEN", "3"}}, kind: "text", secret: true,
+			doc: "Versions 2 and 3: token. In the environment INFLUXDB_TOKEN is version 2's, INFLUXDB_V3_ACCESS_TOKEN version 3's.",
+			set: secret(func(t target) *Secret { return &t.InfluxDB.Token })},
+		{path: "influxdb.org", env: names("INFLUXDB_ORG"), kind: "text",
+			doc: "Version 2: organisation.",
+			set: text(func(t target) *string { return &t.InfluxDB.Org })},
+		{path: "influxdb.bucket", env: names("INFLUXDB_BUCKET"), kind: "text",
+			doc: "Version 2: bucket.",
+			set: text(func(t target) *string { return &t.InfluxDB.Bucket })},
+		{path: "influxdb.units", env: []name{own("INFLUXDB_UNITS")}, def: "auto", kind: "auto, metric, python",
+			doc: "auto goes on in pounds, miles and °F in a database that the Python project filled, and is metric in any other.",
+			set: choice(func(t target) *string { return &t.InfluxDB.Units }, "auto", "metric", "python")},
+		{path: "influxdb.tls_ca", env: []name{own("INFLUXDB_TLS_CA")}, kind: "file",
+			doc: "Certificate (PEM) of the authority that signed the server's.",
+			set: text(func(t target) *string { return &t.InfluxDB.CA })},
+		{path: "influxdb.tls_insecure", env: []name{own("INFLUXDB_TLS_INSECURE")}, def: "false", kind: "yes or no",
+			doc: "Accept any certificate. Whoever is between can read and change the data.",
+			set: boolean(func(t target) *bool { return &t.InfluxDB.Insecure })},
+
+		// Where it is kept
+		{path: "data_dir", env: []name{own("DATA_DIR")}, kind: "folder", defDoc: "/data in the Home Assistant app; the folder of TOKEN_FILE_PATH; $STATE_DIRECTORY; ~/.local/state/fitbit-fetch",
+			doc: "Folder of the archive, the tokens and the socket for commands.",
+			set: text(func(t target) *string { return &t.DataDir })},
+		{path: "archive", env: []name{own("ARCHIVE")}, kind: "file", defDoc: "archive.db in the data folder",
+			doc: "The archive: one SQLite file.",
+			set: text(func(t target) *string { return &t.Archive })},
+
+		// How
+		{path: "log_level", env: names("LOG_LEVEL"), def: "info", kind: "trace, debug, info, warning, error",
+			doc: "How much is logged.",
+			set: level},
+		{path: "log_file", env: names("FITBIT_LOG_FILE_PATH"), kind: "file",
+			doc: "Log to this file as well; it is rotated, never truncated.",
+			set: text(func(t target) *string { return &t.Log.File })},
+		{path: "dry_run", env: names("DRY_RUN_MODE"), def: "false", kind: "yes or no",
+			doc: "Fetch, but write nothing to a database.",
+			set: boolean(func(t target) *bool { return &t.DryRun })},
+		{path: "manual_start_date", env: names("MANUAL_START_DATE"), kind: "YYYY-MM-DD",
+			doc: "Bulk update from this day on, then end.",
+			set: date(func(t target) *dayField { return (*dayField)(&t.Manual.From) })},
+		{path: "manual_end_date", env: names("MANUAL_END_DATE"), kind: "YYYY-MM-DD", defDoc: "today",
+			doc: "Last day of the bulk update.",
+			set: date(func(t target) *dayField { return (*dayField)(&t.Manual.To) })},
+		{path: "auto_date_range", env: names("AUTO_DATE_RANGE"), kind: "yes or no", defDoc: "yes, unless manual_start_date is set",
+			doc: "no: bulk update; the days are asked for at the terminal where they are not set. In the environment False, false, FALSE, f, F, no, No, NO and 0 are no, all else is yes.",
+			set: boolean(func(t target) *bool { t.Manual.auto = new(bool); return t.Manual.auto }), setEnv: autoRange},
+
+		// For developers
+		{path: "service.api_url", env: []name{google("GOOGLE_HEALTH_BASE_URL"), own("API_URL")}, kind: "address", defDoc: "the service's own", hidden: true,
+			doc: "Address of the API. Any server that speaks its protocol will do, such as that of fitbit-fetch simulate.",
+			set: address(func(t target) *string { return &t.Service.API })},
+		{path: "service.api_version", env: []name{google("GOOGLE_HEALTH_API_VERSION"), own("API_VERSION")}, kind: "text", defDoc: "v4", hidden: true,
+			doc: "Version of the API, as in its paths.",
+			set: text(func(t target) *string { return &t.Service.APIVersion })},
+		{path: "service.auth_url", env: []name{own("AUTH_URL")}, kind: "address", defDoc: "the service's own", hidden: true,
+			doc: "Address of the consent page.",
+			set: address(func(t target) *string { return &t.Service.Auth })},
+		{path: "service.token_url", env: []name{google("GOOGLE_OAUTH_TOKEN_URL"), own("TOKEN_URL")}, kind: "address", defDoc: "the service's own", hidden: true,
+			doc: "Address of the token service.",
+			set: address(func(t target) *string { return &t.Service.Token })},
+		{path: "service.revoke_url", env: []name{own("REVOKE_URL")}, kind: "address", defDoc: "the service's own", hidden: true,
+			doc: "Address that takes a right back.",
+			set: address(func(t target) *string { return &t.Service.Revoke })},
+		{path: "polite", env: []name{own("POLITE")}, def: "true", kind: "yes or no", hidden: true,
+			doc: "Keep to the service's limits of requests. no is for a simulated service on this machine only.",
+			set: boolean(func(t target) *bool { return &t.Polite })},
+		{path: "clock", env: []name{own("CLOCK")}, kind: "START@SPEED", defDoc: "the real time", hidden: true,
+			doc: "Run in another time, for use against a simulated service: 2026-11-20T07:00:00Z@60 starts there and is sixty times as fast.",
+			set: simulated},
+	}
+}
