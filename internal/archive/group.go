@@ -179,8 +179,12 @@ func (p *put) reveal(g *group, c *chunk, visible func(*chunk, int) bool) {
 			}
 			s.revs[i] = p.rev
 			c.dirty, p.used, p.series[g.row.ID] = true, true, true
-		case !show && rev > 0:
-			g.gone = append(g.gone, lost{point: point{g.row.ID, s.times[i], s.devices[s.dev[i]], c.tags}, fields: s.mask(i)})
+		case !show && (rev > 0 || rev == isChanged):
+			had := s.mask(i)
+			if rev == isChanged {
+				had = 1<<len(s.cols) - 1 // any of them
+			}
+			g.gone = append(g.gone, lost{point: point{g.row.ID, s.times[i], s.devices[s.dev[i]], c.tags}, fields: had})
 			s.revs[i] = 0
 			c.dirty = true
 		case !show:

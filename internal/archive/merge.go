@@ -13,8 +13,8 @@ import (
 
 // Revisions of samples between merge and settle: what the answer brought, not yet known to be visible.
 const (
-	isNew     int64 = -1
-	isChanged int64 = -2
+	isNew     int64 = -1 // it was not visible before
+	isChanged int64 = -2 // it was visible, with other values
 )
 
 // point names one sample for sinks: what stands there is overwritten by the next with the same name.
@@ -153,7 +153,10 @@ func merge(old, in *samples, i, j int, lo, hi int64, name func(t int64, device s
 			n := out.len() - 1
 			out.dev[n], out.revs[n] = old.dev[a], old.revs[a]
 			if !sameRow(old, a, in, i) {
-				out.revs[n] = isChanged
+				out.revs[n] = isNew
+				if old.revs[a] > 0 {
+					out.revs[n] = isChanged
+				}
 				if had := old.mask(a); old.revs[a] > 0 && had&^in.mask(i) != 0 {
 					gone = append(gone, lost{point: name(old.times[a], old.devices[old.dev[a]]), fields: had, partial: true})
 				}

@@ -27,9 +27,10 @@ func (p *put) bury() error {
 				p.change.Changed++
 			}
 			continue
+		case l.partial: // told as changed
 		case !ok:
 			p.change.Vanished++
-		case !l.partial:
+		default:
 			p.change.Added--
 			p.change.Changed++
 		}
