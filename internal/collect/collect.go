@@ -81,10 +81,12 @@ type Collector struct {
 	running atomic.Bool
 	poke    chan struct{} // something outside has changed
 
+	previews chan preview
+
 	mu     sync.Mutex
 	status Status
-	force  bool          // Sync was called
-	wishes []metric.Span // not taken by the loop yet
+	force  bool    // Sync was called
+	orders []order // not taken by the loop yet
 }
 
 // New returns a Collector; it starts nothing.
@@ -98,7 +100,7 @@ func New(cfg Config) *Collector {
 	if cfg.Events == nil {
 		cfg.Events = func(Event) {}
 	}
-	c := &Collector{cfg: cfg, poke: make(chan struct{}, 1)}
+	c := &Collector{cfg: cfg, poke: make(chan struct{}, 1), previews: make(chan preview)}
 	c.feeds = wanted(cfg.Source.Feeds(), cfg.LeaveOut)
 	c.status = Status{Person: cfg.Person.ID, Source: cfg.Source.Name(), Phase: Idle, Feeds: map[string]FeedStatus{}}
 	return c
@@ -130,39 +132,6 @@ var ErrRunning = errors.New("this person's data are being collected already")
 // says so.
 func (c *Collector) Run(ctx context.Context) error { return c.run(ctx, nil) }
 
-// Once collects until all history, or with days (axis Days) all of these days, has been fetched. It returns the error that the
-// user must act on.
-func (c *Collector) Once(ctx context.Context, days metric.Span) error {
-	if days.Empty() {
-		return c.run(ctx, func(d plan.Decision) bool { return d.Remaining.Days < 0.01 && d.Remaining.Requests < 1 })
-	}
-	c.Wish(days)
-	return c.run(ctx, func(d plan.Decision) bool { return d.Wished.Days < 0.01 })
-}
-
-// Wish has the days (axis Days) asked for again, before ordinary history.
-func (c *Collector) Wish(days metric.Span) {
-	c.mu.Lock()
-	c.wishes = append(c.wishes, days)
-	c.mu.Unlock()
-	c.nudge()
-}
-
-// Sync asks the devices now, and reads today again even if none has synced since. Called again within 30 s it does nothing.
-func (c *Collector) Sync() {
-	c.mu.Lock()
-	c.force = true
-	c.mu.Unlock()
-	c.nudge()
-}
-
-func (c *Collector) nudge() {
-	select {
-	case c.poke <- struct{}{}:
-	default:
-	}
-}
-
 // loop is a run of the Collector. One goroutine owns it.
 type loop struct {
 	*Collector
@@ -185,6 +154,7 @@ type loop struct {
 	recent    []time.Time // paced requests of the last hour
 	all       []time.Time // all requests of the last hour
 	pace      []mark
+	waiting   []order // somebody waits until they are fulfilled
 	auth      error
 
 	cover map[string][]metric.Covered
@@ -202,8 +172,7 @@ func (c *Collector) run(ctx context.Context, done func(plan.Decision) bool) erro
 		return ErrRunning
 	}
 	defer c.running.Store(false)
-	l := &loop{Collector: c, ctx: ctx, results: make(chan result), once: done != nil, stale: true, fates: newFates()}
-	l.jobs, l.stop = context.WithCancel(ctx)
+	l := c.newLoop(ctx, done != nil)
 	defer l.drain()
 	if err := l.load(); err != nil {
 		return err
@@ -213,6 +182,7 @@ func (c *Collector) run(ctx context.Context, done func(plan.Decision) bool) erro
 		if err != nil || ctx.Err() != nil {
 			return l.leave(err)
 		}
+		l.report(d)
 		if done != nil && d != nil && l.idle() && done(*d) {
 			return l.leave(nil)
 		}
@@ -220,6 +190,12 @@ func (c *Collector) run(ctx context.Context, done func(plan.Decision) bool) erro
 			return l.leave(err)
 		}
 	}
+}
+
+func (c *Collector) newLoop(ctx context.Context, once bool) *loop {
+	l := &loop{Collector: c, ctx: ctx, results: make(chan result), once: once, stale: true, fates: newFates()}
+	l.jobs, l.stop = context.WithCancel(ctx)
+	return l
 }
 
 func (l *loop) idle() bool {
@@ -339,28 +315,10 @@ func (l *loop) wait(d *plan.Decision) error {
 	case <-l.poke:
 	case <-l.cfg.Reauthorized:
 		l.reauthorized()
+	case p := <-l.previews:
+		p.reply <- l.preview(p.n)
 	case r := <-l.results:
 		return l.finish(r)
 	}
 	return nil
-}
-
-// takeOrders takes what Wish and Sync were called for.
-func (l *loop) takeOrders() {
-	l.mu.Lock()
-	wishes, force := l.wishes, l.force
-	l.wishes, l.force = nil, false
-	l.mu.Unlock()
-	now := l.cfg.Clock.Now()
-	for _, w := range wishes {
-		l.state.Wishes = append(l.state.Wishes, wish{First: metric.DayOf(w.Start), Last: metric.DayOf(w.End) - 1, At: now})
-	}
-	if len(wishes) > 0 {
-		l.save()
-	}
-	if age := now.Sub(l.forced); force && (age > 30*time.Second || age < 0) {
-		l.forced, l.polled, l.state.Seen = now, time.Time{}, now
-		delete(l.fates.failed, plan.Poll)
-		l.save()
-	}
 }

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/control"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/deliver"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+)
+
+// app is the program with its archive open: what the commands work on.
+type app struct {
+	opts      config.Options
+	clock     clock.Clock
+	log       *slog.Logger
+	catalogue metric.Catalogue
+	archive   *archive.Archive
+	latest    *latest.Latest
+	people    []*person
+	sinks     []*target
+	started   time.Time
+
+	mu      sync.Mutex
+	running bool // the loops run, and the socket is served
+}
+
+// person is whose data it is, and all that belongs to them alone.
+type person struct {
+	metric.Person
+	opts    config.Person
+	tokens  *auth.TokenSource
+	flow    *auth.Flow
+	http    *http.Client // carries the authorization
+	source  source.Source
+	probe   prober // what diagnose may ask of the source
+	collect *collect.Collector
+	archive *archive.Archive
+	recent  *history
+	again   chan struct{} // the person has authorized again
+	log     *slog.Logger
+}
+
+// target is a sink and the loop that delivers to it.
+type target struct {
+	sink    checkedSink
+	deliver *deliver.Deliverer
+}
+
+// checkedSink is what check needs of a sink, beyond delivery.
+type checkedSink interface {
+	sink.Sink
+	Check(ctx context.Context) (string, error)
+	Close() error
+}
+
+// zones returns the person's dated list of zones; UTC where none is known yet.
+func (p *person) zones(ctx context.Context) metric.Zones {
+	z, err := collect.Zones(ctx, p.archive, p.ID)
+	if err != nil {
+		p.log.Warn("reading the list of time zones", "err", err)
+	}
+	return z
+}
+
+// openApp opens the archive and builds everything; it starts nothing.
+func openApp(ctx context.Context, opts config.Options, log *slog.Logger) (*app, error) {
+	if err := os.MkdirAll(filepath.Dir(opts.Archive), 0o700); err != nil {
+		return nil, fmt.Errorf("creating the data folder: %w", err)
+	}
+	a := &app{opts: opts, clock: opts.Clock, log: log, catalogue: metric.Default()}
+	a.started = a.clock.Now()
+	var err error
+	a.archive, err = archive.Open(ctx, archive.Config{
+		Path: opts.Archive, Catalogue: a.catalogue, Rank: sourceRank, Now: a.clock.Now, Log: log.With("part", "archive"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the archive %s: %w", opts.Archive, err)
+	}
+	a.latest = latest.New(a.archive, a.catalogue)
+	if err := a.wire(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// Close lets go of everything; the loops have ended before.
+func (a *app) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	var errs []error
+	for _, p := range a.people {
+		if p.tokens != nil {
+			p.tokens.Close(ctx)
+		}
+		if p.http != nil {
+			p.http.CloseIdleConnections()
+		}
+	}
+	for _, t := range a.sinks {
+		errs = append(errs, t.sink.Close())
+	}
+	errs = append(errs, a.archive.Close())
+	return errors.Join(errs...)
+}
+
+// Run runs all loops until ctx ends, and waits for them. A person whose service is gone does not stop the others.
+func (a *app) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a.setRunning(true)
+	defer a.setRunning(false)
+	for _, p := range a.people {
+		wg.Go(func() { p.tokens.Run(ctx) })
+		wg.Go(func() { p.watchAuthorization(ctx, a.clock.Now) })
+		wg.Go(func() {
+			if err := p.collect.Run(ctx); err != nil {
+				p.log.Error("collecting has ended", "err", err, "hint", hint(err))
+			}
+		})
+	}
+	for _, t := range a.sinks {
+		wg.Go(func() {
+			if err := t.deliver.Run(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("delivering has ended", "sink", t.sink.Name(), "err", err, "hint", hint(err))
+			}
+		})
+	}
+	return control.Serve(ctx, a.opts.Socket(), serveCall(a))
+}
+
+func (a *app) setRunning(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running = on
+}
+
+func (a *app) isRunning() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.running
+}
+
+// hint returns what the user can do about err; empty where nobody said.
+func hint(err error) string {
+	var s *source.Error
+	var k *sink.Error
+	var r *archive.Error
+	switch {
+	case errors.As(err, &s):
+		return s.Hint
+	case errors.As(err, &k):
+		return k.Hint
+	case errors.As(err, &r):
+		return r.Hint
+	}
+	return ""
+}
+
+// isAuthError reports whether the person has to authorize.
+func isAuthError(err error) bool {
+	var s *source.Error
+	return errors.As(err, &s) && s.Kind == source.Auth
+}
+
+// watchAuthorization tells the collector when the person has authorized again.
+func (p *person) watchAuthorization(ctx context.Context, now func() time.Time) {
+	for {
+		changed := p.tokens.Changed()
+		if s := p.tokens.State(now()); s.Standing == auth.Good || s.Standing == auth.Ending {
+			select {
+			case p.again <- struct{}{}:
+			default:
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// leaveOut lists the series that are neither asked for nor kept.
+func (a *app) leaveOut() []metric.ID {
+	if a.opts.HeartRate == "minute" {
+		return append([]metric.ID{metric.HeartRate}, a.opts.LeaveOut...)
+	}
+	return a.opts.LeaveOut
+}
+
+// hostOf returns the host, with its port where it has one, of an address.
+func hostOf(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "", fmt.Errorf("service address %q: want http:// or https:// and a host", address)
+	}
+	return u.Host, nil
+}

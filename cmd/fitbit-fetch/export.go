@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// choice is what several commands let their user choose: a person, days, series.
+type choice struct {
+	person   string
+	from, to string
+	series   string
+}
+
+func (ch *choice) register(fs *flag.FlagSet, series bool) {
+	fs.StringVar(&ch.person, "person", "", "`id` of the person (default: all)")
+	fs.StringVar(&ch.from, "from", "", "first `day`, YYYY-MM-DD")
+	fs.StringVar(&ch.to, "to", "", "last `day`, YYYY-MM-DD (default: today)")
+	if series {
+		fs.StringVar(&ch.series, "series", "", "`ids` of the series, with commas between (default: all; docs/schema.md lists them)")
+	}
+}
+
+// people returns the persons chosen.
+func (ch *choice) people(a *app) ([]*person, error) {
+	if ch.person == "" {
+		return a.people, nil
+	}
+	var ids []string
+	for _, p := range a.people {
+		if p.ID == ch.person {
+			return []*person{p}, nil
+		}
+		ids = append(ids, p.ID)
+	}
+	return nil, usageError("there is no person %q; there are: %s", ch.person, strings.Join(ids, ", "))
+}
+
+// days returns the chosen days; first and last stand in for what was not said.
+func (ch *choice) days(first, last metric.Day) (metric.Span, error) {
+	if ch.from != "" {
+		d, err := metric.ParseDay(ch.from)
+		if err != nil {
+			return metric.Span{}, usageError("--from: %w", err)
+		}
+		first = d
+	}
+	if ch.to != "" {
+		d, err := metric.ParseDay(ch.to)
+		if err != nil {
+			return metric.Span{}, usageError("--to: %w", err)
+		}
+		last = d
+	}
+	if last < first {
+		return metric.Span{}, usageError("the last day (%s) is before the first (%s)", last, first)
+	}
+	return metric.DaySpan(first, last), nil
+}
+
+// rows returns the chosen rows of the catalogue.
+func (ch *choice) rows(c metric.Catalogue) ([]metric.Series, error) {
+	if ch.series == "" {
+		return c, nil
+	}
+	var out []metric.Series
+	for _, id := range strings.Split(ch.series, ",") {
+		s, ok := c.Lookup(metric.ID(strings.TrimSpace(id)))
+		if !ok {
+			return nil, usageError("there is no series %q; docs/schema.md lists them", id)
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+type exportFlags struct {
+	choice
+	format string
+	out    string
+}
+
+func exportCommand() command {
+	return command{
+		name: "export", summary: "write what the archive holds, as line protocol or CSV",
+		help: `Line protocol is what InfluxDB reads: influx -import and every database that speaks it take the file. CSV has one table a series; with several
+series the tables follow one another, each with its header and an empty line between.`,
+		flags: func(fs *flag.FlagSet, c *call) {
+			f := &exportFlags{}
+			c.flags = f
+			f.register(fs, true)
+			fs.StringVar(&f.format, "format", "line", "line or csv")
+			fs.StringVar(&f.out, "o", "", "`file` to write to (default: standard output)")
+		},
+		run: func(ctx context.Context, c *call) error { return c.export(ctx, c.flags.(*exportFlags)) },
+	}
+}
+
+func (c *call) export(ctx context.Context, f *exportFlags) (err error) {
+	if f.format != "line" && f.format != "csv" {
+		return usageError("--format %q: want line or csv", f.format)
+	}
+	people, err := f.people(c.app)
+	if err != nil {
+		return err
+	}
+	rows, err := f.rows(c.app.catalogue)
+	if err != nil {
+		return err
+	}
+	w := c.stdout
+	if f.out != "" {
+		// The file gets its name when it is whole.
+		path := c.path(f.out)
+		tmp, err := os.CreateTemp(filepath.Dir(path), ".fitbit-fetch-export-*")
+		if err != nil {
+			return fmt.Errorf("creating %s: %w", path, err)
+		}
+		defer func() {
+			err = cmp.Or(err, tmp.Close())
+			if err == nil {
+				err = os.Rename(tmp.Name(), path)
+			}
+			if err != nil {
+				os.Remove(tmp.Name())
+			}
+		}()
+		w = tmp
+	}
+	b := bufio.NewWriterSize(w, 64<<10)
+	n := 0
+	enc, err := lineproto.New(c.app.catalogue, lineproto.Metric)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		if f.format == "csv" {
+			if i > 0 {
+				b.WriteByte('\n')
+			}
+			b.Write(enc.Table(row).AppendHeader(nil))
+		}
+		for _, p := range people {
+			m, err := c.exportSeries(ctx, b, f, enc, p, row)
+			if err != nil {
+				return fmt.Errorf("exporting %s of %s: %w", row.ID, p.ID, err)
+			}
+			n += m
+		}
+	}
+	if err := b.Flush(); err != nil {
+		return fmt.Errorf("writing the export: %w", err)
+	}
+	if f.out != "" {
+		fmt.Fprintf(c.stdout, "%d samples written to %s\n", n, f.out)
+	}
+	return nil
+}
+
+// exportSeries writes one series of one person and returns how many samples that were.
+func (c *call) exportSeries(ctx context.Context, w io.Writer, f *exportFlags, enc *lineproto.Encoder, p *person, row metric.Series) (int, error) {
+	zones := p.zones(ctx)
+	days, err := f.days(0, metric.DayOf(c.app.clock.Now().In(zones.Now())))
+	if err != nil {
+		return 0, err
+	}
+	first, last := days.Days()
+	span := metric.Span{Start: zones.Midnight(first), End: zones.Midnight(last + 1)}
+	var buf []byte
+	n := 0
+	for block, err := range c.app.archive.Read(ctx, p.ID, row.ID, span) {
+		if err != nil {
+			return n, err
+		}
+		buf = buf[:0]
+		if f.format == "csv" {
+			buf = enc.Table(row).Append(buf, p.Person, &block)
+		} else {
+			buf, _ = enc.Append(buf, p.Person, &block, 0, block.Len(), 0)
+		}
+		n += block.Len()
+		if _, err := w.Write(buf); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// dayTime is how a command shows an instant to its user: local to the person, to the minute.
+func dayTime(t time.Time, zones metric.Zones) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.In(zones.Now()).Format("2006-01-02 15:04")
+}
+
+// sortedKeys returns the keys of m in order.
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

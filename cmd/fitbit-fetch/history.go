@@ -1,0 +1,79 @@
+package main
+
+import (
+	"sync"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/google"
+)
+
+// history keeps the last requests and their fate. Failures are kept longer than successes: they are what one looks for.
+type history struct {
+	mu     sync.Mutex
+	good   ring[google.Exchange]
+	bad    ring[google.Exchange]
+	events ring[eventShown]
+}
+
+// eventShown is what a bug report tells of a request of the plan. It has no health value.
+type eventShown struct {
+	At, Span, Feed, Lane, Why, Took string
+	Requests                        int
+	Added, Changed, Vanished        int
+	Err                             string `json:",omitempty"`
+}
+
+func newHistory() *history {
+	return &history{good: newRing[google.Exchange](200), bad: newRing[google.Exchange](200), events: newRing[eventShown](200)}
+}
+
+func (h *history) exchange(e google.Exchange) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e.Kind == "" {
+		h.good.add(e)
+	} else {
+		h.bad.add(e)
+	}
+}
+
+func (h *history) event(e collect.Event) {
+	s := eventShown{
+		At: e.At.UTC().Format("2006-01-02T15:04:05Z"), Span: e.Span.String(), Feed: e.Feed, Lane: e.Lane.String(), Why: e.Why, Took: e.Took.String(),
+		Requests: e.Requests, Added: e.Change.Added, Changed: e.Change.Changed, Vanished: e.Change.Vanished,
+	}
+	if e.Err != nil {
+		s.Err = e.Err.Error()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events.add(s)
+}
+
+// lists returns all that is kept, oldest first.
+func (h *history) lists() (good, bad []google.Exchange, events []eventShown) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.good.list(), h.bad.list(), h.events.list()
+}
+
+// ring keeps the newest items.
+type ring[T any] struct {
+	items []T
+	next  int
+}
+
+func newRing[T any](n int) ring[T] { return ring[T]{items: make([]T, 0, n)} }
+
+func (r *ring[T]) add(t T) {
+	if len(r.items) < cap(r.items) {
+		r.items = append(r.items, t)
+		return
+	}
+	r.items[r.next] = t
+	r.next = (r.next + 1) % len(r.items)
+}
+
+func (r *ring[T]) list() []T {
+	return append(append([]T{}, r.items[r.next:]...), r.items[:r.next]...)
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/deliver"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/influx"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/google"
+)
+
+// sourceRank orders the sources, best first: where two have data of the same time, the first one's are shown.
+var sourceRank = []string{google.Name}
+
+// wire builds the persons, each with a source, and the sinks. It is the only list of sources and sinks.
+func (a *app) wire(ctx context.Context) error {
+	for _, o := range a.opts.Persons {
+		p, err := a.newPerson(o)
+		if err != nil {
+			return fmt.Errorf("person %s: %w", o.ID, err)
+		}
+		a.people = append(a.people, p)
+	}
+	if a.opts.InfluxDB.On && !a.opts.DryRun {
+		s, err := a.newInflux(a.opts.InfluxDB)
+		if err != nil {
+			return fmt.Errorf("influxdb: %w", err)
+		}
+		a.addSink(s)
+	}
+	var keep []string
+	for _, t := range a.sinks {
+		keep = append(keep, t.sink.Name())
+	}
+	return a.archive.DropSink(ctx, keep)
+}
+
+func (a *app) addSink(s checkedSink) {
+	var people []metric.Person
+	for _, p := range a.people {
+		people = append(people, p.Person)
+	}
+	a.sinks = append(a.sinks, &target{sink: s, deliver: deliver.New(deliver.Config{
+		Archive: a.archive, Sink: s, Catalogue: a.catalogue, Persons: people, Clock: a.clock, Log: a.log.With("part", "deliver"),
+	})})
+}
+
+// newPerson builds one person.
+func (a *app) newPerson(o config.Person) (*person, error) {
+	p := &person{Person: o.Metric(), opts: o, archive: a.archive, recent: newHistory(), log: a.log.With("person", o.ID)}
+	provider := auth.Google().At(a.opts.Service.Auth, a.opts.Service.Token, a.opts.Service.Revoke)
+	client := auth.Client{Provider: provider, ID: o.ClientID, Secret: o.ClientSecret.Reveal(), Redirect: a.opts.Redirect}
+	tokens, err := auth.New(auth.Config{Client: client, File: auth.NewFile(o.TokenFile), Now: a.clock.Now, Log: p.log.With("part", "auth")})
+	if err != nil {
+		return nil, err
+	}
+	p.tokens = tokens
+	if err := a.newGoogle(p, o); err != nil {
+		return nil, err
+	}
+	p.flow = auth.NewFlow(auth.FlowConfig{
+		Client: client, Tokens: tokens, Now: a.clock.Now, Log: p.log.With("part", "auth"),
+		Known: func(ctx context.Context) (string, error) {
+			b, err := a.archive.State(ctx, p.ID, collect.AccountKey(p.source.Name()))
+			return string(b), err
+		},
+		Identity: a.identity(o),
+	})
+	p.again = make(chan struct{}, 1)
+	p.collect = collect.New(collect.Config{
+		Person: p.Person, Source: p.source, Archive: a.archive, Clock: a.clock, Log: p.log.With("part", "collect"),
+		LeaveOut: a.leaveOut(), DeviceName: o.Device, Start: a.opts.Backfill.Day(metric.DayOf(a.clock.Now())), Zone: o.TimeZone,
+		Reauthorized: p.again, Events: p.recent.event,
+	})
+	return p, nil
+}
+
+// newGoogle gives p the Google Health API as source.
+func (a *app) newGoogle(p *person, o config.Person) error {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableCompression = true // the source unpacks by itself
+	host, err := hostOf(cmp.Or(a.opts.Service.API, google.DefaultBase))
+	if err != nil {
+		return err
+	}
+	p.http = &http.Client{Transport: &auth.Transport{Tokens: p.tokens, Host: host, Base: transport}}
+	s, err := google.New(google.Config{
+		HTTP: p.http, Base: a.opts.Service.API, Person: p.ID, Catalogue: a.catalogue, Now: a.clock.Now, Unlimited: !a.opts.Polite,
+		Log: p.log.With("part", "google"), Observer: p.recent.exchange,
+	})
+	if err != nil {
+		return err
+	}
+	p.source, p.probe = s, s
+	return nil
+}
+
+// prober is what diagnose asks of a source.
+type prober interface {
+	source.Source
+	Surprises() []google.Surprise
+	Shapes(on bool)
+}
+
+// identity asks whose account an access token is of, before the token is kept.
+func (a *app) identity(o config.Person) func(ctx context.Context, access string) (string, error) {
+	return func(ctx context.Context, access string) (string, error) {
+		s, err := google.New(google.Config{
+			HTTP: &http.Client{Transport: bearer(access)}, Base: a.opts.Service.API, Person: o.ID, Catalogue: a.catalogue, Now: a.clock.Now, Unlimited: !a.opts.Polite,
+		})
+		if err != nil {
+			return "", err
+		}
+		d, err := s.Describe(ctx)
+		return d.Account, err
+	}
+}
+
+// bearer is a transport that carries one access token.
+type bearer string
+
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+string(b))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// newInflux builds the InfluxDB sink.
+func (a *app) newInflux(o config.InfluxDB) (checkedSink, error) {
+	return influx.New(influx.Config{
+		URL: o.URL, Database: o.Database, Username: o.Username, Password: o.Password.Reveal(), CAFile: o.CA, Insecure: o.Insecure,
+		Units: influx.Units(o.Units), Deciding: deciding{a.archive}, Catalogue: a.catalogue, Log: a.log.With("part", "influxdb"),
+	})
+}
+
+// deciding keeps a sink's units in the archive, where they belong to nobody.
+type deciding struct{ archive *archive.Archive }
+
+func (d deciding) Load(ctx context.Context, sink string) (string, error) {
+	b, err := d.archive.State(ctx, "", "units "+sink)
+	return string(b), err
+}
+
+func (d deciding) Save(ctx context.Context, sink, units string) error {
+	return d.archive.SetState(ctx, "", "units "+sink, []byte(units))
+}

@@ -1,0 +1,143 @@
+package collect
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
+)
+
+// order is a wish of the user that the loop has not taken yet, or that somebody waits for.
+type order struct {
+	days  metric.Span // on the axis Days
+	again bool        // what has been answered is asked again
+	done  chan<- error
+}
+
+// Once collects until all history, or with days (axis Days) all that is missing of these days, has been fetched. It returns the
+// error that the user must act on.
+func (c *Collector) Once(ctx context.Context, days metric.Span) error {
+	if days.Empty() {
+		return c.run(ctx, func(d plan.Decision) bool { return d.Remaining.Days < 0.01 && d.Remaining.Requests < 1 })
+	}
+	c.order(order{days: days})
+	return c.run(ctx, func(d plan.Decision) bool { return d.Wished.Days < 0.01 })
+}
+
+// Complete has a Collector that runs fetch what is missing of the days (axis Days), before ordinary history, and waits for it. It
+// returns the error that the user must act on.
+func (c *Collector) Complete(ctx context.Context, days metric.Span) error {
+	done := make(chan error, 1)
+	c.order(order{days: days, done: done})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Wish has the days (axis Days) asked for again, before ordinary history.
+func (c *Collector) Wish(days metric.Span) { c.order(order{days: days, again: true}) }
+
+func (c *Collector) order(o order) {
+	c.mu.Lock()
+	c.orders = append(c.orders, o)
+	c.mu.Unlock()
+	c.nudge()
+}
+
+// Sync asks the devices now, and reads today again even if none has synced since. Called again within 30 s it does nothing.
+func (c *Collector) Sync() {
+	c.mu.Lock()
+	c.force = true
+	c.mu.Unlock()
+	c.nudge()
+}
+
+func (c *Collector) nudge() {
+	select {
+	case c.poke <- struct{}{}:
+	default:
+	}
+}
+
+// takeOrders takes what was called for from outside.
+func (l *loop) takeOrders() {
+	l.mu.Lock()
+	orders, force := l.orders, l.force
+	l.orders, l.force = nil, false
+	l.mu.Unlock()
+	now := l.cfg.Clock.Now()
+	for _, o := range orders {
+		first, last := o.days.Days()
+		w := wish{First: first, Last: last}
+		if o.again {
+			w.At = now
+		}
+		l.state.Wishes = append(l.state.Wishes, w)
+		if o.done != nil {
+			l.waiting = append(l.waiting, o)
+		}
+	}
+	if len(orders) > 0 {
+		l.save()
+	}
+	if age := now.Sub(l.forced); force && (age > 30*time.Second || age < 0) {
+		l.forced, l.polled, l.state.Seen = now, time.Time{}, now
+		delete(l.fates.failed, plan.Poll)
+		l.save()
+	}
+}
+
+// report tells those who wait that their days are complete, or that the user must act first.
+func (l *loop) report(d *plan.Decision) {
+	fulfilled := d != nil && l.idle() && d.Wished.Days < 0.01
+	if !fulfilled && l.auth == nil {
+		return
+	}
+	for _, o := range l.waiting {
+		o.done <- l.auth
+	}
+	l.waiting = nil
+}
+
+// preview asks what would be decided now.
+type preview struct {
+	n     int
+	reply chan plan.Decision
+}
+
+// Preview returns what would be asked next, with up to n requests of history, and asks nothing.
+func (c *Collector) Preview(ctx context.Context, n int) (plan.Decision, error) {
+	if c.running.CompareAndSwap(false, true) {
+		defer c.running.Store(false)
+		l := c.newLoop(ctx, true)
+		defer l.drain()
+		defer l.phase(Idle, "")
+		if err := l.load(); err != nil {
+			return plan.Decision{}, err
+		}
+		if err := l.read(); err != nil {
+			return plan.Decision{}, err
+		}
+		l.learnQuiet(l.cfg.Clock.Now())
+		return l.preview(n), nil
+	}
+	p := preview{n, make(chan plan.Decision, 1)}
+	select {
+	case c.previews <- p:
+		return <-p.reply, nil
+	case <-ctx.Done():
+		return plan.Decision{}, fmt.Errorf("waiting for the plan: %w", ctx.Err())
+	}
+}
+
+func (l *loop) preview(n int) plan.Decision {
+	in := l.input(l.cfg.Clock.Now())
+	in.Busy = plan.Busy{}
+	in.Preview = n
+	return plan.Next(in)
+}
