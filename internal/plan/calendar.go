@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -103,16 +104,12 @@ func (c calendar) toInstants(s metric.Span) metric.Span {
 // last cuts the newest request out of a gap: not longer than the feed's Max, about its Chunk, beginning at a midnight where that
 // is possible.
 func (c calendar) last(f metric.Feed, gap metric.Span) metric.Span {
-	most, want := f.Max, f.Chunk
-	if want == 0 || (most > 0 && want > most) {
-		want = most
-	}
+	most, want := f.Max, step(f)
 	if want == 0 {
 		return gap
 	}
 	if f.Axis == metric.Days {
-		days := max(1, want/day)
-		return later(gap, gap.End.Add(-days*day))
+		return later(gap, gap.End.Add(-want))
 	}
 	if want < day {
 		d := c.midnight(c.day(gap.End.Add(-1)))
@@ -146,17 +143,26 @@ func later(s metric.Span, t time.Time) metric.Span {
 
 // pieces cuts s into requests from its start, the newest first. The cuts stay where they are while s loses its newest part.
 func pieces(f metric.Feed, s metric.Span) []metric.Span {
-	if f.Max == 0 || s.Len() <= f.Max {
+	most := step(f)
+	if most == 0 || s.Len() <= most {
 		return []metric.Span{s}
 	}
-	step := f.Max
-	if f.Axis == metric.Days {
-		step = max(1, step/day) * day
-	}
 	var out []metric.Span
-	for at := s.Start; at.Before(s.End); at = at.Add(step) {
-		out = append(out, metric.Span{Start: at, End: at.Add(step)}.Overlap(s))
+	for at := s.Start; at.Before(s.End); at = at.Add(most) {
+		out = append(out, metric.Span{Start: at, End: at.Add(most)}.Overlap(s))
 	}
 	slices.Reverse(out)
 	return out
+}
+
+// step is how much of a feed one request asks for, whole days on the axis Days; 0 for no limit.
+func step(f metric.Feed) time.Duration {
+	most := cmp.Or(f.Chunk, f.Max)
+	if f.Max > 0 {
+		most = min(most, f.Max)
+	}
+	if f.Axis == metric.Days && most > 0 {
+		most = max(1, most/day) * day
+	}
+	return most
 }

@@ -19,12 +19,13 @@ const (
 // field is a feed and what is known of it. All its spans are on the feed's axis.
 type field struct {
 	metric.Feed
-	index  int
-	span   metric.Span      // all that may be asked of it now
-	cover  []metric.Covered // in order, not overlapping, nothing of it in the future
-	aside  []metric.Span
-	near   time.Time // start of the newest days
-	behind *field    // the raw feed whose coverage makes this one needless, while the service answers for it
+	index   int
+	span    metric.Span      // all that may be asked of it now
+	cover   []metric.Covered // in order, not overlapping, nothing of it in the future
+	aside   []metric.Span
+	near    time.Time // start of the newest days
+	missing *gaps
+	behind  *field // the raw feed whose coverage makes this one needless, while the service answers for it
 }
 
 func (p *planner) newField(f metric.Feed, index int) *field {
@@ -68,18 +69,32 @@ func (p *planner) coverage(id string, now metric.Span) []metric.Covered {
 		}
 	}
 	spans := spansOf(asked)
-	out := asked
+	out := make([]metric.Covered, len(asked), len(asked)+len(p.in.Coverage[id]))
+	copy(out, asked)
 	for _, c := range p.in.Coverage[id] {
 		c.Span = c.Span.Overlap(now)
 		if c.Asked.After(p.in.Now) {
 			c.Asked = time.Time{}
 		}
+		if len(spans) == 0 {
+			out = appendCovered(out, c)
+			continue
+		}
 		for _, s := range c.Span.Subtract(spans) {
 			out = append(out, metric.Covered{Span: s, Asked: c.Asked, Final: c.Final})
 		}
 	}
-	slices.SortFunc(out, func(a, b metric.Covered) int { return a.Span.Start.Compare(b.Span.Start) })
+	if len(spans) > 0 {
+		slices.SortFunc(out, func(a, b metric.Covered) int { return a.Span.Start.Compare(b.Span.Start) })
+	}
 	return out
+}
+
+func appendCovered(to []metric.Covered, c metric.Covered) []metric.Covered {
+	if c.Span.Empty() {
+		return to
+	}
+	return append(to, c)
 }
 
 func spansOf(cover []metric.Covered) []metric.Span {
@@ -90,11 +105,15 @@ func spansOf(cover []metric.Covered) []metric.Span {
 	return out
 }
 
-// answered returns the spans that keep accepts.
+// answered returns the spans that keep accepts, joined where they touch.
 func (f *field) answered(keep func(metric.Covered) bool) []metric.Span {
 	var out []metric.Span
 	for _, c := range f.cover {
-		if keep(c) {
+		switch n := len(out); {
+		case !keep(c):
+		case n > 0 && out[n-1].End.Equal(c.Span.Start):
+			out[n-1].End = c.Span.End
+		default:
 			out = append(out, c.Span)
 		}
 	}
@@ -121,15 +140,21 @@ type gaps struct {
 
 // gaps sorts what is missing of f. An answer that is not final counts until a sync, or the clock, makes it worth asking again.
 func (p *planner) gaps(f *field) gaps {
+	if f.missing == nil {
+		f.missing = p.findGaps(f)
+	}
+	return *f.missing
+}
+
+func (p *planner) findGaps(f *field) *gaps {
 	since := p.in.Seen
 	if p.byClock(f) {
 		since = p.in.Now.Add(-p.period(f) + time.Second)
 	}
 	have := f.answered(func(c metric.Covered) bool { return c.Final || !c.Asked.Before(since) })
-	have = append(have, f.aside...)
 	var g gaps
-	for _, s := range f.span.Subtract(have) {
-		known := slices.ContainsFunc(f.cover, func(c metric.Covered) bool { return !c.Span.Start.After(s.Start) })
+	for _, s := range f.span.Subtract(append(have, f.aside...)) {
+		known := len(f.cover) > 0 && !f.cover[0].Span.Start.After(s.Start)
 		recent := s.Start.After(p.in.Now.Add(-horizon))
 		switch {
 		case known && recent && s.End.Equal(f.span.End):
@@ -141,7 +166,7 @@ func (p *planner) gaps(f *field) gaps {
 			g.far = appendSpan(g.far, s.Overlap(metric.Span{Start: f.span.Start, End: f.near}))
 		}
 	}
-	return g
+	return &g
 }
 
 func appendSpan(to []metric.Span, s metric.Span) []metric.Span {
@@ -157,8 +182,8 @@ func (f *field) withLead(s metric.Span) metric.Span {
 		return s // an answer for a day is final only after the day and its lead
 	}
 	back := Lead
-	if f.Max > 0 {
-		back = min(back, f.Max/2)
+	if most := step(f.Feed); most > 0 {
+		back = min(back, most/2)
 	}
 	s.Start = s.Start.Add(-back)
 	if s.Start.Before(f.span.Start) {
@@ -170,7 +195,7 @@ func (f *field) withLead(s metric.Span) metric.Span {
 // cost estimates the requests that a span takes.
 func (f *field) cost(s metric.Span) float64 {
 	days := s.Len().Hours() / 24
-	chunk := cmpOr(f.Chunk, f.Max)
+	chunk := step(f.Feed)
 	if f.Cost > 0 {
 		return f.Cost * days
 	}
@@ -181,10 +206,3 @@ func (f *field) cost(s metric.Span) float64 {
 }
 
 func (f *field) requests(s metric.Span) int { return max(1, int(math.Ceil(f.cost(s)))) }
-
-func cmpOr(a, b time.Duration) time.Duration {
-	if a != 0 {
-		return a
-	}
-	return b
-}

@@ -63,6 +63,7 @@ func (p *planner) wanted(f *field, w Wish) []metric.Span {
 // past returns up to n requests for what has never been asked.
 func (p *planner) past(n int) []Item {
 	var out []Item
+	most := metric.RankRaw
 	for _, f := range p.fields {
 		if !p.allowed(f.ID) {
 			continue
@@ -71,20 +72,29 @@ func (p *planner) past(n int) []Item {
 			out = append(out, items(p.tracks(f, History))...)
 			continue
 		}
+		if g := p.gaps(f); f.behind == nil && len(g.near)+len(g.holes) > 0 {
+			most = min(most, f.Rank) // the live lane is still at its newest days; higher ranks wait for its history
+			continue
+		}
 		out = append(out, p.cut(f, p.missing(f), n, p.whyPast)...)
 	}
+	out = slices.DeleteFunc(out, func(it Item) bool { return p.byID[it.Feed].Rank > most })
 	return p.order(out)
 }
 
 // missing returns the history of f that has never been answered and is needed.
 func (p *planner) missing(f *field) []metric.Span {
 	g := p.gaps(f)
-	if f.behind != nil {
-		g.far = append(g.far, g.holes...)
+	if f.behind == nil {
+		return g.far
 	}
+	soon := p.gaps(f.behind) // what the live lane will ask of the raw feed anyway
+	raw := slices.Concat(soon.near, soon.holes, []metric.Span{soon.trail})
 	var out []metric.Span
-	for _, s := range f.needed(g.far) {
-		out = appendSpan(out, s.Overlap(metric.Span{Start: f.span.Start, End: f.near}))
+	for _, gap := range f.needed(slices.Concat(g.far, g.holes)) {
+		for _, s := range gap.Subtract(raw) {
+			out = appendSpan(out, s.Overlap(metric.Span{Start: f.span.Start, End: f.near}))
+		}
 	}
 	return out
 }

@@ -29,7 +29,7 @@ func (p *planner) live() []Item {
 	}
 	out = slices.DeleteFunc(out, func(r ranked) bool { return r.age > 0 && !p.affordable(p.byID[r.Feed].requests(r.Span)) })
 	slices.SortStableFunc(out, func(a, b ranked) int {
-		return cmp.Or(cmp.Compare(a.age, b.age), cmp.Compare(a.class, b.class))
+		return cmp.Or(cmp.Compare(a.age, b.age), cmp.Compare(a.class, b.class), a.asked.Compare(b.asked))
 	})
 	return items(out)
 }
@@ -42,6 +42,7 @@ type ranked struct {
 	Item
 	age   metric.Day // days ago
 	class int
+	asked time.Time // what has waited longest comes first among equals, so that nothing waits for ever
 }
 
 // Classes of one day, in order.
@@ -109,7 +110,11 @@ func (p *planner) rank(f *field, s metric.Span, paced bool, why string) ranked {
 	}
 	it := p.item(f, Live, s, why)
 	it.Paced = paced
-	return ranked{Item: it, age: max(0, p.today-d), class: f.class()}
+	r := ranked{Item: it, age: max(0, p.today-d), class: f.class()}
+	if r.class != atEverySync {
+		r.asked = f.newestAsked()
+	}
+	return r
 }
 
 func (p *planner) byClock(f *field) bool { return p.blind || f.Trigger == metric.OnClock }
@@ -117,7 +122,7 @@ func (p *planner) byClock(f *field) bool { return p.blind || f.Trigger == metric
 // period is how often a feed is read that goes by the clock.
 func (p *planner) period(f *field) time.Duration {
 	if f.Trigger == metric.OnClock {
-		return cmpOr(f.Every, clockRead)
+		return cmp.Or(f.Every, clockRead)
 	}
 	return max(f.Every, blindRead)
 }
@@ -127,8 +132,8 @@ func (p *planner) due(f *field, trail metric.Span) bool {
 	asked, every := f.newestAsked(), f.Every
 	if p.byClock(f) {
 		every = p.period(f)
-	} else if !asked.Before(p.in.Seen) {
-		return false // the devices have not synced since
+	} else if p.ahead && !asked.Before(p.in.Seen) {
+		return false // all has been asked that can be before our clock gets there
 	}
 	if f.Settles && p.in.Settled[f.ID] >= p.today && !trail.Start.Before(p.today.Civil()) {
 		return false
@@ -139,7 +144,7 @@ func (p *planner) due(f *field, trail metric.Span) bool {
 	}
 	switch {
 	case f.class() == atEverySync && p.quiet:
-		return p.room(1, mostAsleep)
+		return p.roomAsleep()
 	case f.class() == atEverySync:
 		return p.room(1, mostAwake)
 	}

@@ -1,6 +1,9 @@
 package plan
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // How often the devices are asked. A night's syncs are rare and come at some distance from each other, so the questions of a
 // night are spent where a sync is likely.
@@ -8,19 +11,21 @@ const (
 	pollAwake  = 75 * time.Second
 	pollBlind  = 15 * time.Minute
 	pollAsleep = 210 * time.Second
-	pollLikely = 165 * time.Second // asleep, from likelyFrom to likelyTo after the last sync
-	pollRest   = 10 * time.Minute  // asleep, before that
-	likelyFrom = 25 * time.Minute
+	pollLikely = 140 * time.Second // asleep, from likelyFrom to likelyTo after the last sync
+	pollRest   = 12 * time.Minute  // asleep, before that
+	likelyFrom = 38 * time.Minute
 	likelyTo   = 80 * time.Minute
+	settling   = 12 * time.Minute
 )
 
-// How many requests an hour may have, by what they are for: the last ones are kept for what matters most.
+// How many reads an hour may have beside the questions after the devices, by what they are for: the last ones are kept for what
+// matters most. In the quiet window the questions count too, and nothing is read but what a sync brought.
 const (
-	mostAwake   = 98 // what a sync brought, to the feeds asked at every sync
-	lateAwake   = 88 // late data
-	restAwake   = 80 // everything else of today
-	mostAsleep  = 20 // what a sync brought; nothing else is read in the quiet window
-	pollsAsleep = 18
+	mostAwake   = 50 // what a sync brought, for the feeds asked at every sync
+	lateAwake   = 41 // late data
+	restAwake   = 36 // everything else of today
+	mostAsleep  = 20 // with the questions
+	readsAsleep = 2  // kept for reads
 )
 
 // poll reports whether the devices are to be asked now, and notes when they will be.
@@ -36,7 +41,7 @@ func (p *planner) poll() bool {
 		p.later(due)
 		return false
 	}
-	return !p.quiet || p.room(1, pollsAsleep)
+	return !p.quiet || p.fits(p.polls, 1, mostAsleep-max(readsAsleep, len(p.reads)))
 }
 
 func (p *planner) interval() time.Duration {
@@ -44,8 +49,8 @@ func (p *planner) interval() time.Duration {
 	switch {
 	case p.blind:
 		return pollBlind
-	case !p.quiet:
-		return pollAwake
+	case !p.quiet, p.sync.Before(p.asleep) && p.in.Now.Sub(p.asleep) < settling:
+		return pollAwake // the last sync of the evening is still to come
 	case age < likelyFrom:
 		return min(pollRest, max(likelyFrom-p.in.Polled.Sub(p.sync), pollLikely))
 	case age < likelyTo:
@@ -54,15 +59,38 @@ func (p *planner) interval() time.Duration {
 	return pollAsleep
 }
 
-// room reports whether n more requests fit in this hour, and notes when they will.
-func (p *planner) room(n, most int) bool {
-	n = min(n, most)
-	over := len(p.recent) + n - most
+// room reports whether n more reads fit in this hour, and notes when they will.
+func (p *planner) room(n, most int) bool { return p.fits(p.reads, n, most) }
+
+// roomAsleep reports whether one more read fits in this hour of the quiet window.
+func (p *planner) roomAsleep() bool {
+	all := slices.Concat(p.polls, p.reads)
+	slices.SortFunc(all, time.Time.Compare)
+	return p.fits(all, 1, mostAsleep)
+}
+
+func (p *planner) fits(made []time.Time, n, most int) bool {
+	over := len(made) + min(n, most) - most
 	if over <= 0 {
 		return true
 	}
-	p.later(p.recent[over-1].Add(time.Hour + time.Millisecond))
+	if over > len(made) {
+		return false
+	}
+	p.later(made[over-1].Add(time.Hour + time.Millisecond))
 	return false
+}
+
+// within returns the times after from and up to now, in order.
+func within(times []time.Time, from, now time.Time) []time.Time {
+	var out []time.Time
+	for _, t := range times {
+		if t.After(from) && !t.After(now) {
+			out = append(out, t)
+		}
+	}
+	slices.SortFunc(out, time.Time.Compare)
+	return out
 }
 
 // affordable reports whether the budget allows n requests beside those kept for today, and notes when it will.

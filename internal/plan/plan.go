@@ -7,7 +7,6 @@ package plan
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -34,7 +33,8 @@ type Input struct {
 	Start     metric.Day                  // history goes back to this day
 	Quiet     Quiet                       // when the person usually sleeps
 	Hold      time.Time                   // the service asked for silence until then
-	Recent    []time.Time                 // the requests of the last hour that Item.Paced is about, in order
+	Polls     []time.Time                 // of the last hour: the questions after the devices
+	Reads     []time.Time                 // of the last hour: the other requests that Item.Paced is about
 	Budget    Budget
 	Busy      Busy // what is in flight already
 	Preview   int  // history items to list; 0 for 1
@@ -140,9 +140,11 @@ type planner struct {
 	today  metric.Day
 	sync   time.Time // newest LastSync, at most now; where no device tells, now
 	blind  bool      // no device tells when it synced
+	ahead  bool      // the devices' clock is ahead of ours
 	quiet  bool
-	asleep time.Time // start of the quiet window that now is in
-	recent []time.Time
+	asleep time.Time   // start of the quiet window that now is in
+	polls  []time.Time // those that count now, in order
+	reads  []time.Time
 	fields []*field
 	byID   map[string]*field
 	wake   time.Time
@@ -153,7 +155,8 @@ func newPlanner(in Input) *planner {
 	p.in.Now = in.Now.UTC()
 	p.today = p.cal.day(in.Now)
 	p.sync = LastSync(in.Devices)
-	if p.blind = p.sync.IsZero(); p.blind || p.sync.After(in.Now) {
+	p.blind, p.ahead = p.sync.IsZero(), p.sync.After(in.Now)
+	if p.blind || p.ahead {
 		p.sync = p.in.Now
 	}
 	if p.in.Seen.After(in.Now) { // seen while the clock was wrong
@@ -165,12 +168,7 @@ func newPlanner(in Input) *planner {
 	if p.quiet && p.asleep.After(from) {
 		from = p.asleep
 	}
-	for _, t := range in.Recent {
-		if t.After(from) && !t.After(in.Now) {
-			p.recent = append(p.recent, t)
-		}
-	}
-	slices.SortFunc(p.recent, time.Time.Compare)
+	p.polls, p.reads = within(in.Polls, from, in.Now), within(in.Reads, from, in.Now)
 	for i, f := range in.Feeds {
 		fd := p.newField(f, i)
 		p.fields = append(p.fields, fd)

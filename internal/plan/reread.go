@@ -78,11 +78,8 @@ func (p *planner) stale(f *field, r again) metric.Span {
 		return metric.Span{}
 	}
 	s := parts[len(parts)-1]
-	if step := cmpOr(f.Chunk, f.Max); step > 0 && s.Len() > step {
-		if f.Axis == metric.Days {
-			step = max(1, step/day) * day
-		}
-		s.Start = s.End.Add(-step)
+	if most := step(f.Feed); most > 0 && s.Len() > most {
+		s.Start = s.End.Add(-most)
 	}
 	return s
 }

@@ -1,0 +1,81 @@
+package plan
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestScenarios lives through weeks of a person's life and compares what the plan did with testdata/*/want.txt.
+func TestScenarios(t *testing.T) {
+	dirs, err := filepath.Glob("testdata/*/scenario.json")
+	if err != nil || len(dirs) < 11 {
+		t.Fatalf("%d scenarios found, %v", len(dirs), err)
+	}
+	for _, path := range dirs {
+		dir := filepath.Dir(path)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, readScenario(t, path))
+			got := w.run()
+			w.judge()
+			golden := filepath.Join(dir, "want.txt")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("the decisions have changed; see the difference with -update and git diff\n%s", firstDifference(got, string(want)))
+			}
+		})
+	}
+}
+
+// judge checks what the scenario promises.
+func (w *world) judge() {
+	w.t.Helper()
+	cal := newCalendar(w.in.Zones)
+	for h, n := range w.counts {
+		if !w.sc.Steady {
+			break
+		}
+		most := 100
+		from, _ := cal.quiet(h, w.in.Quiet)
+		to, _ := cal.quiet(h.Add(time.Hour-time.Second), w.in.Quiet)
+		if from && to {
+			most = 20
+		}
+		if n > most {
+			w.t.Errorf("%d requests in the hour of %s, want at most %d", n, h, most)
+		}
+	}
+	if soon, n := w.soon(); w.sc.Ninety && (n == 0 || soon*100 < n*95) {
+		w.t.Errorf("%d of %d syncs were answered within 90 s", soon, n)
+	}
+	w.in.Now = w.now
+	if d := Next(w.in); w.sc.Done && d.Remaining.Days > 0.01 {
+		w.t.Errorf("%.2f feed-days of history remain", d.Remaining.Days)
+	}
+}
+
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range g {
+		if i >= len(w) || g[i] != w[i] {
+			return fmt.Sprintf("line %d\n got %s\nwant %s", i+1, g[i], strings.Join(w[min(i, len(w)):min(i+1, len(w))], ""))
+		}
+	}
+	return "the golden file is longer"
+}
