@@ -211,8 +211,10 @@ func appendNext(out []byte, q query, tokens bool) []byte {
 
 // block returns the encoded points of a day, kept from the last time where there are many.
 func (c *call) block(q query, d metric.Day, keep *mask) *block {
+	list := q.op == "L"
+	phone := list && q.family != familyWearables // merged answers hold each minute once
 	fill := func() *block {
-		b := newBlock(c.p, q.t, q.op == "L", q.family != familyWearables, keep)
+		b := newBlock(c.p, q.t, list, phone, keep)
 		b.now = c.now
 		if d >= c.p.Start && (!q.t.manual || q.family != familyWearables) {
 			q.t.fill(b, d)
@@ -222,7 +224,7 @@ func (c *call) block(q query, d metric.Day, keep *mask) *block {
 	if !q.t.dense {
 		return fill()
 	}
-	k := blockKey{c.p, q.t, d, q.op == "L", q.family != familyWearables, c.r.URL.Query().Get("fields")}
+	k := blockKey{c.p, q.t, d, list, phone, c.r.URL.Query().Get("fields")}
 	return c.g.blocks.get(k, fill)
 }
 
