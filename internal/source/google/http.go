@@ -151,12 +151,16 @@ func (s *Source) exchange(ctx context.Context, q question, b *body, read func(*b
 	}
 	defer resp.Body.Close()
 	*status = resp.StatusCode
-	if err := b.open(resp); err != nil {
-		return s.timed(ctx, unread(resp.StatusCode, err))
-	}
+	err = b.open(resp)
 	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(b, 64<<10)) // the status says enough where the text is broken
+		var text []byte
+		if err == nil {
+			text, _ = io.ReadAll(io.LimitReader(b, 64<<10)) // the status says enough where the text is broken
+		}
 		return refuse(resp.StatusCode, resp.Header, text, q.scope, s.cfg.Now())
+	}
+	if err != nil {
+		return s.timed(ctx, unread(resp.StatusCode, err))
 	}
 	if err := read(b); err != nil {
 		return s.timed(ctx, unread(resp.StatusCode, err))

@@ -2,6 +2,7 @@ package google
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/xml"
@@ -23,7 +24,7 @@ func fetchTrack(ctx context.Context, s *Source, f *feed, req metric.Request, bat
 	if req.Session == nil || !plainID(req.Session.Key) {
 		return &source.Error{Kind: source.Bad, Feed: f.Feed.ID, Hint: hintReport, Err: errors.New("a track needs the id of its workout")}
 	}
-	batch.Kind, batch.Session, batch.Updated = req.Session.Kind, req.Session.Key, req.Session.Updated
+	batch.Kind, batch.Session, batch.Updated = cmp.Or(req.Session.Kind, f.Feed.Kind), req.Session.Key, req.Session.Updated
 	path := points(f.Type) + "/%s:exportExerciseTcx"
 	q := question{feed: f.Feed.ID, method: http.MethodGet, path: fmt.Sprintf(path, req.Session.Key), shown: fmt.Sprintf(path, "{id}"),
 		query: url.Values{"alt": {"media"}}, scope: f.Scope}

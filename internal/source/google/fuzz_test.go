@@ -1,0 +1,80 @@
+package google
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"path/filepath"
+	"testing"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/sourcetest"
+)
+
+// seeds adds every answer of the golden folders.
+func seeds(f *testing.F) {
+	folders, err := filepath.Glob("testdata/cases/*")
+	if err != nil || len(folders) == 0 {
+		f.Fatalf("no cases in testdata/cases (%v)", err)
+	}
+	for _, folder := range folders {
+		c := readCase(f, folder)
+		for _, a := range c.answers {
+			f.Add(a.body)
+		}
+	}
+}
+
+// FuzzFetch: whatever a service answers, every feed makes of it a batch that keeps the contract, or an error with a class and a cure.
+func FuzzFetch(f *testing.F) {
+	seeds(f)
+	cat := metric.Default()
+	span := metric.Span{Start: metric.Day(20400).Civil(), End: metric.Day(20800).Civil()}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+		})}
+		s, err := New(Config{HTTP: client, Catalogue: cat, Unlimited: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, feed := range s.Feeds() {
+			req := metric.Request{Feed: feed.ID, Span: span, Zones: metric.Zones{{Name: "Europe/Berlin"}}, Final: span.End,
+				Session: &metric.SessionRef{Key: "1", Title: "Walk", Start: span.Start}}
+			b, err := s.Fetch(context.Background(), req)
+			var e *source.Error
+			switch {
+			case err == nil:
+				for _, complaint := range sourcetest.Check(cat, Name, feed, req, b) {
+					t.Errorf("feed %s: %s", feed.ID, complaint)
+				}
+			case !errors.As(err, &e) || e.Hint == "":
+				t.Errorf("feed %s: %v", feed.ID, err)
+			}
+		}
+		_, _ = s.Describe(context.Background())
+		_ = s.Surprises()
+	})
+}
+
+// FuzzRefusal: whatever stands in an error's body, it has a class and a cure, and is one line.
+func FuzzRefusal(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, status := range []int{304, 400, 401, 403, 404, 410, 412, 429, 500, 503} {
+			e := refuse(status, http.Header{}, body, scopeSleep, metric.Day(20400).Civil())
+			if e.Hint == "" || e.Err == nil || bytes.ContainsAny([]byte(e.Err.Error()), "\n\r") {
+				t.Errorf("status %d: %q, hint %q", status, e.Error(), e.Hint)
+			}
+		}
+	})
+}
+
+// FuzzShape: whatever an answer is, its shape holds none of its long texts and numbers.
+func FuzzShape(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, body []byte) { _ = shapeOf(body) })
+}
