@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
@@ -56,7 +55,7 @@ type Deliverer struct {
 	persons map[string]metric.Person
 	said    map[string]bool // what has been warned about
 
-	turn sync.Mutex // held by Run or DrainOnce: one goroutine calls a sink
+	turn chan struct{} // holds a token while Run or DrainOnce works: one goroutine calls a sink
 
 	witnesses witnesses
 	status    board
@@ -67,7 +66,7 @@ func New(cfg Config) *Deliverer {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Deliverer{cfg: cfg, name: cfg.Sink.Name(), persons: map[string]metric.Person{}, said: map[string]bool{}}
+	d := &Deliverer{cfg: cfg, name: cfg.Sink.Name(), persons: map[string]metric.Person{}, said: map[string]bool{}, turn: make(chan struct{}, 1)}
 	d.cfg.Log = cfg.Log.With("sink", d.name)
 	for _, p := range cfg.Persons {
 		d.persons[p.ID] = p
@@ -80,8 +79,10 @@ func New(cfg Config) *Deliverer {
 // Run delivers until ctx ends, and then returns nil. Failures of the sink or the archive are logged, shown in the status and
 // tried again.
 func (d *Deliverer) Run(ctx context.Context) error {
-	d.turn.Lock()
-	defer d.turn.Unlock()
+	if d.take(ctx) != nil {
+		return nil
+	}
+	defer d.release()
 	failures := 0
 	for ctx.Err() == nil {
 		changed := d.cfg.Archive.Changed() // before looking, so that no change slips between
@@ -110,16 +111,29 @@ func (d *Deliverer) Run(ctx context.Context) error {
 	return nil
 }
 
-// DrainOnce delivers all that is due and returns; the first failure ends it.
+// DrainOnce delivers all that is due and returns; the first failure ends it. While Run works it waits.
 func (d *Deliverer) DrainOnce(ctx context.Context) error {
-	d.turn.Lock()
-	defer d.turn.Unlock()
+	if err := d.take(ctx); err != nil {
+		return err
+	}
+	defer d.release()
 	err := d.drain(ctx)
 	if err != nil && ctx.Err() == nil {
 		d.status.failed(d.cfg.Clock.Now(), err, hintOf(err), time.Time{})
 	}
 	return err
 }
+
+func (d *Deliverer) take(ctx context.Context) error {
+	select {
+	case d.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *Deliverer) release() { <-d.turn }
 
 // drain looks whether the sink still holds what it got, where that is due, then delivers until nothing is.
 func (d *Deliverer) drain(ctx context.Context) error {

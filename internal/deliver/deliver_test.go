@@ -325,6 +325,24 @@ func TestStops(t *testing.T) {
 	})
 }
 
+// TestOneAtATime asks for a drain while the loop has the sink.
+func TestOneAtATime(t *testing.T) {
+	p := newPool()
+	p.took = time.Minute
+	inBubble(t, newShelf(), p, func(t *testing.T, r rig) {
+		r.shelf.put("me", metric.HeartRate, day, 100)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := r.DrainOnce(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		synctest.Wait()
+		if p.overlap || p.len() != 100 {
+			t.Errorf("overlap %v, %d in", p.overlap, p.len())
+		}
+	})
+}
+
 func TestArchiveFails(t *testing.T) {
 	s := newShelf()
 	s.dueErr = &archive.Error{Hint: "make room", Err: errors.New("disk full")}

@@ -51,7 +51,7 @@ func newArchive(t testing.TB) *archive.Archive {
 
 func newDeliverer(t testing.TB, a *archive.Archive, srv *influxd.Server, db string) *deliver.Deliverer {
 	t.Helper()
-	s, err := influx.New(influx.Config{URL: srv.URL, Database: db, Units: influx.Metric, Catalogue: metric.Default()})
+	s, err := influx.New(influx.Config{URL: srv.URL, Database: db, Units: influx.Auto, Deciding: deliver.Decisions{Archive: a}, Catalogue: metric.Default()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,6 +178,22 @@ func TestNightAgain(t *testing.T) {
 	count(`Device='D' AND Person=''`, 3)
 	count(`Device='D' AND Person='Eva'`, 4)
 	count(`Device=''`, 1)
+}
+
+// TestUnitsRemembered fills a database in pounds because the Python project did, and goes on so after a restart, though by then
+// the Python project's values are gone.
+func TestUnitsRemembered(t *testing.T) {
+	w := newWay(t, influxd.V1_8)
+	w.server.Query("", "CREATE DATABASE db")
+	w.server.Put("db", "weight,Device=Old value=176.4 1")
+	w.put(daily("me", "distance", 1.609344))
+	w.drain()
+	w.holds("distance", "Device=D value=1 ")
+	w.server.Query("db", "DROP MEASUREMENT weight; DROP MEASUREMENT distance")
+	w.Deliverer = newDeliverer(t, w.archive, w.server, "db")
+	w.put(daily("me", "distance", 3.218688))
+	w.drain()
+	w.holds("distance", "Device=D value=2 ")
 }
 
 // TestRealOutage stops and empties a real server under a running loop.
