@@ -17,6 +17,7 @@ const (
 	UnitUnknown   SurpriseKind = "unit"   // a unit
 	ReasonUnknown SurpriseKind = "reason" // a reason for a refusal
 	PointEmpty    SurpriseKind = "empty"  // a point without the value it was asked for
+	PointOdd      SurpriseKind = "odd"    // a point that cannot be, and was left out: it ends before it begins
 )
 
 // A Surprise is something in the service's answers that this client does not know. None of it holds a measured value.

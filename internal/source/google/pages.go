@@ -18,6 +18,12 @@ import (
 
 const maxPages = 500
 
+// The names of the array of points in an answer.
+const (
+	dataPoints   = "dataPoints"
+	rollUpPoints = "rollupDataPoints"
+)
+
 // errPaging is a list that does not end.
 var errPaging = errors.New("the list of pages does not end")
 
@@ -37,8 +43,19 @@ type listing struct {
 	seen   int // points that carried their value
 }
 
-// run reads page by page until there is none left. A mask that the service does not take is dropped for good.
+// run reads page by page until there is none left. Points of which none carries what was asked for are no answer.
 func (l *listing) run(ctx context.Context) error {
+	if err := l.runMasked(ctx); err != nil {
+		return err
+	}
+	if l.name == dataPoints && l.points > 0 && l.seen == 0 {
+		return &source.Error{Kind: source.Bad, Feed: l.feed, Hint: hintReport, Err: fmt.Errorf("%w: none of %d points carries the value", errShape, l.points)}
+	}
+	return nil
+}
+
+// runMasked reads with the mask, if there is one. A mask that the service does not take is dropped for good.
+func (l *listing) runMasked(ctx context.Context) error {
 	if l.mask == "" || l.s.unmasked.Load() {
 		return l.read(ctx, l.first)
 	}
@@ -166,8 +183,11 @@ func (p *pageReader) array(b *body, dec *jsontext.Decoder) error {
 			return err
 		}
 		p.points++
-		if rec.seen {
+		switch {
+		case rec.seen:
 			p.seen++
+		case p.name == dataPoints: // a window of a roll-up may be without
+			p.w.notes.add(PointEmpty, p.name, nil)
 		}
 		if err := p.each(rec); err != nil {
 			return err

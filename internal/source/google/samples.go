@@ -28,9 +28,6 @@ func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, b
 		if err != nil {
 			return err
 		}
-		if l.seen == 0 && l.points > 0 && (f.Op == Reconcile || f.Op == List) {
-			return &source.Error{Kind: source.Bad, Feed: f.Feed.ID, Hint: hintReport, Err: fmt.Errorf("%w: no point carries %s", errShape, f.member)}
-		}
 	}
 	f.learn(blocks[0].Len(), req.Span)
 	batch.Blocks = tidied(blocks)
@@ -39,12 +36,12 @@ func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, b
 
 // listing is the question for one piece of a request.
 func (s *Source) listing(f *feed, req metric.Request, span metric.Span, blocks []metric.Block) *listing {
-	l := &listing{s: s, feed: f.Feed.ID, form: f.form, name: "dataPoints", token: getToken, each: f.instants(span, blocks)}
+	l := &listing{s: s, feed: f.Feed.ID, form: f.form, name: dataPoints, token: getToken, each: f.instants(span, blocks)}
 	if f.when < 0 {
 		l.each = f.days(span, req.Zones, blocks)
 	}
 	if f.Op == RollUp || f.Op == DailyRollUp {
-		l.name = "rollupDataPoints"
+		l.name = rollUpPoints
 		l.first, l.token = f.post(span, s.pageSize(f), s.cfg.Family)
 	} else {
 		l.first = f.get(f.Op, f.filter(span), s.pageSize(f))

@@ -35,7 +35,7 @@ func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, 
 	}
 	// From a day earlier, for the segment that reaches over the first midnight.
 	filter := between("activity_level.interval.civil_start_time", req.Span.Start.Add(-day).Format(time.DateOnly), req.Span.End.Format(time.DateOnly))
-	l := &listing{s: s, feed: f.Feed.ID, form: form, name: "dataPoints", token: getToken, first: f.get(Reconcile, filter, s.pageSize(f)),
+	l := &listing{s: s, feed: f.Feed.ID, form: form, name: dataPoints, token: getToken, first: f.get(Reconcile, filter, s.pageSize(f)),
 		mask: "nextPageToken,dataPoints(" + form.root.mask() + ")", each: func(r *record) error {
 			if !r.seen || r.words[word] < 0 {
 				return nil

@@ -21,7 +21,7 @@ type sessionReader struct {
 // the span has been passed.
 func (s *Source) readSessions(ctx context.Context, f *feed, req metric.Request, batch *metric.Batch, r sessionReader) error {
 	filter := between(r.member, req.Span.Start.Format(time.DateOnly), req.Span.End.Format(time.DateOnly))
-	l := &listing{s: s, feed: f.Feed.ID, form: r.form, name: "dataPoints", token: getToken, each: r.take}
+	l := &listing{s: s, feed: f.Feed.ID, form: r.form, name: dataPoints, token: getToken, each: r.take}
 	if !s.wasRefused(f) {
 		l.first = f.get(Reconcile, filter, sessionPage)
 		err := l.run(ctx)
@@ -37,6 +37,11 @@ func (s *Source) readSessions(ctx context.Context, f *feed, req metric.Request, 
 	err := l.run(ctx)
 	batch.Requests += l.cost
 	return err
+}
+
+// odd counts points that cannot be.
+func (s *Source) odd(f *feed) func(path string) {
+	return func(path string) { s.surprises.add(f.Feed.ID, PointOdd, path, 1, s.cfg.Now()) }
 }
 
 // common are the members that nights and workouts share.

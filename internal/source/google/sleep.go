@@ -32,6 +32,7 @@ type nights struct {
 	batch  *metric.Batch
 	now    time.Time
 	passed bool
+	odd    func(path string) // counts what cannot be
 
 	form *form
 	common
@@ -51,7 +52,7 @@ type stage struct {
 // fetchSleep reads the sleeps that ended on the days of the span, in the sleeper's own time. One that is still going on is left out, and its
 // day not final.
 func fetchSleep(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
-	n := &nights{feed: f, req: req, batch: batch, now: s.cfg.Now(), form: newForm(), minutes: make([]float64, len(stageWords))}
+	n := &nights{feed: f, req: req, batch: batch, now: s.cfg.Now(), odd: s.odd(f), form: newForm(), minutes: make([]float64, len(stageWords))}
 	n.prepare()
 	err := s.readSessions(ctx, f, req, batch, sessionReader{form: n.form, member: "sleep.interval.civil_end_time", take: n.take,
 		passed: func() bool { return n.passed }})
@@ -105,6 +106,10 @@ func (n *nights) take(r *record) error {
 		return fmt.Errorf("%w: a sleep has no start or no end", errShape)
 	}
 	s := n.session(metric.Sleep, r)
+	if s.End.Before(s.Start) {
+		n.odd("sleep.interval")
+		return nil
+	}
 	s.Day = dayAt(s.End, seconds(r.numbers[n.endOffset]))
 	first, last := n.req.Span.Days()
 	n.passed = n.passed || s.Day < first-1 // one day of grace: the list is in the order of starts

@@ -26,9 +26,7 @@ type height struct {
 // addBMI makes the body mass index of each weight with the newest height at or before it. Where heights are not given the batch
 // does not answer for it at all.
 func addBMI(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
-	weights := slices.IndexFunc(batch.Blocks, func(b metric.Block) bool { return b.Series == f.series[0].ID })
-	batch.Blocks = slices.DeleteFunc(batch.Blocks, func(b metric.Block) bool { return b.Series != f.series[0].ID })
-	if weights < 0 {
+	if len(batch.Blocks) == 0 {
 		return nil
 	}
 	list, err := s.askHeights(ctx, f, batch)
@@ -69,7 +67,7 @@ func (s *Source) askHeights(ctx context.Context, f *feed, batch *metric.Batch) (
 	when, value := form.instant("height.sampleTime.physicalTime"), form.number("height.heightMillimeters")
 	var list []height
 	ask := feed{Row: Row{Feed: f.Feed, Type: "height", Scope: f.Scope}}
-	l := &listing{s: s, feed: f.Feed.ID, form: form, name: "dataPoints", token: getToken, first: ask.get(List, "", 100), each: func(r *record) error {
+	l := &listing{s: s, feed: f.Feed.ID, form: form, name: dataPoints, token: getToken, first: ask.get(List, "", 100), each: func(r *record) error {
 		if !r.seen {
 			return nil
 		}

@@ -19,7 +19,8 @@ type workouts struct {
 	req    metric.Request
 	batch  *metric.Batch
 	passed bool
-	bare   []metric.Session // those without any metric
+	bare   []metric.Session  // those without any metric
+	odd    func(path string) // counts what cannot be
 
 	form *form
 	common
@@ -29,7 +30,7 @@ type workouts struct {
 
 // fetchWorkouts reads the workouts that began on the days of the span, in the person's own time then.
 func fetchWorkouts(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
-	w := &workouts{feed: f, req: req, batch: batch, form: newForm()}
+	w := &workouts{feed: f, req: req, batch: batch, odd: s.odd(f), form: newForm()}
 	w.prepare()
 	err := s.readSessions(ctx, f, req, batch, sessionReader{form: w.form, member: "exercise.interval.civil_start_time", take: w.take,
 		passed: func() bool { return w.passed }})
@@ -62,6 +63,10 @@ func (w *workouts) take(r *record) error {
 		return fmt.Errorf("%w: a workout has no start or no end", errShape)
 	}
 	s := w.session(metric.Workout, r)
+	if s.End.Before(s.Start) {
+		w.odd("exercise.interval")
+		return nil
+	}
 	s.Day = dayAt(s.Start, s.Offset)
 	first, last := w.req.Span.Days()
 	w.passed = w.passed || s.Day < first
