@@ -15,7 +15,7 @@ const (
 
 // DayOff reports whether the band stays in the drawer all that day.
 func (p *Person) DayOff(d metric.Day) bool {
-	return d > p.Start && hash(p.Seed, saltDayOff, int64(d))%47 == 0
+	return d > p.Start && hash(p.Seed, saltDayOff, int64(d))%31 == 0
 }
 
 // nightOff reports whether the band is off in the night that ends on day d.
