@@ -16,7 +16,7 @@ func TestWriteReplacesContentAndMode(t *testing.T) {
 	if err := os.WriteFile(path, []byte("old"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(path, []byte("new"), 0o600); err != nil {
+	if err := Write(path, []byte("new"), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(path)
@@ -24,7 +24,7 @@ func TestWriteReplacesContentAndMode(t *testing.T) {
 		t.Fatalf("content %q, error %v", got, err)
 	}
 	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
+	if err != nil || info.Mode().Perm() != 0o640 {
 		t.Fatalf("mode %v, error %v", info.Mode(), err)
 	}
 	if names := list(t, filepath.Dir(path)); len(names) != 1 {

@@ -325,7 +325,7 @@ func TestCaughtByItself(t *testing.T) {
 		t.Fatal("nobody listens")
 		return 0
 	}
-	for u, want := range map[string]int{f.cfg.Client.Redirect + "/favicon.ico": 404, f.cfg.Client.Redirect: 404, f.cfg.Client.Redirect + "/?code=x": 400, f.cfg.Client.Redirect + "/?code=x&state=y": 400} {
+	for u, want := range map[string]int{f.cfg.Client.Redirect + "/favicon.ico": 404, f.cfg.Client.Redirect: 404, f.cfg.Client.Redirect + "/?code=x": 400, strings.Replace(address, "/?", "/other?", 1): 404, f.cfg.Client.Redirect + "/?code=x&state=y": 400} {
 		if got := get(u); got != want {
 			t.Errorf("%s: %d, want %d", u, got, want)
 		}

@@ -48,6 +48,7 @@ func newService(t *testing.T) *service {
 	mux.HandleFunc("POST /token", s.token)
 	mux.HandleFunc("POST /revoke", s.revoke)
 	mux.HandleFunc("/data", s.data)
+	mux.HandleFunc("/elsewhere", func(http.ResponseWriter, *http.Request) { t.Error("a request with secrets was redirected") })
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s

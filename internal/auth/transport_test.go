@@ -40,6 +40,33 @@ func TestBearerAndOneRepetition(t *testing.T) {
 	}
 }
 
+func TestBodyIsSentAgain(t *testing.T) {
+	r := newRig(t)
+	use(t, r, 1)
+	r.clock.add(forcedPause)
+	var bodies []string
+	h := r.http()
+	h.Transport.(*Transport).Base = roundTrip(func(req *http.Request) (*http.Response, error) {
+		body, _ := io.ReadAll(req.Body)
+		bodies = append(bodies, string(body))
+		return &http.Response{StatusCode: 401, Body: http.NoBody, Request: req}, nil
+	})
+	if _, err := h.Post(r.URL+"/data", "text/plain", strings.NewReader("body")); err != nil || strings.Join(bodies, " ") != "body body" {
+		t.Fatalf("%q, %v", bodies, err)
+	}
+}
+
+func TestRefusedTokenIsNotTheLastResort(t *testing.T) {
+	r := newRig(t)
+	refused := use(t, r, 1)
+	r.clock.add(forcedPause)
+	r.change(func() {
+		r.fault = func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(503); return true }
+	})
+	_, err := r.tokens.Renew(t.Context(), refused)
+	wantError(t, err, source.Retry, "", "")
+}
+
 func TestStill401(t *testing.T) {
 	r := newRig(t)
 	use(t, r, 1)
