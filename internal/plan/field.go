@@ -157,16 +157,23 @@ func (p *planner) findGaps(f *field) *gaps {
 		known := len(f.cover) > 0 && !f.cover[0].Span.Start.After(s.Start)
 		recent := s.Start.After(p.in.Now.Add(-horizon))
 		switch {
-		case known && recent && s.End.Equal(f.span.End):
-			g.trail = s
-		case known && recent:
+		case known && recent && !s.End.Equal(f.span.End):
 			g.holes = append(g.holes, s)
+		case known && recent && !p.overtaken(f, s):
+			g.trail = s
 		default:
 			g.near = appendSpan(g.near, s.Overlap(metric.Span{Start: f.near, End: f.span.End}))
 			g.far = appendSpan(g.far, s.Overlap(metric.Span{Start: f.span.Start, End: f.near}))
 		}
 	}
 	return &g
+}
+
+// overtaken reports that s, which reaches to the end, holds the newest days that nobody has asked for yet: on the lane beside, history
+// has been answered up to them first, and that it was asked just now says nothing of them.
+func (p *planner) overtaken(f *field, s metric.Span) bool {
+	back := f.near.Sub(s.Start)
+	return back >= 0 && back < 2*day && f.newestAsked().After(p.in.Now.Add(-time.Hour))
 }
 
 func appendSpan(to []metric.Span, s metric.Span) []metric.Span {

@@ -110,6 +110,10 @@ func TestRules(t *testing.T) {
 			in.Devices[0].LastSync, in.Seen = noon, noon
 			in.Coverage["steps"][1].Asked = noon.Add(-29*time.Minute - 30*time.Second)
 		}, nil, noon.Add(30 * time.Second)},
+		{"history was asked just now up to the newest days, which were never asked", func(in *Input) {
+			in.Feeds = in.Feeds[4:5]
+			in.Coverage["steps"] = []metric.Covered{{Span: metric.DaySpan(in.Start, day("2026-11-01")), Asked: noon.Add(-time.Second), Final: true}}
+		}, []string{"live steps"}, time.Time{}},
 		{"a sync, but today's value is there already", func(in *Input) {
 			in.Feeds = in.Feeds[5:6]
 			in.Devices[0].LastSync, in.Seen = noon, noon
