@@ -141,6 +141,8 @@ type loop struct {
 	wg      sync.WaitGroup
 	results chan result
 	once    bool
+	done    func(plan.Decision) bool // nil to go on for ever
+	ending  bool                     // done: nothing more is started
 
 	state     state
 	zones     metric.Zones
@@ -151,7 +153,8 @@ type loop struct {
 	polled    time.Time
 	forced    time.Time
 	fates     fates
-	recent    []time.Time // paced requests of the last hour
+	polls     []time.Time // questions after the devices in the last hour
+	reads     []time.Time // paced requests of the last hour beside them
 	all       []time.Time // all requests of the last hour
 	pace      []mark
 	waiting   []order // somebody waits until they are fulfilled
@@ -173,6 +176,7 @@ func (c *Collector) run(ctx context.Context, done func(plan.Decision) bool) erro
 	}
 	defer c.running.Store(false)
 	l := c.newLoop(ctx, done != nil)
+	l.done = done
 	defer l.drain()
 	if err := l.load(); err != nil {
 		return err
@@ -183,7 +187,7 @@ func (c *Collector) run(ctx context.Context, done func(plan.Decision) bool) erro
 			return l.leave(err)
 		}
 		l.report(d)
-		if done != nil && d != nil && l.idle() && done(*d) {
+		if d != nil && l.ending && l.idle() {
 			return l.leave(nil)
 		}
 		if err := l.wait(d); err != nil {
@@ -251,6 +255,11 @@ func (l *loop) step() (*plan.Decision, error) {
 	}
 	d := plan.Next(l.input(now))
 	l.decided(now, d)
+	if l.granted(d); l.done != nil {
+		if l.ending = l.done(d); l.ending {
+			return &d, nil
+		}
+	}
 	for _, it := range d.Items {
 		if it.Lane == plan.Live && l.live == nil {
 			l.startLive(it)
@@ -260,6 +269,14 @@ func (l *loop) step() (*plan.Decision, error) {
 		}
 	}
 	return &d, nil
+}
+
+// granted forgets the user's wishes once they are fulfilled.
+func (l *loop) granted(d plan.Decision) {
+	if len(l.state.Wishes) > 0 && d.Wished.Days < 0.001 && l.idle() {
+		l.state.Wishes = nil
+		l.save()
+	}
 }
 
 // read reads the coverage and the tracks that are wanted.
@@ -282,7 +299,7 @@ func (l *loop) input(now time.Time) plan.Input {
 		Person: l.cfg.Person.ID, Now: now, Zones: l.zones, Feeds: l.feeds, Coverage: l.cover,
 		Denied: l.state.Denied, Failed: l.fates.failed, Aside: l.fates.aside, Settled: l.state.Settled,
 		Devices: l.state.devices(), NoDevices: !describes, Polled: l.polled, Seen: l.state.Seen, Tracks: l.track,
-		Wishes: l.state.wishes(), Start: l.cfg.Start, Quiet: l.quiet, Hold: l.fates.hold, Recent: l.recent,
+		Wishes: l.state.wishes(), Start: l.cfg.Start, Quiet: l.quiet, Hold: l.fates.hold, Polls: l.polls, Reads: l.reads,
 		Budget: l.cfg.Budget(), Busy: plan.Busy{Live: l.live != nil, History: l.history != nil || l.ready != nil},
 	}
 	for _, j := range []*job{l.live, l.history, l.putting} {

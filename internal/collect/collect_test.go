@@ -2,6 +2,10 @@ package collect
 
 import (
 	"context"
+	"errors"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +69,584 @@ func TestFirstStart(t *testing.T) {
 		}
 		if s.most["all"] > 2 {
 			t.Errorf("%d requests at once", s.most["all"])
+		}
+	})
+}
+
+// settled returns a collector whose history is complete, at 07:00 UTC of the first day, and what it works on.
+func settled(t *testing.T, feeds []metric.Feed) (*service, *store, *Collector, func() error) {
+	t.Helper()
+	s, a := newService(feeds), newStore()
+	s.syncs = every15(4000)
+	cfg := config(s, a)
+	cfg.Start = metric.DayOf(epoch) - 5
+	c := New(cfg)
+	stop := start(t, c)
+	pass(7 * time.Hour)
+	if st := c.Status(); st.Remaining.Days > 0.01 {
+		t.Fatalf("%.1f feed-days remain after 7 hours", st.Remaining.Days)
+	}
+	return s, a, c, stop
+}
+
+// TestSteadyState: two weeks of a settled life.
+func TestSteadyState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a, _, stop := settled(t, three())
+		from := time.Now().Add(17 * time.Hour) // midnight
+		pass(14 * days)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		hours := map[time.Time]int{}
+		for _, r := range s.made("", from) {
+			hours[r.at.Truncate(time.Hour)]++
+		}
+		for h, n := range hours {
+			m := minute(h.Add(time.Hour)) // Berlin's clock
+			if asleep := m == 23*60 || m < 6*60; asleep && n > 20 || n > 100 {
+				t.Errorf("%d requests in the hour of %s", n, h)
+			}
+		}
+		var late, all int
+		answers := a.asked("heart_rate", epoch)
+		for _, at := range s.syncs {
+			if at.Before(from) || at.After(time.Now().Add(-time.Hour)) {
+				continue
+			}
+			all++
+			answered := false
+			for _, b := range answers {
+				if took := b.Asked.Add(s.delay).Sub(at); !b.Final.Before(at) && took >= 0 && took <= 90*time.Second {
+					answered = true
+				}
+			}
+			if !answered {
+				late++
+			}
+		}
+		if all < 800 || late*100 > all*5 {
+			t.Errorf("%d of %d syncs were not answered within 90 s", late, all)
+		}
+		for _, feed := range []string{"heart_rate", "steps_day"} {
+			for i, b := range a.asked(feed, from) {
+				if b.Final.After(b.Asked) {
+					t.Fatalf("%s: answer %d asked at %s is final up to %s", feed, i, b.Asked, b.Final)
+				}
+			}
+		}
+		if n := len(a.cover[plan.Poll]); n > 0 {
+			t.Errorf("%d spans of the devices are kept", n)
+		}
+	})
+}
+
+// TestAuthorization: polling stops at once, nothing is asked for days, and all goes on by itself after the user has acted.
+func TestAuthorization(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		s.syncs = every15(4000)
+		again := make(chan struct{})
+		cfg := config(s, a)
+		cfg.Reauthorized = again
+		c := New(cfg)
+		stop := start(t, c)
+		pass(8 * time.Hour)
+		dead := func() error { return &source.Error{Kind: source.Auth, Hint: "Authorize again."} }
+		s.set(func() { s.devices = dead; s.answer = func(metric.Request) error { return dead() } })
+		pass(10 * time.Minute)
+		if st := c.Status(); st.Phase != NeedsUser || st.Hint != "Authorize again." {
+			t.Errorf("phase %q, hint %q", st.Phase, st.Hint)
+		}
+		from := time.Now()
+		pass(3 * days)
+		if n := len(s.made("", from)); n > 0 {
+			t.Errorf("%d requests without authorization", n)
+		}
+		s.set(func() { s.devices, s.answer = nil, nil })
+		again <- struct{}{}
+		pass(time.Minute)
+		if st := c.Status(); st.Phase != Working {
+			t.Errorf("phase %q after the user has authorized", st.Phase)
+		}
+		if len(s.made(describe, from)) != 1 || len(a.asked("heart_rate", from)) < 3 {
+			t.Error("three days were missed and are not made good")
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestOtherAccount: data of two accounts never mix.
+func TestOtherAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		a.state[AccountKey("google")] = []byte("SOMEBODY9876")
+		c := New(config(s, a))
+		stop := start(t, c)
+		pass(time.Hour)
+		st := c.Status()
+		if st.Phase != NeedsUser || !strings.Contains(st.Hint, "••••1234") || !strings.Contains(st.Hint, "••••9876") {
+			t.Errorf("phase %q, hint %q", st.Phase, st.Hint)
+		}
+		if strings.Contains(st.Hint, "ACCOUNT1234") || len(a.batches) > 0 {
+			t.Error("the whole id is shown, or data were stored")
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		var e *source.Error
+		if err := New(config(s, a)).Once(t.Context(), metric.Span{}); !errors.As(err, &e) || e.Kind != source.Auth {
+			t.Errorf("Once returned %v", err)
+		}
+	})
+}
+
+// TestFailures: each kind of failure means its own pause, and leaves the other feeds alone.
+func TestFailures(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		err      func() *source.Error
+		from, to int // requests for steps_day within three hours
+		others   bool
+	}{
+		{"retry", func() *source.Error { return &source.Error{Kind: source.Retry, Status: 503} }, 12, 20, true},
+		{"retry later", func() *source.Error {
+			return &source.Error{Kind: source.Retry, Until: time.Now().Add(time.Hour)}
+		}, 2, 4, true},
+		{"denied", func() *source.Error { return &source.Error{Kind: source.Denied, Status: 403} }, 1, 1, true},
+		{"bad", func() *source.Error { return &source.Error{Kind: source.Bad, Status: 400} }, 2, 2, true},
+		{"limited", func() *source.Error {
+			return &source.Error{Kind: source.Limited, Until: time.Now().Add(40 * time.Minute)}
+		}, 2, 5, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, a := newService(three()), newStore()
+				s.syncs = []time.Time{epoch.Add(7*time.Hour - time.Minute)}
+				s.answer = func(r metric.Request) error {
+					if r.Feed == "steps_day" {
+						return c.err()
+					}
+					return nil
+				}
+				pass(7 * time.Hour)
+				col := New(config(s, a))
+				stop := start(t, col)
+				from := time.Now()
+				pass(3 * time.Hour)
+				if n := len(s.made("steps_day", from)); n < c.from || n > c.to {
+					t.Errorf("%d requests, want %d to %d", n, c.from, c.to)
+				}
+				if got := len(a.asked("heart_rate", from)) > 25; c.others && !got {
+					t.Error("the other feeds were held up")
+				}
+				if f := col.Status().Feeds["steps_day"]; f.Failed.IsZero() || f.Error == "" {
+					t.Errorf("the failure is not shown: %+v", f)
+				}
+				if c.name == "limited" {
+					for _, r := range s.made("", from.Add(time.Minute)) {
+						if r.at.Before(from.Add(39 * time.Minute)) {
+							t.Fatalf("%s was asked at %s although the service asked for silence", r.feed, r.at)
+						}
+					}
+				}
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestDeniedIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		s.syncs = every15(400)
+		s.answer = func(r metric.Request) error {
+			if r.Feed == "steps_day" {
+				return &source.Error{Kind: source.Denied}
+			}
+			return nil
+		}
+		for range 3 { // three starts
+			stop := start(t, New(config(s, a)))
+			pass(5 * time.Hour)
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := len(s.made("steps_day", epoch)); n != 1 {
+			t.Errorf("a denied feed was asked %d times in 15 hours", n)
+		}
+		stop := start(t, New(config(s, a)))
+		pass(10 * time.Hour)
+		stop()
+		if n := len(s.made("steps_day", epoch)); n != 2 {
+			t.Errorf("a denied feed was asked %d times in 25 hours", n)
+		}
+	})
+}
+
+func TestGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		s.syncs = every15(4)
+		s.answer = func(metric.Request) error { return &source.Error{Kind: source.Gone, Hint: "Use the other service."} }
+		err := New(config(s, a)).Run(t.Context())
+		var e *source.Error
+		if !errors.As(err, &e) || e.Kind != source.Gone {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+// TestBadSpan: one day of history that cannot be read does not keep the days before it.
+func TestBadSpan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		s.syncs = []time.Time{epoch.Add(-time.Minute)}
+		bad := epoch.Add(-10 * days)
+		s.answer = func(r metric.Request) error {
+			if r.Feed == "heart_rate" && r.Span.Contains(bad) {
+				return &source.Error{Kind: source.Bad}
+			}
+			return nil
+		}
+		stop := start(t, New(config(s, a)))
+		pass(30 * time.Minute)
+		missing := metric.Span{Start: epoch.Add(-25 * days), End: epoch.Add(-time.Hour)}.Subtract(spans(a.cover["heart_rate"]))
+		if len(missing) != 1 || missing[0].Len() > 25*time.Hour || !missing[0].Contains(bad) {
+			t.Errorf("missing %v", missing)
+		}
+		s.set(func() { s.answer = nil })
+		pass(2 * time.Hour)
+		if missing := (metric.Span{Start: epoch.Add(-25 * days), End: epoch.Add(-time.Hour)}).Subtract(spans(a.cover["heart_rate"])); len(missing) > 0 {
+			t.Errorf("still missing %v", missing)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func spans(cover []metric.Covered) []metric.Span {
+	var out []metric.Span
+	for _, c := range cover {
+		out = append(out, c.Span)
+	}
+	return out
+}
+
+// TestPutFails: an archive that takes nothing for two hours loses nothing, and is not stormed.
+func TestPutFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		s.syncs = every15(100)
+		a.fail = errors.New("disk full")
+		c := New(config(s, a))
+		stop := start(t, c)
+		pass(2 * time.Hour)
+		if n := len(s.made("", epoch)); n > 250 {
+			t.Errorf("%d requests in two hours", n)
+		}
+		a.mu.Lock()
+		a.fail = nil
+		a.mu.Unlock()
+		pass(time.Hour)
+		if st := c.Status(); st.Remaining.Days > 0.01 {
+			t.Errorf("%.1f feed-days remain", st.Remaining.Days)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestPipeline: while an answer of history is put away, the next one is being fetched.
+func TestPipeline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()[:1]), newStore()
+		s.delay, a.slow = 2*time.Second, 2*time.Second
+		s.syncs = []time.Time{epoch.Add(-time.Minute)}
+		cfg := config(s, a)
+		cfg.Start = metric.DayOf(epoch) - 100
+		began := time.Now()
+		if err := New(cfg).Once(t.Context(), metric.Span{}); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 100*2200*time.Millisecond {
+			t.Errorf("100 days took %s, with 2 s to fetch and 2 s to put each", took)
+		}
+		if s.most["all"] > 2 {
+			t.Errorf("%d requests at once", s.most["all"])
+		}
+	})
+}
+
+// TestCancel: leaving takes no time, in whatever it is about.
+func TestCancel(t *testing.T) {
+	for _, after := range []time.Duration{0, 100 * time.Millisecond, time.Second, 3300 * time.Millisecond, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			s, a := newService(three()), newStore()
+			s.delay, a.slow = time.Minute, time.Minute
+			if after == time.Hour {
+				s.delay, a.slow = time.Second, time.Second
+			}
+			stop := start(t, New(config(s, a)))
+			pass(after)
+			began := time.Now()
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took > 5*time.Millisecond {
+				t.Errorf("leaving took %s", took)
+			}
+		})
+	}
+}
+
+// jumpy is a clock that somebody sets.
+type jumpy struct {
+	mu    sync.Mutex
+	shift time.Duration
+}
+
+func (j *jumpy) Now() time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return time.Now().Add(j.shift)
+}
+func (j *jumpy) Real(d time.Duration) time.Duration { return d }
+func (j *jumpy) set(d time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.shift = d
+}
+
+func TestClockJumps(t *testing.T) {
+	for _, jump := range []time.Duration{-6 * days, -2 * time.Hour, 3 * time.Hour, 6 * days, 400 * days} {
+		t.Run(jump.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, a := newService(three()), newStore()
+				s.syncs = every15(4000)
+				cfg := config(s, a)
+				j := &jumpy{}
+				cfg.Clock = j
+				stop := start(t, New(cfg))
+				pass(12 * time.Hour)
+				for _, d := range []time.Duration{jump, 0} { // away, and back
+					j.set(d)
+					from := time.Now()
+					pass(6 * time.Minute)
+					polls := len(s.made(plan.Poll, from))
+					if polls < 1 {
+						t.Errorf("the clock was set to %s: nothing is asked any more", d)
+					}
+					pass(3 * time.Hour)
+					if n := len(s.made("", from)); n < 40 || n > 3*100+60 {
+						t.Errorf("the clock was set to %s: %d requests in three hours", d, n)
+					}
+				}
+				if n := len(a.asked("heart_rate", time.Now().Add(-time.Hour))); n < 3 {
+					t.Errorf("%d answers in the hour after the clock was right again", n)
+				}
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestLeaveOut: what is left out is neither asked for nor kept, and is made good when it is wanted again.
+func TestLeaveOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		s.syncs = every15(100)
+		cfg := config(s, a)
+		cfg.LeaveOut = []metric.ID{metric.HeartRate, "steps"}
+		if err := New(cfg).Once(t.Context(), metric.Span{}); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.made("steps_day", epoch)) > 0 || len(s.made("heart_rate", epoch)) > 0 || len(s.made("heart_rate_minute", epoch)) == 0 {
+			t.Error("asked for what is left out, or not for what is not")
+		}
+		if len(a.forgot) != 2 {
+			t.Errorf("the archive was told to drop %v", a.forgot)
+		}
+		cfg.LeaveOut = []metric.ID{metric.HeartRateMinute}
+		from := time.Now()
+		if err := New(cfg).Once(t.Context(), metric.Span{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range a.asked("heart_rate", from) {
+			for _, bl := range b.Blocks {
+				if bl.Series == metric.HeartRateMinute {
+					t.Fatal("a series left out was kept")
+				}
+			}
+		}
+		cfg.LeaveOut = nil
+		from = time.Now()
+		if err := New(cfg).Once(t.Context(), metric.Span{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(a.asked("heart_rate", from)); n < 30 {
+			t.Errorf("minutes are wanted again, and %d days were asked", n)
+		}
+	})
+}
+
+// TestWish: the user's days come before history, and Once ends when they are there.
+func TestWish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		s.syncs = every15(100)
+		cfg := config(s, a)
+		cfg.Start = metric.DayOf(epoch) - 400
+		want := metric.DaySpan(metric.DayOf(epoch)-200, metric.DayOf(epoch)-198)
+		if err := New(cfg).Once(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		var got int
+		for _, b := range a.asked("heart_rate", epoch) {
+			if !b.Span.Overlap(metric.Span{Start: want.Start.Add(-2 * time.Hour), End: want.End}).Empty() {
+				got++
+			}
+		}
+		if got != 3 || len(a.asked("heart_rate", epoch)) > 12 {
+			t.Errorf("%d of 3 days, %d requests in all", got, len(a.asked("heart_rate", epoch)))
+		}
+	})
+}
+
+func TestBattery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a, _, stop := settled(t, three())
+		before, from := len(a.asked(plan.Poll, epoch)), time.Now()
+		pass(2 * time.Hour)
+		var syncs int
+		for _, at := range s.syncs {
+			if at.After(from) && at.Before(time.Now().Add(-2*time.Minute)) {
+				syncs++
+			}
+		}
+		got := a.asked(plan.Poll, epoch)
+		if n := len(got) - before; n < syncs || n > syncs+1 {
+			t.Errorf("%d levels stored for %d syncs", n, syncs)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	now := epoch.Add(time.Hour)
+	two := []metric.Device{{ID: "11112222", Name: "Charge 5", Tracker: true, LastSync: epoch, Battery: 70}, {ID: "33334444", Name: "Charge 5", Tracker: true, LastSync: epoch, Battery: 50},
+		{ID: "5", Name: "Aria", LastSync: epoch, Battery: 10}, {ID: "6", Name: "Luxe", Tracker: true, LastSync: epoch.Add(time.Minute), Battery: metric.Absent()}}
+	got := batteries(two, "11112222", nil, now)
+	if len(got) != 1 || len(got[epoch.UnixNano()].blocks) != 2 || got[epoch.UnixNano()].blocks[0].Tags[0] != "" || got[epoch.UnixNano()].blocks[1].Tags[0] != "Charge 5" {
+		t.Errorf("two trackers at one instant: %+v", got)
+	}
+	if again := batteries(two, "11112222", got[epoch.UnixNano()].levels, now); len(again) != 0 {
+		t.Errorf("nothing is new, but %+v", again)
+	}
+	two[1].Battery = 49
+	if again := batteries(two, "11112222", got[epoch.UnixNano()].levels, now); len(again) != 1 || len(again[epoch.UnixNano()].blocks) != 2 {
+		t.Errorf("the other tracker's level at that instant would vanish: %+v", again)
+	}
+	silent := []metric.Device{{ID: "1", Tracker: true, Battery: 70}}
+	first := batteries(silent, "1", nil, now)
+	if len(first) != 1 {
+		t.Errorf("a tracker that does not tell when it synced: %+v", first)
+	}
+	if again := batteries(silent, "1", first[now.UnixNano()].levels, now.Add(time.Hour)); len(again) != 0 {
+		t.Errorf("its level has not changed, but %+v", again)
+	}
+}
+
+// TestTravel: a new zone opens an entry from today on; past days stay where they are.
+func TestTravel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a, c, stop := settled(t, three())
+		pass(3 * days)
+		s.set(func() { s.zone = "Asia/Tokyo" })
+		pass(days)
+		s.set(func() { s.zone = "Nowhere/Land" })
+		pass(days)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		z, err := Zones(t.Context(), a, "me")
+		if err != nil || len(z) != 2 || z[0].Name != "Europe/Berlin" || z[1].Name != "Asia/Tokyo" || z[1].From != metric.DayOf(epoch)+3 {
+			t.Errorf("zones %v, %v", z, err)
+		}
+		if got := c.Status().Zones; len(got) != 2 {
+			t.Errorf("status shows %v", got)
+		}
+	})
+}
+
+func TestQuietHours(t *testing.T) {
+	night := func(d int, start, end string, main bool) metric.Session {
+		from, _ := time.Parse("15:04", start)
+		to, _ := time.Parse("15:04", end)
+		at := epoch.AddDate(0, 0, d)
+		s := metric.Session{Kind: metric.Sleep, Main: main, Offset: 3600, Day: metric.DayOf(at) + 1,
+			Start: at.Add(time.Duration(minute(from))*time.Minute - time.Hour), End: at.AddDate(0, 0, 1).Add(time.Duration(minute(to))*time.Minute - time.Hour)}
+		if minute(from) < 12*60 {
+			s.Start = s.Start.AddDate(0, 0, 1)
+		}
+		return s
+	}
+	var nights []metric.Session
+	for d := range 4 {
+		nights = append(nights, night(d, "22:50", "07:10", true))
+	}
+	if _, ok := usualSleep(nights); ok {
+		t.Error("four nights are not enough")
+	}
+	nights = append(nights, night(4, "00:40", "07:30", true), night(5, "22:30", "06:50", true), night(6, "23:10", "07:10", true), night(7, "13:00", "14:00", false))
+	if q, ok := usualSleep(nights); !ok || q != (plan.Quiet{From: 22*60 + 50, To: 7*60 + 10}) {
+		t.Errorf("%v, %v", q, ok)
+	}
+}
+
+// TestSync: the button asks at once, even where no device has synced.
+func TestSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		s.syncs = []time.Time{epoch.Add(-time.Minute)}
+		c := New(config(s, a))
+		stop := start(t, c)
+		pass(8*time.Hour + 20*time.Second)
+		from := time.Now()
+		for range 5 {
+			c.Sync()
+			pass(time.Second)
+		}
+		if n := len(s.made(plan.Poll, from)); n != 1 {
+			t.Errorf("the devices were asked %d times", n)
+		}
+		if n := len(s.made("steps_day", from)); n != 1 {
+			t.Errorf("today was read %d times", n)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRunTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(config(newService(three()), newStore()))
+		stop := start(t, c)
+		pass(time.Second)
+		if err := c.Run(t.Context()); !errors.Is(err, ErrRunning) {
+			t.Errorf("a second Run returned %v", err)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -277,3 +277,10 @@ func three() []metric.Feed {
 
 // pass lets the bubble's time go by.
 func pass(d time.Duration) { <-time.After(d) }
+
+// set changes the service between two requests.
+func (s *service) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}

@@ -130,12 +130,14 @@ func (l *loop) count(r result) {
 	}
 	for range n {
 		l.all = append(l.all, now)
-		if it.Paced {
-			l.recent = append(l.recent, now)
+		switch {
+		case it.Feed == plan.Poll:
+			l.polls = append(l.polls, now)
+		case it.Paced:
+			l.reads = append(l.reads, now)
 		}
 	}
-	l.recent = prune(l.recent, now)
-	l.all = prune(l.all, now)
+	l.polls, l.reads, l.all = prune(l.polls, now), prune(l.reads, now), prune(l.all, now)
 	e := Event{At: now, Took: now.Sub(r.job.started), Lane: it.Lane, Feed: it.Feed, Span: it.Span, Axis: l.feed(it.Feed).Axis, Why: it.Why,
 		Requests: n, Change: r.change, Err: r.err}
 	if it.Session != nil {

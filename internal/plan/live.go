@@ -129,6 +129,9 @@ func (p *planner) period(f *field) time.Duration {
 
 // due reports whether the span since the newest answer of f is to be asked now, and notes when it will be.
 func (p *planner) due(f *field, trail metric.Span) bool {
+	if !trail.Start.After(f.near) {
+		return true // nothing of the newest days has been asked
+	}
 	asked, every := f.newestAsked(), f.Every
 	if p.byClock(f) {
 		every = p.period(f)
