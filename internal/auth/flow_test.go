@@ -354,13 +354,18 @@ func TestPastedWhileListening(t *testing.T) {
 	if a, caught, err := f.Await(t.Context(), paste); a != "pasted" || caught || err != nil {
 		t.Fatal(a, caught, err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, _, err := f.Await(ctx, nil); !errors.Is(err, context.Canceled) {
+	atEnd := make(chan string)
+	close(atEnd)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, _, err := f.Await(ctx, atEnd); !errors.Is(err, context.DeadlineExceeded) { // it goes on listening
 		t.Fatal(err)
 	}
 	for _, redirect := range []string{"https://www.google.com", "http://example.com:8080", "http://localhost", "https://localhost:8080", "http://192.168.1.2:8080", ":"} {
 		f.cfg.Client.Redirect = redirect
+		if _, _, err := f.Await(t.Context(), atEnd); !errors.Is(err, ErrNothingComes) || !errors.Is(err, ErrNotLoopback) {
+			t.Errorf("%s: %v", redirect, err)
+		}
 		if err := f.Catchable(); !errors.Is(err, ErrNotLoopback) {
 			t.Errorf("%s: %v", redirect, err)
 		}

@@ -13,22 +13,35 @@ import (
 // ErrNotLoopback: the redirect address does not lead to this machine, so only a paste can bring the code.
 var ErrNotLoopback = errors.New("the redirect address is not on this machine")
 
+// ErrNothingComes: nothing can be pasted any more, and the address cannot be caught either.
+var ErrNothingComes = errors.New("nothing was pasted, and the address cannot be caught")
+
 // Await returns the address that the browser was sent to, caught at the redirect address when that is a port of this machine
 // which is free, or what comes in from paste, whichever is first. caught tells which. It returns ctx's error when ctx is done.
-// Where it cannot listen it waits for the paste alone; Catchable says why beforehand.
+// Where it cannot listen it waits for the paste alone; Catchable says why beforehand. A closed paste brings nothing more: it goes
+// on while it listens, and returns ErrNothingComes where it does not.
 func (f *Flow) Await(ctx context.Context, paste <-chan string) (address string, caught bool, err error) {
 	addresses := make(chan string, 1)
-	if listeners, err := listen(f.cfg.Client.Redirect); err == nil {
+	listeners, deaf := listen(f.cfg.Client.Redirect)
+	if deaf == nil {
 		stop := f.serve(listeners, addresses)
 		defer stop()
 	}
-	select {
-	case address := <-addresses:
-		return address, true, nil
-	case address := <-paste:
-		return address, false, nil
-	case <-ctx.Done():
-		return "", false, ctx.Err()
+	for {
+		select {
+		case address := <-addresses:
+			return address, true, nil
+		case address, open := <-paste:
+			switch {
+			case open:
+				return address, false, nil
+			case deaf != nil:
+				return "", false, fmt.Errorf("%w: %w", ErrNothingComes, deaf)
+			}
+			paste = nil
+		case <-ctx.Done():
+			return "", false, ctx.Err()
+		}
 	}
 }
 

@@ -83,16 +83,6 @@ func Google() Provider {
 	}
 }
 
-// Lookup returns the provider with that name.
-func Lookup(name string) (Provider, bool) {
-	for _, p := range []Provider{Google()} {
-		if p.Name == name {
-			return p, true
-		}
-	}
-	return Provider{}, false
-}
-
 // At returns the provider at other addresses; an empty one stays.
 func (p Provider) At(authURL, tokenURL, revokeURL string) Provider {
 	for _, a := range []struct {

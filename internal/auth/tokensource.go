@@ -45,7 +45,6 @@ type TokenSource struct {
 	call     *call         // the refresh in flight
 	failed   failure
 	changed  chan struct{}
-	report   []string
 	warned   time.Duration // the last warning given, see Due
 }
 
@@ -61,7 +60,7 @@ type failure struct {
 	err   error
 }
 
-// New reads the token file and returns its source. The report of what was mended in the file is in the log and in Report.
+// New reads the token file and returns its source. What was mended in the file is told in the log.
 // The error means that the disk refuses; the file then stays as it is.
 func New(cfg Config) (*TokenSource, error) {
 	s := &TokenSource{cfg: cfg, changed: make(chan struct{})}
@@ -71,7 +70,6 @@ func New(cfg Config) (*TokenSource, error) {
 		s.cancel()
 		return nil, fmt.Errorf("loading the authorization: %w", err)
 	}
-	s.report = loaded.Report
 	for _, line := range loaded.Report {
 		cfg.Log.Warn("token file", "finding", line)
 	}
@@ -340,9 +338,6 @@ func (s *TokenSource) Snapshot() Token {
 	defer s.mu.Unlock()
 	return s.tok
 }
-
-// Report is what New found and mended in the token file.
-func (s *TokenSource) Report() []string { return s.report }
 
 // Close waits for a refresh in flight to be saved. When ctx is done it gives up the request, but not the saving.
 func (s *TokenSource) Close(ctx context.Context) {
