@@ -82,7 +82,7 @@ func randomValue(r *rand.Rand, kind int) float64 {
 func TestRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	c, got := &codec{}, &samples{}
-	for i := range 3000 {
+	for i := range 1000 {
 		s := randomSamples(r)
 		data := c.encode(s)
 		if err := c.decode(got, data); err != nil {

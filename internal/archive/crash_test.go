@@ -101,9 +101,9 @@ func covers(rows []metric.Covered, from, to time.Time) bool {
 
 func TestKilledAtAnyMoment(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "archive.db")
-	rounds := 25
+	rounds := 10
 	if testing.Short() {
-		rounds = 5
+		rounds = 3
 	}
 	r := rand.New(rand.NewPCG(8, 8))
 	told := map[int]bool{}

@@ -396,12 +396,12 @@ func compare(t *testing.T, what string, got, want database) {
 // Whatever answers come in whatever order, and however often the sinks are away: the archive shows what the model shows, and in
 // the end each sink holds just that.
 func TestModel(t *testing.T) {
-	seeds := 10
+	seeds := 5
 	if testing.Short() {
-		seeds = 2
+		seeds = 1
 	}
 	for seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { modelRun(t, uint64(seed), 120) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { modelRun(t, uint64(seed), 100) })
 	}
 }
 
@@ -418,9 +418,16 @@ func modelRun(t *testing.T, seed uint64, rounds int) {
 	}
 	put := func() {
 		b := w.batch()
-		before := m.visible()
+		look := r.IntN(4) == 0
+		var before database
+		if look {
+			before = m.visible()
+		}
 		m.put(b)
 		c := mustPut(t, a, b)
+		if !look {
+			return
+		}
 		if same := maps.Equal(before, m.visible()); !same && c.Added+c.Changed+c.Vanished == 0 {
 			t.Fatalf("a change was not told: %+v", c)
 		}

@@ -78,7 +78,7 @@ func (s *samples) mask(i int) uint64 {
 	return m
 }
 
-// blocks returns the samples for which keep holds, one block per device.
+// blocks returns the samples for which keep holds, one block per device. They may share the memory of s.
 func (s *samples) blocks(series metric.ID, tags []string, keep func(i int) bool) []metric.Block {
 	var out []metric.Block
 	at := make([]int, len(s.devices)) // index into out, plus 1
@@ -92,6 +92,9 @@ func (s *samples) blocks(series metric.ID, tags []string, keep func(i int) bool)
 			j++
 		}
 		d := s.dev[i]
+		if i == 0 && j == s.len() {
+			return []metric.Block{{Series: series, Device: s.devices[d], Tags: tags, Times: s.times, Values: s.cols}}
+		}
 		if at[d] == 0 {
 			out = append(out, metric.Block{Series: series, Device: s.devices[d], Tags: tags, Values: make([][]float64, len(s.cols))})
 			at[d] = len(out)
