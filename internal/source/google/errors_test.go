@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,10 +118,9 @@ func TestUnsent(t *testing.T) {
 // scripted is a source whose service answers as told, in a bubble.
 func scripted(t testing.TB, change func(*Config), answer func(n int, r *http.Request) (*http.Response, error)) *Source {
 	t.Helper()
-	n := 0
+	var n atomic.Int64
 	cfg := Config{Catalogue: metric.Default(), Unlimited: true, HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-		n++
-		return answer(n, r)
+		return answer(int(n.Add(1)), r)
 	})}}
 	if change != nil {
 		change(&cfg)

@@ -127,7 +127,7 @@ func (s *simulated) checkNights(t *testing.T, day metric.Day) {
 // Without masks, with pages of an odd size and with empty pages the answers are the same.
 func TestSameByAnyPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		plain := newSimulated(t, "Europe/Berlin", func(_ *google.Config, c *simulate.Config) { c.NoEmptyPages, c.PageCap = true, 1 << 20 })
+		plain := newSimulated(t, "Europe/Berlin", func(_ *google.Config, c *simulate.Config) { c.NoEmptyPages, c.PageCap = true, 1<<20 })
 		paged := newSimulated(t, "Europe/Berlin", func(_ *google.Config, c *simulate.Config) { c.PageCap = 777 })
 		a, b := plain.fetch(t, plain.request("heart_rate")), paged.fetch(t, paged.request("heart_rate"))
 		if a.Requests >= b.Requests || block(a, metric.HeartRate).Len() != block(b, metric.HeartRate).Len() {
