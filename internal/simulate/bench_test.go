@@ -3,6 +3,7 @@ package simulate_test
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,4 +79,26 @@ func BenchmarkDay(b *testing.B) {
 		points += len(p.HeartRates(metric.Span{Start: s, End: s.Add(24 * time.Hour)}))
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(points), "ns/point")
+}
+
+// BenchmarkRollUp measures minute summaries of heart rate, per window.
+func BenchmarkRollUp(b *testing.B) {
+	p := berlin(b)
+	g := simulate.NewGoogle(simulate.Config{Persons: []*simulate.Person{p}, Now: fixed(instant(b, "2027-01-01T00:00:00Z")), NoQuota: true})
+	token := g.AccessToken(p)
+	w := &discard{header: http.Header{}}
+	n := 0
+	for b.Loop() {
+		at := instant(b, "2025-02-01T00:00:00Z").Add(time.Duration(n%600) * 24 * time.Hour)
+		n++
+		body := `{"range":{"startTime":"` + at.Format(time.RFC3339) + `","endTime":"` + at.Add(24*time.Hour).Format(time.RFC3339) + `"},"windowSize":"60s","pageSize":1440}`
+		r, err := http.NewRequest(http.MethodPost, "https://health.example/v4/users/me/dataTypes/heart-rate/dataPoints:rollUp?prettyPrint=false", strings.NewReader(body))
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Accept-Encoding", "gzip")
+		g.ServeHTTP(w, r)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n*1440), "ns/window")
 }

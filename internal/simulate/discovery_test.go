@@ -262,3 +262,63 @@ func TestChecker(t *testing.T) {
 		}
 	}
 }
+
+// paths returns the masks of all members below a schema that have no members themselves.
+func (d *discovery) paths(s *schema, prefix string, depth int) []string {
+	if s.Ref != "" {
+		s = d.Schemas[s.Ref]
+	}
+	if s.Items != nil {
+		return d.paths(s.Items, prefix, depth)
+	}
+	if len(s.Properties) == 0 || depth > 8 {
+		return []string{prefix}
+	}
+	var out []string
+	for k, p := range s.Properties {
+		out = append(out, d.paths(p, strings.TrimPrefix(prefix+"/"+k, "/"), depth+1)...)
+	}
+	return out
+}
+
+// TestMaskKnowsEverything asks for each member of the discovery document alone; types that cannot be read are not in the table.
+func TestMaskKnowsEverything(t *testing.T) {
+	d := readDiscovery(t)
+	p := berlin(t)
+	g := server(p, instant(t, "2025-04-10T12:00:00Z"))
+	token := g.AccessToken(p)
+	n := 0
+	for path, name := range map[string]string{
+		"/v4/users/me/dataTypes/weight/dataPoints":           "ListDataPointsResponse",
+		"/v4/users/me/dataTypes/weight/dataPoints:reconcile": "ReconcileDataPointsResponse",
+		"/v4/users/me/pairedDevices":                         "ListPairedDevicesResponse",
+		"/v4/users/me/settings":                              "Settings",
+		"/v4/users/me/profile":                               "Profile",
+		"/v4/users/me/identity":                              "Identity",
+		"/v4/users/me/irnProfile":                            "IrnProfile",
+	} {
+		for _, member := range d.paths(&schema{Ref: name}, "", 0) {
+			part := strings.Split(member, "/")
+			if len(part) > 1 && slices.Contains([]string{"menstrualPeriod", "moods", "ovulationTest", "symptoms"}, part[1]) {
+				continue
+			}
+			n++
+			if code, body := get(t, g, token, path+"?pageSize=1&prettyPrint=false&fields="+member); code != http.StatusOK {
+				t.Errorf("%s: fields=%s: %d %s", path, member, code, body)
+			}
+		}
+	}
+	for path, name := range map[string]string{":rollUp": "RollUpDataPointsResponse", ":dailyRollUp": "DailyRollUpDataPointsResponse"} {
+		body := map[string]string{":rollUp": `{"range":{"startTime":"2025-03-01T00:00:00Z","endTime":"2025-03-02T00:00:00Z"},"windowSize":"86400s"}`,
+			":dailyRollUp": `{"range":{"start":{"date":{"year":2025,"month":3,"day":1}},"end":{"date":{"year":2025,"month":3,"day":2}}}}`}[path]
+		for _, member := range d.paths(&schema{Ref: name}, "", 0) {
+			n++
+			if code, got := do(t, g, token, http.MethodPost, "/v4/users/me/dataTypes/weight/dataPoints"+path+"?fields="+member, body); code != http.StatusOK {
+				t.Errorf("%s: fields=%s: %d %s", path, member, code, got)
+			}
+		}
+	}
+	if n < 400 {
+		t.Errorf("only %d members were asked for", n)
+	}
+}

@@ -212,7 +212,14 @@ func (t *dataType) restriction(member, op, value string) (restriction, *apiError
 	}
 	for _, l := range layouts {
 		if at, err := time.Parse(l, value); err == nil {
-			r.at = at.UnixNano()
+			switch { // ns since 1970 end in 2262
+			case at.Year() < 1700:
+				r.at = math.MinInt64
+			case at.Year() > 2200:
+				r.at = math.MaxInt64
+			default:
+				r.at = at.UnixNano()
+			}
 			return r, nil
 		}
 	}

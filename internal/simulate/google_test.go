@@ -403,3 +403,80 @@ func TestQuota(t *testing.T) {
 		t.Errorf("a minute later: %d", c)
 	}
 }
+
+// TestToday wants a running day to be the same in its points and in its roll-up, and nothing newer than the last sync.
+func TestToday(t *testing.T) {
+	p := berlin(t)
+	for _, now := range []string{"2025-04-10T05:00:00Z", "2025-04-10T12:07:31Z", "2025-04-10T12:20:00Z", "2025-04-10T21:59:59Z"} {
+		at := instant(t, now)
+		g := server(p, at)
+		token := g.AccessToken(p)
+		sum, newest := int64(0), time.Time{}
+		got, _ := all(t, g, token, "steps/dataPoints:reconcile", url.Values{"filter": {`steps.interval.civil_start_time >= "2025-04-10"`}})
+		for _, x := range got {
+			var point struct {
+				Steps struct {
+					Count    int64 `json:",string"`
+					Interval struct{ EndTime time.Time }
+				}
+			}
+			must(t, json.Unmarshal([]byte(x), &point))
+			sum += point.Steps.Count
+			if end := point.Steps.Interval.EndTime; end.After(newest) {
+				newest = end
+			}
+		}
+		_, body := do(t, g, token, http.MethodPost, fmt.Sprintf(points, "steps")+":dailyRollUp", `{"range":{"start":{"date":{"year":2025,"month":4,"day":10}},"end":{"date":{"year":2025,"month":4,"day":11}}}}`)
+		var total struct {
+			RollupDataPoints []struct {
+				Steps struct {
+					CountSum int64 `json:",string"`
+				}
+			}
+		}
+		must(t, json.Unmarshal(body, &total))
+		if len(total.RollupDataPoints) != 1 || total.RollupDataPoints[0].Steps.CountSum != sum {
+			t.Errorf("%s: points of %d steps, rolled up %+v", now, sum, total)
+		}
+		last := p.LastSync(at)
+		if newest.After(last) {
+			t.Errorf("%s: a point to %v, the last sync was at %v", now, newest, last)
+		}
+		hr, _ := all(t, g, token, "heart-rate/dataPoints:reconcile", url.Values{"filter": {`heart_rate.sample_time.civil_time >= "2025-04-10"`}, "fields": {"nextPageToken,dataPoints/heartRate/beatsPerMinute"}})
+		if want := p.HeartRates(metric.Span{Start: p.Midnight(day(t, "2025-04-10")), End: last.Add(time.Second)}); len(hr) != len(want) {
+			t.Errorf("%s: %d readings served, %d made until the sync", now, len(hr), len(want))
+		}
+	}
+}
+
+// FuzzFilter wants an answer to any filter, a page or a 400.
+func FuzzFilter(f *testing.F) {
+	p := berlin(f)
+	g := server(p, instant(f, "2025-04-10T12:00:00Z"))
+	token := g.AccessToken(p)
+	for _, s := range []string{"", `weight.sample_time.physical_time >= "2025-04-09T08:00:00Z"`, `weight.sample_time.civil_time < "2025-04-09" AND`, `"`, `>=`, `a >= b OR`, `weight.sample_time.civil_time < "0001-01-01"`,
+		`weight.sample_time.physical_time >= "9999-12-31T23:59:59Z"`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if code, body := get(t, g, token, fmt.Sprintf(points, "weight")+"?filter="+url.QueryEscape(s)); code != http.StatusOK && code != http.StatusBadRequest {
+			t.Errorf("%q: %d %s", s, code, body)
+		}
+	})
+}
+
+// FuzzMask wants an answer to any mask.
+func FuzzMask(f *testing.F) {
+	p := berlin(f)
+	g := server(p, instant(f, "2025-04-10T12:00:00Z"))
+	token := g.AccessToken(p)
+	for _, s := range []string{"", "*", "dataPoints", "dataPoints(weight(weightGrams)),nextPageToken", "a(", ")", "a/b/c", ",", "dataPoints(*", "dataPoints/*/sampleTime"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		code, body := get(t, g, token, fmt.Sprintf(points, "weight")+"?pageSize=2&fields="+url.QueryEscape(s))
+		if code != http.StatusOK && code != http.StatusBadRequest || !json.Valid(body) {
+			t.Errorf("%q: %d %s", s, code, body)
+		}
+	})
+}

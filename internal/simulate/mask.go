@@ -97,7 +97,8 @@ func (m *mask) member(name string) *mask {
 	return c
 }
 
-// unknown returns the first path of m that the shape does not have; empty for none. A shape is a mask that names everything.
+// unknown returns the first path of m that the shape does not have; empty for none. A shape is a mask that names everything; where
+// it has a *, anything is known.
 func (m *mask) unknown(shape *mask, path string) string {
 	for _, c := range m.sub {
 		at := strings.TrimPrefix(path+"."+c.name, ".")
@@ -106,12 +107,15 @@ func (m *mask) unknown(shape *mask, path string) string {
 		}
 		var s *mask
 		for _, x := range shape.sub {
-			if x.name == c.name {
+			if x.name == c.name || x.name == "*" {
 				s = x
 			}
 		}
 		if s == nil {
 			return at
+		}
+		if s.name == "*" {
+			continue
 		}
 		if u := c.unknown(s, at); u != "" {
 			return u

@@ -147,25 +147,29 @@ func (t *dataType) snake() string {
 func shapes(all []*dataType) map[string]*mask {
 	values, sums := "", ""
 	for _, t := range all {
-		value := t.camel()
-		if t.shape != "" {
-			value += "(" + t.shape + ")"
+		value := t.shape
+		if value == "" {
+			value = "*" // nothing of it is ever written
 		}
-		values += "," + value
-		if t.sums != "" {
-			name := t.rolled
-			if name == "" {
-				name = t.camel()
-			}
-			sums += "," + name + "(" + t.sums + ")"
+		values += "," + t.camel() + "(" + value + ")"
+		if t.roll == nil {
+			continue
 		}
+		name, sum := t.rolled, t.sums
+		if name == "" {
+			name = t.camel()
+		}
+		if sum == "" {
+			sum = "*"
+		}
+		sums += "," + name + "(" + sum + ")"
 	}
 	const dataSource = "dataSource(recordingMethod,platform,device(displayName,formFactor,manufacturer),application(packageName,webClientId,googleWebClientId))"
 	out := map[string]*mask{}
 	for name, text := range map[string]string{
 		"list":        "dataPoints(name," + dataSource + values + "),nextPageToken",
 		"get":         "name," + dataSource + values,
-		"reconcile":   "dataPoints(dataPointName" + values + "),nextPageToken",
+		"reconcile":   "dataPoints(dataPointName" + values + "),nextPageToken", // of more types than the service's: harmless
 		"rollUp":      "rollupDataPoints(startTime,endTime" + sums + "),nextPageToken",
 		"dailyRollUp": "rollupDataPoints(civilStartTime" + civilShape + ",civilEndTime" + civilShape + sums + "),nextPageToken",
 		"devices":     "pairedDevices(" + deviceShape + "),nextPageToken",
