@@ -73,10 +73,7 @@ func (l *loop) takeOrders() {
 	now := l.cfg.Clock.Now()
 	for _, o := range orders {
 		first, last := o.days.Days()
-		w := wish{First: first, Last: last}
-		if o.again {
-			w.At = now
-		}
+		w := wish{First: first, Last: last, At: now, Again: o.again}
 		l.state.Wishes = append(l.state.Wishes, w)
 		if o.done != nil {
 			l.waiting = append(l.waiting, o)

@@ -50,14 +50,19 @@ func (p *planner) wanted(f *field, w Wish) []metric.Span {
 	if s.End.After(f.span.End) {
 		s.End = f.span.End
 	}
-	if s.Empty() {
-		return nil
-	}
 	at := w.At
 	if at.After(p.in.Now) {
 		at = p.in.Now
 	}
-	return s.Subtract(append(f.answered(func(c metric.Covered) bool { return !c.Asked.Before(at) }), f.aside...))
+	// What came after the wish was made is not in it: it belongs to the live lane, and would never end.
+	if f.Axis == metric.Instants && s.End.After(at) {
+		s.End = at
+	}
+	if s.Empty() {
+		return nil
+	}
+	done := f.answered(func(c metric.Covered) bool { return !w.Again || !c.Asked.Before(at) })
+	return s.Subtract(append(done, f.aside...))
 }
 
 // past returns up to n requests for what has never been asked.

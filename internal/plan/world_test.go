@@ -265,7 +265,7 @@ func (w *world) decide(next time.Time) time.Time {
 	w.in.Polls, w.in.Reads = slices.DeleteFunc(w.in.Polls, old), slices.DeleteFunc(w.in.Reads, old)
 	for _, wi := range w.sc.Wishes {
 		if !wi.At.After(w.now) && len(w.in.Wishes) < len(w.sc.Wishes) {
-			w.in.Wishes = append(w.in.Wishes, Wish{Days: metric.DaySpan(mustDay(w.t, wi.Days[0]), mustDay(w.t, wi.Days[1])), At: wi.At})
+			w.in.Wishes = append(w.in.Wishes, Wish{Days: metric.DaySpan(mustDay(w.t, wi.Days[0]), mustDay(w.t, wi.Days[1])), At: wi.At, Again: true})
 		}
 	}
 	for i := 0; i < len(w.sc.Tracks); i++ {
