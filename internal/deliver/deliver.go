@@ -104,7 +104,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-changed:
 		case <-timer.C:
-			d.witnesses.due = true
+			d.witnesses.due = true // it may have been emptied, above all while it was away
 		}
 		timer.Stop()
 	}
@@ -143,7 +143,6 @@ func (d *Deliverer) drain(ctx context.Context) error {
 	for {
 		n, err := d.round(ctx)
 		if err != nil {
-			d.witnesses.due = true // it may come back emptied
 			return err
 		}
 		if n == 0 {

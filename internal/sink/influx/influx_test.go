@@ -71,7 +71,7 @@ func TestSuite(t *testing.T) {
 				n := 0
 				sinktest.Run(t, version1.traits, func(t *testing.T) sinktest.Subject {
 					n++
-					db := fmt.Sprintf(`da"ta b%d`, n)
+					db := fmt.Sprintf(`da"ta b'%d`, n)
 					withUser := func(c *Config) {
 						if auth {
 							c.Username, c.Password = influxd.Admin, influxd.Password

@@ -362,3 +362,14 @@ func TestDeleteThatLies(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestQuote(t *testing.T) {
+	for in, want := range map[string]string{"a b": `"a b"`, `a"b`: `"a\"b"`, `a\`: `"a\\"`, `\" OR 1=1`: `"\\\" OR 1=1"`, "a\nb": `"a\nb"`, "it's": `"it's"`} {
+		if got := quoteName(in); got != want {
+			t.Errorf("%q: got %s, want %s", in, got, want)
+		}
+	}
+	if got := quoteText(`\' OR time > 0 --`); got != `'\\\' OR time > 0 --'` {
+		t.Errorf("got %s", got)
+	}
+}
