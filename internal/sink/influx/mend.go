@@ -80,7 +80,9 @@ func (s *Sink) divide(ctx context.Context, parts []part, v verdict, refused *ref
 	return nil
 }
 
-// strip leaves the field the verdict names out of all samples of its measurement. It reports whether there was any.
+// strip leaves the field the verdict names out of all samples of its measurement. It reports whether there was any. The
+// database keeps types per shard (a week), so where the conflict is in one shard only, the count includes samples of others that the
+// first attempt stored whole: it says at most how many went without the field.
 func (s *Sink) strip(parts []part, v verdict, refused *refusals) bool {
 	var found []sink.Rejection
 	for i := range parts {
