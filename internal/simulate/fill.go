@@ -186,7 +186,7 @@ func (b *block) nightSample(t time.Time, n Night, value func()) {
 	b.finish(ok, t.UnixNano(), n.End.UnixNano())
 }
 
-// ofNight calls f with the samples of the nights around day d that fall into the day, newest first.
+// inDay calls each with the two nights whose samples may fall into day d, newest first, and whether an instant is in the day.
 func (b *block) inDay(d metric.Day, each func(night metric.Day, within func(time.Time) bool)) {
 	span := b.p.DaySpan(d)
 	for n := d + 1; n >= d; n-- {
