@@ -273,7 +273,7 @@ func (l *loop) step() (*plan.Decision, error) {
 
 // granted forgets the user's wishes once they are fulfilled.
 func (l *loop) granted(d plan.Decision) {
-	if len(l.state.Wishes) > 0 && d.Wished.Days < 0.001 && l.idle() {
+	if len(l.state.Wishes) > 0 && d.Wished.Done() && l.idle() {
 		l.state.Wishes = nil
 		l.save()
 	}

@@ -23,7 +23,7 @@ func (c *Collector) Once(ctx context.Context, days metric.Span) error {
 		return c.run(ctx, func(d plan.Decision) bool { return d.Remaining.Days < 0.01 && d.Remaining.Requests < 1 })
 	}
 	c.order(order{days: days})
-	return c.run(ctx, func(d plan.Decision) bool { return d.Wished.Days < 0.01 })
+	return c.run(ctx, func(d plan.Decision) bool { return d.Wished.Done() })
 }
 
 // Complete has a Collector that runs fetch what is missing of the days (axis Days), before ordinary history, and waits for it. It
@@ -91,7 +91,7 @@ func (l *loop) takeOrders() {
 
 // report tells those who wait that their days are complete, or that the user must act first.
 func (l *loop) report(d *plan.Decision) {
-	fulfilled := d != nil && l.idle() && d.Wished.Days < 0.01
+	fulfilled := d != nil && l.idle() && d.Wished.Done()
 	if !fulfilled && l.auth == nil {
 		return
 	}

@@ -35,7 +35,26 @@ func (p *planner) wishes(n int) []Item {
 			out = append(out, p.cut(f, p.wanted(f, w), n, p.whyWish)...)
 		}
 	}
+	if len(out) == 0 { // the sessions are known now
+		out = p.wishedTracks()
+	}
 	return p.order(out)
+}
+
+// wishedTracks returns the tracks that are missing of the days the user asked for, the newest days' too.
+func (p *planner) wishedTracks() []Item {
+	var out []Item
+	for _, f := range p.fields {
+		if f.Trigger != metric.OnWish || !p.allowed(f.ID) {
+			continue
+		}
+		for _, t := range p.wantedTracks(f) {
+			if slices.ContainsFunc(p.in.Wishes, func(w Wish) bool { return w.Days.Contains(t.Day.Civil()) }) {
+				out = append(out, p.track(f, History, t))
+			}
+		}
+	}
+	return out
 }
 
 // wanted returns what is still to ask of f for a wish.
@@ -148,6 +167,7 @@ func (p *planner) remaining(d *Decision) {
 			}
 		}
 	}
+	d.Wished.Tracks = len(p.wishedTracks())
 	for _, t := range p.in.Tracks {
 		if f := p.trackFeed(t.Kind); f != nil && t.Day <= p.today-nearDays {
 			d.Remaining.Requests++

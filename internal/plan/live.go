@@ -157,20 +157,34 @@ func (p *planner) due(f *field, trail metric.Span) bool {
 // tracks returns the sessions whose track is wanted, as requests of the lane.
 func (p *planner) tracks(f *field, lane Lane) []ranked {
 	var out []ranked
-	for _, t := range p.in.Tracks {
+	for _, t := range p.wantedTracks(f) {
 		recent := t.Day > p.today-nearDays
-		pending := slices.ContainsFunc(p.in.Pending, func(r metric.Request) bool {
-			return r.Feed == f.ID && r.Session != nil && r.Session.Key == t.Key
-		})
-		if t.Kind != f.Kind || pending || recent != (lane == Live) || t.Day > p.today || !p.allowed(f.ID+"/"+t.Key) {
+		if recent != (lane == Live) || recent && (p.quiet || !p.room(1, restAwake)) {
 			continue
 		}
-		if recent && (p.quiet || !p.room(1, restAwake)) {
-			continue
-		}
-		it := p.item(f, lane, metric.DaySpan(t.Day, t.Day), p.whyTrack(t))
-		it.Session, it.Paced = &t, recent
+		it := p.track(f, lane, t)
+		it.Paced = recent
 		out = append(out, ranked{Item: it, age: max(0, p.today-t.Day), class: followUps})
 	}
 	return out
+}
+
+// wantedTracks returns the sessions whose track may be asked for now.
+func (p *planner) wantedTracks(f *field) []metric.SessionRef {
+	var out []metric.SessionRef
+	for _, t := range p.in.Tracks {
+		pending := slices.ContainsFunc(p.in.Pending, func(r metric.Request) bool {
+			return r.Feed == f.ID && r.Session != nil && r.Session.Key == t.Key
+		})
+		if t.Kind == f.Kind && !pending && t.Day <= p.today && p.allowed(f.ID+"/"+t.Key) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (p *planner) track(f *field, lane Lane, t metric.SessionRef) Item {
+	it := p.item(f, lane, metric.DaySpan(t.Day, t.Day), p.whyTrack(t))
+	it.Session = &t
+	return it
 }

@@ -102,7 +102,11 @@ type Remaining struct {
 	Requests float64 // estimated
 	Days     float64 // of feed-days
 	Total    float64 // of feed-days, with what is fetched
+	Tracks   int     // of workouts; of wishes only
 }
+
+// Done reports whether nothing worth a request is left.
+func (r Remaining) Done() bool { return r.Days < 0.001 && r.Tracks == 0 }
 
 // longest is how long an entry of Denied, Failed, Aside or Hold may reach ahead. One that reaches further was written while the
 // clock was wrong.
