@@ -34,9 +34,6 @@ type Row struct {
 	Fields map[string]any
 }
 
-// Secret is in the user name and password of every subject that has them; it must not be seen anywhere.
-const Secret = "gehe1m"
-
 // Odd is a row with every character that could trip an encoder.
 const Odd metric.ID = "odd"
 
