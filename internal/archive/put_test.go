@@ -91,6 +91,18 @@ func TestOnlyWhatIsNewIsDelivered(t *testing.T) {
 	}
 }
 
+func TestASampleThatComesBackTakesItsTombAway(t *testing.T) {
+	a := newArchive(t)
+	mustPut(t, a, stepsBatch(hours(noon, 0, 1), one))
+	take(t, a, "influx")
+	for _, value := range []func(int) float64{func(m int) float64 { return float64(m%2 - 1) }, one} {
+		mustPut(t, a, stepsBatch(hours(noon, 0, 1), value))
+	}
+	if n, dead := take(t, a, "influx"); n != 60 || dead != 0 {
+		t.Errorf("delivered %d and %d tombs", n, dead)
+	}
+}
+
 func TestTodayComesFirst(t *testing.T) {
 	a := newArchive(t)
 	one := func(int) float64 { return 1 }
