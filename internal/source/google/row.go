@@ -215,7 +215,7 @@ func (f *feed) words(path, want string) int {
 	return slot
 }
 
-// value computes a field from a record.
+// value computes a field from a record whose value object was there.
 func (c *column) value(r *record) float64 {
 	if len(c.terms) == 0 {
 		return metric.Absent()
@@ -224,7 +224,7 @@ func (c *column) value(r *record) float64 {
 	for _, t := range c.terms {
 		v := r.numbers[t.slot]
 		if !metric.Present(v) {
-			if !c.zero || !r.seen {
+			if !c.zero {
 				return metric.Absent()
 			}
 			v = 0

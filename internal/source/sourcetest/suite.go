@@ -239,7 +239,7 @@ func testDescribe(t *testing.T, c Target) {
 		c.Tell(lie)
 		_, err := d.Devices(context.Background())
 		var e *source.Error
-		if !errors.As(err, &e) || !slices.Contains(kinds[lie], e.Kind) || e.Hint == "" {
+		if !errors.As(err, &e) || !slices.Contains(kinds[lie], e.Kind) || e.Hint == "" || e.Feed == "" {
 			t.Errorf("devices, %s: %v", lie, err)
 		}
 	}
