@@ -41,6 +41,7 @@ var layers = map[string][]string{
 	"internal/auth":              {"internal/metric", "internal/source", "internal/atomicfile", "internal/clock"},
 	"internal/config":            {"internal/metric", "internal/clock", "internal/atomicfile"},
 	"internal/simulate":          {"internal/metric"},
+	"internal/endtoend":          {},
 }
 
 // files calls f for every Go file of the tree with its imports.
