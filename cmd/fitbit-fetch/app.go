@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -94,7 +96,7 @@ func openApp(ctx context.Context, opts config.Options, log *slog.Logger) (*app, 
 		return nil, fmt.Errorf("opening the archive %s: %w", opts.Archive, err)
 	}
 	a.latest = latest.New(a.archive, a.catalogue)
-	if err := a.wire(ctx); err != nil {
+	if err := a.wire(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
@@ -132,6 +134,9 @@ func (a *app) Run(ctx context.Context) error {
 		wg.Go(func() { p.tokens.Run(ctx) })
 		wg.Go(func() { p.watchAuthorization(ctx, a.clock.Now) })
 		wg.Go(func() {
+			if p.awaitAuthorization(ctx, a) != nil {
+				return
+			}
 			if err := p.collect.Run(ctx); err != nil {
 				p.log.Error("collecting has ended", "err", err, "hint", hint(err))
 			}
@@ -159,21 +164,38 @@ func (a *app) isRunning() bool {
 	return a.running
 }
 
-// hint returns what the user can do about err; empty where nobody said.
-func hint(err error) string {
-	var s *source.Error
-	var k *sink.Error
-	var r *archive.Error
-	switch {
-	case errors.As(err, &s):
-		return s.Hint
-	case errors.As(err, &k):
-		return k.Hint
-	case errors.As(err, &r):
-		return r.Hint
+// hints returns what the user can do about err: one advice for each of the errors joined in it.
+func hints(err error) []string {
+	var out []string
+	add := func(h string) {
+		if h != "" && !slices.Contains(out, h) {
+			out = append(out, h)
+		}
 	}
-	return ""
+	for err != nil {
+		switch e := err.(type) {
+		case *source.Error:
+			add(e.Hint)
+		case *sink.Error:
+			add(e.Hint)
+		case *archive.Error:
+			add(e.Hint)
+		}
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, e := range many.Unwrap() {
+				for _, h := range hints(e) {
+					add(h)
+				}
+			}
+			return out
+		}
+		err = errors.Unwrap(err)
+	}
+	return out
 }
+
+// hint is hints in one line, for the log.
+func hint(err error) string { return strings.Join(hints(err), " ") }
 
 // isAuthError reports whether the person has to authorize.
 func isAuthError(err error) bool {

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strings"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 )
 
 type authorizeFlags struct {
@@ -28,7 +31,7 @@ A running fitbit-fetch goes on by itself once authorized.`,
 			f := &authorizeFlags{}
 			c.flags = f
 			fs.StringVar(&f.person, "person", "", "`id` of the person (default: the first)")
-			fs.BoolVar(&f.newPerson, "new-person", false, "the account is another than the one whose data the archive holds, and that is meant")
+			fs.BoolVar(&f.newPerson, "new-person", false, "the account is another than the one whose data the archive holds, and that is meant: the archive goes on with the new one (erase it before where the two must not mix)")
 			fs.BoolVar(&f.refresh, "refresh-token", false, "paste an existing refresh token instead of signing in")
 			fs.StringVar(&f.address, "paste", "", "the `address` (or code) that the browser ended on, of an authorization begun before")
 		},
@@ -51,17 +54,16 @@ func (c *call) authorize(ctx context.Context, f *authorizeFlags) error {
 		return err
 	}
 	if p.opts.ClientID == "" {
-		return &exitError{exitConfig, fmt.Errorf("person %s has no client id: %s", p.ID, "set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET (docs/configuration.md), then authorize")}
+		return noClient(p.ID)
+	}
+	if f.address != "" {
+		grant, err := p.flow.Finish(ctx, f.address, f.newPerson)
+		return c.granted(ctx, p, f, grant, err)
 	}
 	lines := make(chan string)
 	stop := make(chan struct{})
 	defer close(stop)
-	go readLines(c, lines, stop)
-
-	if f.address != "" {
-		grant, err := p.flow.Finish(ctx, f.address, f.newPerson)
-		return c.granted(grant, err)
-	}
+	go readLines(c.stdin, lines, stop)
 	if f.refresh {
 		fmt.Fprint(c.stdout, "Refresh token: ")
 		select {
@@ -70,23 +72,23 @@ func (c *call) authorize(ctx context.Context, f *authorizeFlags) error {
 				return errors.New("no refresh token was given")
 			}
 			grant, err := p.flow.UseRefreshToken(ctx, strings.TrimSpace(token), f.newPerson)
-			return c.granted(grant, err)
+			return c.granted(ctx, p, f, grant, err)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+	return c.signIn(ctx, p, f, lines)
+}
+
+// signIn leads through the consent page. Where somebody watches, a mistake begins it anew.
+func (c *call) signIn(ctx context.Context, p *person, f *authorizeFlags, lines chan string) error {
 	for {
 		visit, err := p.flow.Begin()
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(c.stdout, "Open this address, sign in and agree:\n\n  %s\n\n", visit.URL)
-		if why := p.flow.Catchable(); why == nil {
-			fmt.Fprint(c.stdout, "If the browser runs on another machine, it ends on an address that does not open. Paste that address here, whole:\n")
-		} else {
-			fmt.Fprint(c.stdout, "The browser ends on an address that may not open. Paste that address here, whole:\n")
-		}
-		address, caught, err := p.flow.Await(ctx, lines)
+		address, caught, err := c.await(ctx, p, visit, lines)
 		if err != nil {
 			return err
 		}
@@ -98,27 +100,69 @@ func (c *call) authorize(ctx context.Context, f *authorizeFlags) error {
 		}
 		grant, err := p.flow.Finish(ctx, address, f.newPerson)
 		if err == nil || !c.tty || ctx.Err() != nil {
-			return c.granted(grant, err)
+			return c.granted(ctx, p, f, grant, err)
 		}
-		fmt.Fprintf(c.stdout, "\nThat did not work: %v\n%s\n\n", err, hint(err))
+		c.line("\nThat did not work: ", "%v", err)
+		c.hintLine(hint(err))
+		fmt.Fprintln(c.stdout)
 	}
 }
 
+// await says what to do at the end of the consent, and waits for the address: from the browser where it can be caught, or pasted.
+// Without anybody to paste, the browser alone is waited for, as long as the attempt lives.
+func (c *call) await(ctx context.Context, p *person, visit auth.Visit, lines chan string) (address string, caught bool, err error) {
+	why := p.flow.Catchable()
+	if why != nil {
+		fmt.Fprintln(c.stdout, c.wrap("The browser ends on an address that may not open: that is right. Paste that address here, whole:", "", ""))
+		return p.flow.Await(ctx, lines)
+	}
+	fmt.Fprintln(c.stdout, c.wrap("If the browser runs on this machine, that is all. On another machine it ends on an address that does not open: "+
+		"that is right. Paste that address here, whole:", "", ""))
+	ctx, cancel := context.WithTimeout(ctx, time.Until(visit.Expires))
+	defer cancel()
+	pasted := make(chan string)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for line := range lines {
+			select {
+			case pasted <- line:
+			case <-done:
+				return
+			}
+		}
+	}()
+	address, caught, err = p.flow.Await(ctx, pasted)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.New("nobody came back from the consent page in time; run fitbit-fetch authorize again")
+	}
+	return address, caught, err
+}
+
 // granted shows what was granted, and what is missing with what it costs.
-func (c *call) granted(g auth.Grant, err error) error {
+func (c *call) granted(ctx context.Context, p *person, f *authorizeFlags, g auth.Grant, err error) error {
 	if err != nil {
 		return err
 	}
+	if f.newPerson {
+		// From here on the archive goes on with the account that has just been authorized.
+		if err := p.archive.SetState(ctx, p.ID, collect.AccountKey(p.source.Name()), nil); err != nil {
+			return fmt.Errorf("entering the new account: %w", err)
+		}
+	}
 	for _, w := range g.Words {
-		fmt.Fprintln(c.stdout, w)
+		fmt.Fprintln(c.stdout, c.wrap(w, "", "  "))
+	}
+	if !c.app.isRunning() {
+		fmt.Fprintln(c.stdout, "Next: fitbit-fetch check, then fitbit-fetch run.")
 	}
 	return nil
 }
 
 // readLines hands on the lines of standard input, and closes the channel at its end.
-func readLines(c *call, lines chan<- string, stop <-chan struct{}) {
+func readLines(in io.Reader, lines chan<- string, stop <-chan struct{}) {
 	defer close(lines)
-	s := bufio.NewScanner(c.stdin)
+	s := bufio.NewScanner(in)
 	for s.Scan() {
 		select {
 		case lines <- s.Text():
@@ -140,6 +184,10 @@ func deauthorizeCommand() command {
 			p, err := c.flags.(*choice).one(c.app)
 			if err != nil {
 				return err
+			}
+			if p.tokens.State(c.app.clock.Now()).Standing == auth.Missing {
+				fmt.Fprintf(c.stdout, "%s is not authorized; there is nothing to take back.\n", p.ID)
+				return nil
 			}
 			if err := p.flow.Revoke(ctx); err != nil {
 				return err
@@ -170,22 +218,33 @@ func eraseCommand() command {
 			if f.person == "" {
 				return usageError("say whose archive: --person ID")
 			}
-			p, err := f.one(c.app)
-			if err != nil {
-				return err
-			}
-			if !f.yes {
-				fmt.Fprintf(c.stdout, "This deletes all that the archive holds of %s. Type %s to go on: ", p.ID, p.ID)
-				line, _ := bufio.NewReader(c.stdin).ReadString('\n')
-				if strings.TrimSpace(line) != p.ID {
-					return errors.New("nothing was deleted")
-				}
-			}
-			if err := c.app.archive.Erase(ctx, p.ID); err != nil {
-				return fmt.Errorf("erasing %s: %w", p.ID, err)
-			}
-			fmt.Fprintf(c.stdout, "The archive holds nothing of %s any more.\n", p.ID)
-			return nil
+			return c.erase(ctx, f)
 		},
 	}
+}
+
+func (c *call) erase(ctx context.Context, f *eraseFlags) error {
+	p, err := f.one(c.app)
+	if err != nil {
+		return err
+	}
+	if c.app.isRunning() && p.tokens.State(c.app.clock.Now()).Standing != auth.Missing {
+		return fmt.Errorf("%s is authorized, and the running fitbit-fetch would fetch it all again; first: fitbit-fetch deauthorize --person %s", p.ID, p.ID)
+	}
+	if !f.yes {
+		fmt.Fprintf(c.stdout, "This deletes all that the archive holds of %s.\nType %s to go on: ", p.ID, p.ID)
+		line, err := bufio.NewReader(c.stdin).ReadString('\n')
+		if err != nil && err != io.EOF {
+			return fmt.Errorf("reading the answer: %w", err)
+		}
+		if strings.TrimSpace(line) != p.ID {
+			fmt.Fprintln(c.stdout)
+			return errors.New("nothing was deleted")
+		}
+	}
+	if err := c.app.archive.Erase(ctx, p.ID); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "The archive holds nothing of %s any more.\n", p.ID)
+	return nil
 }

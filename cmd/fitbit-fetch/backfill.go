@@ -13,6 +13,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
 type backfillFlags struct {
@@ -24,96 +25,163 @@ func backfillCommand() command {
 	return command{
 		name: "backfill", summary: "fetch past days now, with progress; can be stopped and resumed",
 		help: `Fetches what is missing of the days and delivers it. The first day comes from --from, MANUAL_START_DATE, or is asked for at the terminal.
-What was fetched before is not fetched again, so a stopped backfill goes on where it was.`,
+What was fetched before is not fetched again, so a stopped backfill goes on where it was; --again asks for it all the same.`,
 		flags: func(fs *flag.FlagSet, c *call) {
 			f := &backfillFlags{}
 			c.flags = f
 			f.register(fs, false)
+			fs.BoolVar(&f.again, "again", false, "ask again for what was fetched already")
 		},
-		run: func(ctx context.Context, c *call) error { return c.backfill(ctx, c.flags.(*backfillFlags).choice) },
+		run: func(ctx context.Context, c *call) error { return c.backfill(ctx, *c.flags.(*backfillFlags)) },
 	}
 }
 
 // bulk is run with the dates of the environment: the days are fetched and delivered, and the program ends.
 func (c *call) bulk(ctx context.Context) error {
-	a, err := openApp(ctx, c.opts, c.logger())
+	log, closeLog := c.logger()
+	defer closeLog()
+	a, err := openApp(ctx, c.opts, log)
 	if err != nil {
 		return err
 	}
+	for _, n := range a.opts.Notes {
+		a.log.Warn("options: " + n)
+	}
 	c.app = a
-	err = c.backfill(ctx, choice{})
+	if err = a.settleSinks(ctx); err == nil {
+		err = c.backfill(ctx, backfillFlags{})
+	}
 	if err == nil {
 		a.log.Info("Bulk Update Complete")
 	}
 	return errors.Join(err, a.Close())
 }
 
-func (c *call) backfill(ctx context.Context, ch choice) error {
-	if m := c.opts.Manual; ch.from == "" && m.From != 0 {
-		ch.from = m.From.String()
+func (c *call) backfill(ctx context.Context, f backfillFlags) error {
+	if err := c.askDays(&f.choice); err != nil {
+		return err
 	}
-	if m := c.opts.Manual; ch.to == "" && m.To != 0 {
-		ch.to = m.To.String()
-	}
-	in := bufio.NewReader(c.stdin)
-	if ch.from == "" {
-		var err error
-		if ch.from, err = c.prompt(in, "First day (YYYY-MM-DD): "); err != nil {
-			return err
-		}
-		if ch.to == "" {
-			if ch.to, err = c.prompt(in, "Last day (YYYY-MM-DD, empty for today): "); err != nil {
-				return err
-			}
-		}
-	}
-	people, err := ch.people(c.app)
+	people, err := f.people(c.app)
 	if err != nil {
 		return err
 	}
 	for _, p := range people {
-		days, err := ch.days(0, metric.DayOf(c.app.clock.Now().In(p.zones(ctx).Now())))
+		days, err := f.days(0, metric.DayOf(c.app.clock.Now().In(p.zones(ctx).Now())))
 		if err != nil {
 			return err
 		}
-		if err := c.backfillPerson(ctx, p, days); err != nil {
+		if err := p.authorized(ctx, c.app); err != nil {
+			return err
+		}
+		if err := c.backfillPerson(ctx, p, days, f.again); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// askDays completes the days from the options or, where they name none, at the terminal.
+func (c *call) askDays(ch *choice) error {
+	m := c.opts.Manual
+	if ch.from == "" && m.From != 0 {
+		ch.from = m.From.String()
+	}
+	if ch.to == "" && m.To != 0 {
+		ch.to = m.To.String()
+	}
+	if ch.from != "" {
+		return nil
+	}
+	in := bufio.NewReader(c.stdin)
+	var err error
+	if ch.from, err = c.prompt(in, "First day (YYYY-MM-DD): "); err != nil {
+		return err
+	}
+	if ch.from == "" {
+		return noDays()
+	}
+	if ch.to == "" {
+		if ch.to, err = c.prompt(in, "Last day (YYYY-MM-DD, empty for today): "); errors.Is(err, io.EOF) {
+			err = nil
+		}
+	}
+	return err
+}
+
+func noDays() error {
+	return usageError("which days? Say --from YYYY-MM-DD [--to YYYY-MM-DD], or set MANUAL_START_DATE")
+}
+
 func (c *call) prompt(in *bufio.Reader, question string) (string, error) {
 	fmt.Fprint(c.stdout, question)
 	line, err := in.ReadString('\n')
-	if err != nil && (err != io.EOF || line == "") {
-		return "", usageError("which days? say --from YYYY-MM-DD [--to YYYY-MM-DD], or set MANUAL_START_DATE")
+	if err == io.EOF && line == "" {
+		fmt.Fprintln(c.stdout)
+		return "", fmt.Errorf("%w (%w)", noDays(), err)
+	}
+	if err != nil && err != io.EOF {
+		return "", fmt.Errorf("reading the answer: %w", err)
 	}
 	return strings.TrimSpace(line), nil
 }
 
 // backfillPerson has the days collected and delivered, here or by the loops that run already, and shows how it goes.
-func (c *call) backfillPerson(ctx context.Context, p *person, days metric.Span) error {
+func (c *call) backfillPerson(ctx context.Context, p *person, days metric.Span, again bool) error {
 	first, last := days.Days()
 	fmt.Fprintf(c.stdout, "%s: %s to %s\n", p.ID, first, last)
 	began := time.Now()
 	show, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { c.showProgress(show, p) })
+	if again {
+		p.collect.Wish(days)
+	}
 	err := c.collectDays(ctx, p, days)
 	stop()
 	wg.Wait()
 	if err != nil {
 		return err
 	}
+	if err := c.unfetched(p); err != nil {
+		return err
+	}
 	fmt.Fprintf(c.stdout, "%s: done in %s\n", p.ID, durationText(time.Since(began)))
 	return nil
 }
 
-// collectDays fetches and delivers; in the running process the loops deliver by themselves.
+// unfetched tells what the service refused or could not answer; it returns an error where asking again may help.
+func (c *call) unfetched(p *person) error {
+	s := p.collect.Status()
+	var failed []string
+	for _, id := range sortedKeys(s.Feeds) {
+		f := s.Feeds[id]
+		if f.Error == "" {
+			continue
+		}
+		fmt.Fprintln(c.stdout, c.wrap(fmt.Sprintf("%s: %s", id, f.Error), "! ", "  "))
+		c.hintLine(f.Hint)
+		if f.Kind != source.Denied.String() {
+			failed = append(failed, id)
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("not everything could be fetched (%s); the same command asks again for what is missing", strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+// collectDays fetches and delivers; in the running process the loops do that.
 func (c *call) collectDays(ctx context.Context, p *person, days metric.Span) error {
 	if c.app.isRunning() {
-		return p.collect.Complete(ctx, days)
+		if err := p.collect.Complete(ctx, days); err != nil {
+			return err
+		}
+		for _, t := range c.app.sinks {
+			if err := c.app.awaitDelivered(ctx, t); err != nil {
+				return fmt.Errorf("all days are in the archive, but %s did not take them all: %w", t.sink.Name(), err)
+			}
+		}
+		return nil
 	}
 	// Delivery goes on beside collecting, and ends behind it.
 	dctx, stop := context.WithCancel(ctx)
@@ -168,31 +236,21 @@ func progressText(s collect.Status, a *app) string {
 	if r.Total == 0 {
 		r = s.Remaining
 	}
-	share := 1.0
-	if r.Total > 0 {
-		share = 1 - r.Days/r.Total
+	if r.Total == 0 {
+		return bar(0, 20) + "   0 %  asking who and where the person is"
 	}
-	line := fmt.Sprintf("%s %3.0f %%", bar(share, 24), 100*share)
-	if r.Requests > 0 {
+	line := fmt.Sprintf("%s %3.0f %%", bar(1-r.Days/r.Total, 20), 100*(1-r.Days/r.Total))
+	if r.Requests >= 1 {
 		line += fmt.Sprintf("  about %.0f requests to go", r.Requests)
-	}
-	if s.Rate > 0 && r.Requests > 0 {
-		line += ", " + durationText(time.Duration(r.Requests/s.Rate*float64(time.Second)))
+		if s.Rate > 0 {
+			line += fmt.Sprintf(" at %.0f a minute: %s", max(60*s.Rate, 1), durationText(time.Duration(r.Requests/s.Rate*float64(time.Second))))
+		}
 	}
 	if now := a.clock.Now(); s.Hold.After(now) {
-		line += "  waiting until " + dayTime(s.Hold, s.Zones) + " as the service asked"
+		return line + "; waiting until " + s.Hold.In(s.Zones.Now()).Format("15:04:05") + ", as the service asked"
 	}
 	if s.History != nil {
-		line += "  " + s.History.Feed
+		line += ", " + strings.ReplaceAll(s.History.Feed, "_", " ")
 	}
 	return line
-}
-
-// cut shortens a line to the width of the terminal.
-func cut(s string, wide int) string {
-	r := []rune(s)
-	if wide > 0 && len(r) > wide {
-		return string(r[:wide])
-	}
-	return s
 }

@@ -34,7 +34,7 @@ type demoFlags struct {
 
 func demoCommand() command {
 	return command{
-		name: "demo", summary: "the whole program with a simulated person; no account needed", alone: true,
+		name: "demo", summary: "the whole program with a simulated person; no account needed", alone: true, bare: true,
 		help: `Starts a simulated person and the service that holds their data, authorizes there, fetches their history and then lives on with them, one minute
 a second. Nothing leaves this machine. Ctrl-C ends it.`,
 		flags: func(fs *flag.FlagSet, c *call) {

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -196,14 +195,6 @@ func (c *call) exportSeries(ctx context.Context, w io.Writer, f *exportFlags, en
 		}
 	}
 	return n, nil
-}
-
-// dayTime is how a command shows an instant to its user: local to the person, to the minute.
-func dayTime(t time.Time, zones metric.Zones) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return t.In(zones.Now()).Format("2006-01-02 15:04")
 }
 
 // sortedKeys returns the keys of m in order.

@@ -17,6 +17,8 @@ type planFlags struct {
 func planCommand() command {
 	return command{
 		name: "plan", summary: "the next requests and the reason for each, without asking anybody",
+		help: `Each request is shown with its lane: live is today and what was missed lately, history the rest; one of each is in flight at a time. What
+an answer brings can change what comes next.`,
 		flags: func(fs *flag.FlagSet, c *call) {
 			f := &planFlags{}
 			c.flags = f
@@ -51,10 +53,11 @@ func (c *call) showPlan(p *person, d plan.Decision, zones metric.Zones) {
 		if i.Session != nil {
 			what = fmt.Sprintf("%s of %s %s", i.Feed, i.Session.Title, dayTime(i.Session.Start, zones))
 		}
-		fmt.Fprintf(c.stdout, "  %-7s %s\n          %s\n", i.Lane, what, i.Why)
+		fmt.Fprintf(c.stdout, "  %-7s %s\n", i.Lane, what)
+		fmt.Fprintln(c.stdout, c.wrap(i.Why, "          ", "          "))
 	}
 	if d.Why != "" {
-		fmt.Fprintf(c.stdout, "  %s\n", d.Why)
+		fmt.Fprintln(c.stdout, c.wrap(d.Why, "  ", "  "))
 	}
 	fmt.Fprintf(c.stdout, "  decided again at %s\n", d.Wake.In(zones.Now()).Format("15:04:05"))
 	if d.Remaining.Days > 0 {

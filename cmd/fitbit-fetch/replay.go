@@ -13,7 +13,7 @@ import (
 
 func replayCommand() command {
 	return command{
-		name: "replay", summary: "fill an emptied or new database from the archive, without asking the service",
+		name: "replay", summary: "fill an emptied or new database from the archive alone",
 		help: `Delivers everything that the archive holds once more. Points that are there already are overwritten with the same values.`,
 		flags: func(fs *flag.FlagSet, c *call) {
 			c.flags = fs.String("sink", "", "influx, or a part of the sink's `name`, where there are several (default: all)")

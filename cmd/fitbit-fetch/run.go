@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
 func runCommand() command {
 	return command{
 		name: "run", summary: "fetch, keep and deliver, until stopped (the default)", alone: true,
-		help: `Runs until SIGTERM or Ctrl-C, and stops cleanly within 5 seconds. With MANUAL_START_DATE, or AUTO_DATE_RANGE=False, it fetches those days,
-delivers them, and ends with exit code 0.`,
+		help: `Runs until SIGTERM or Ctrl-C, and stops cleanly within 5 seconds. With MANUAL_START_DATE, or AUTO_DATE_RANGE=False, it
+fetches those days, delivers them, and ends with exit code 0.
+
+A person who has not authorized yet is waited for: fitbit-fetch authorize, from anywhere, lets it go on.`,
 		run: func(ctx context.Context, c *call) error { return c.runLoops(ctx) },
 	}
 }
@@ -24,10 +27,16 @@ delivers them, and ends with exit code 0.`,
 const stopWithin = 5 * time.Second
 
 func (c *call) runLoops(ctx context.Context) error {
+	if c.tty && c.opts.Persons[0].ClientID == "" {
+		// Somebody watches and can do something about it. A container would only be started again and again: there it waits.
+		return noClient(c.opts.Persons[0].ID)
+	}
 	if c.opts.Manual.Bulk {
 		return c.bulk(ctx)
 	}
-	a, err := openApp(ctx, c.opts, c.logger())
+	log, closeLog := c.logger()
+	defer closeLog()
+	a, err := openApp(ctx, c.opts, log)
 	if errors.Is(err, archive.ErrOwned) {
 		return fmt.Errorf("%w; every other command is done by the process that runs already, so there is no need for a second one", err)
 	}
@@ -35,13 +44,11 @@ func (c *call) runLoops(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("fitbit-fetch runs", "version", programVersion(), "archive", a.opts.Archive, "persons", len(a.people), "sinks", len(a.sinks))
-	if len(a.sinks) == 0 {
-		a.log.Warn("no database is configured: data are kept in the archive alone", "hint", "set INFLUXDB_HOST (docs/configuration.md); what was kept is delivered then")
+	for _, n := range a.opts.Notes {
+		a.log.Warn("options: " + n)
 	}
-	for _, p := range a.people {
-		if s := p.tokens.State(a.clock.Now()); s.Hint != "" {
-			p.log.Warn("authorization: "+s.Text, "hint", s.Hint)
-		}
+	if err := a.settleSinks(ctx); err != nil {
+		return errors.Join(err, a.Close())
 	}
 	// A stop that hangs must not keep the container from stopping: all that counts is on disk already.
 	stop := context.AfterFunc(ctx, func() {
@@ -56,16 +63,91 @@ func (c *call) runLoops(ctx context.Context) error {
 	return errors.Join(err, a.Close())
 }
 
-// logger writes to standard error, or to the file that the options name.
-func (c *call) logger() *slog.Logger {
-	w := c.stderr
-	if path := c.opts.Log.File; path != "" {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			fmt.Fprintf(c.stderr, "fitbit-fetch: the log file cannot be written, logging here instead: %v\n", err)
-		} else {
-			w = f
+// noClient says what to do before anything can be fetched.
+func noClient(person string) error {
+	return &exitError{exitConfig, fmt.Errorf(`person %s has no client id, so no service can be asked yet. Set GOOGLE_CLIENT_ID and
+GOOGLE_CLIENT_SECRET (README.md, "Set it up", says where they come from), then:
+  fitbit-fetch authorize
+To see what it does without any account: fitbit-fetch demo`, person)}
+}
+
+// settleSinks forgets the sinks that are not configured any more, with what was kept for them. It is for run alone: a command that
+// is called without the options of the running process must not cost a database its place.
+func (a *app) settleSinks(ctx context.Context) error {
+	if a.opts.DryRun {
+		a.log.Warn("dry run: nothing is written to a database")
+		return nil
+	}
+	var keep []string
+	for _, t := range a.sinks {
+		keep = append(keep, t.sink.Name())
+	}
+	if len(keep) == 0 {
+		a.log.Warn("no database is configured: data are kept in the archive alone", "hint", "set INFLUXDB_HOST (docs/configuration.md); what was kept is delivered then")
+	}
+	return a.archive.DropSink(ctx, keep)
+}
+
+// awaitAuthorization returns when the person has authorized. A refresh token in the options is taken over; where that cannot be
+// done for the moment, it is tried again.
+func (p *person) awaitAuthorization(ctx context.Context, a *app) error {
+	pause := 30 * time.Second
+	told := false
+	for {
+		changed := p.tokens.Changed()
+		err := p.takeOver(ctx, a)
+		s := p.tokens.State(a.clock.Now())
+		if s.Standing != auth.Missing {
+			return nil
+		}
+		var again <-chan time.Time
+		switch {
+		case err != nil && ctx.Err() == nil:
+			p.log.Warn("the refresh token of the options could not be taken over", "err", err, "hint", hint(err))
+			if !isAuthError(err) {
+				again = time.After(pause)
+				pause = min(2*pause, 10*time.Minute)
+			}
+		case !told && p.opts.ClientID == "":
+			p.log.Warn("there is no client id yet; waiting", "hint", "Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET (docs/configuration.md), start again, then: fitbit-fetch authorize")
+		case !told:
+			p.log.Warn(s.Text+" Waiting.", "hint", s.Hint)
+		}
+		told = true
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		case <-again:
 		}
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: c.opts.Log.Level}))
+}
+
+// takeOver uses the refresh token of the options, where there is one and nothing is authorized yet.
+func (p *person) takeOver(ctx context.Context, a *app) error {
+	token := p.opts.RefreshToken.Reveal()
+	if token == "" || p.tokens.State(a.clock.Now()).Standing != auth.Missing {
+		return nil
+	}
+	grant, err := p.flow.UseRefreshToken(ctx, token, false)
+	if err != nil {
+		return err
+	}
+	p.log.Info("the refresh token of the options was taken over", "account", grant.Account, "missing", len(grant.Missing))
+	return nil
+}
+
+// authorized returns nil if the person's data can be asked for, after taking over a refresh token of the options.
+func (p *person) authorized(ctx context.Context, a *app) error {
+	if err := p.takeOver(ctx, a); err != nil {
+		return err
+	}
+	s := p.tokens.State(a.clock.Now())
+	if s.Standing != auth.Missing && s.Standing != auth.Dead {
+		return nil
+	}
+	if p.opts.ClientID == "" {
+		return noClient(p.ID)
+	}
+	return &source.Error{Kind: source.Auth, Err: fmt.Errorf("person %s: %s", p.ID, s.Text), Hint: s.Hint}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
@@ -31,9 +32,11 @@ type simulateFlags struct {
 
 func simulateCommand() command {
 	return command{
-		name: "simulate", summary: "serve a simulated person as the Google Health API, for anyone who writes a client", alone: true,
-		help: `Serves OAuth and the API on one address, and prints options with which fitbit-fetch (or another client) reaches it. The same seed is the same
-person, to the last heartbeat.`,
+		name: "simulate", summary: "serve a simulated person as the Google Health API", alone: true, bare: true,
+		help: `Serves OAuth and the API on one address, and prints options with which fitbit-fetch (or another client) reaches it:
+  fitbit-fetch simulate > simulated.yaml &
+  FITBIT_FETCH_DATA_DIR=simulated fitbit-fetch --config simulated.yaml
+The same seed is the same person, to the last heartbeat.`,
 		flags: func(fs *flag.FlagSet, c *call) {
 			f := &simulateFlags{}
 			c.flags = f
@@ -58,6 +61,9 @@ func (c *call) simulate(ctx context.Context, f *simulateFlags) error {
 	if err != nil {
 		return usageError("--clock: %w", err)
 	}
+	if f.persons < 1 {
+		return usageError("--persons must be above 0")
+	}
 	cfg, err := f.world(clk)
 	if err != nil {
 		return err
@@ -67,7 +73,7 @@ func (c *call) simulate(ctx context.Context, f *simulateFlags) error {
 		return fmt.Errorf("listening on %s: %w", f.listen, err)
 	}
 	base := "http://" + l.Addr().String()
-	writeClients(c.stdout, base, cfg)
+	f.writeClients(c.stdout, base, clk, cfg)
 	return serveHTTP(ctx, l, simulate.NewGoogle(cfg))
 }
 
@@ -100,13 +106,33 @@ func (f *simulateFlags) world(clk clock.Clock) (simulate.Config, error) {
 	return cfg, nil
 }
 
-// writeClients prints options that reach the simulated service.
-func writeClients(w io.Writer, base string, cfg simulate.Config) {
-	fmt.Fprintf(w, "# options for fitbit-fetch; the service is at %s\n", base)
-	fmt.Fprintf(w, "provider: google\nservice:\n  api_url: %s\n  auth_url: %s\n  token_url: %s\n  revoke_url: %s\n", base, base+simulate.PathAuth, base+simulate.PathToken, base+simulate.PathRevoke)
-	fmt.Fprintln(w, "persons:")
-	for i, c := range cfg.Clients {
-		fmt.Fprintf(w, "  - id: person%d\n    client_id: %s\n    client_secret: %s\n    refresh_token: %s\n", i+1, c.ID, c.Secret, c.Refresh)
+// writeClients prints options that reach the simulated service, as a YAML file for --config.
+func (f *simulateFlags) writeClients(w io.Writer, base string, clk clock.Clock, cfg simulate.Config) {
+	fmt.Fprintf(w, "# Options for fitbit-fetch --config FILE; the simulated service is at %s\n", base)
+	person := func(indent string, c simulate.Client) {
+		fmt.Fprintf(w, "%sclient_id: %s\n%sclient_secret: %s\n%srefresh_token: %s\n", indent, c.ID, indent, c.Secret, indent, c.Refresh)
+	}
+	fmt.Fprintln(w, "provider: google")
+	person("", cfg.Clients[0])
+	fmt.Fprintf(w, "redirect_uri: %s\n", cfg.Clients[0].Redirects[0])
+	fmt.Fprintf(w, "service:\n  api_url: %s\n  auth_url: %s\n  token_url: %s\n  revoke_url: %s\n", base, base+simulate.PathAuth, base+simulate.PathToken, base+simulate.PathRevoke)
+	if !f.quota {
+		fmt.Fprintln(w, "polite: no")
+	}
+	if f.clock != "" {
+		_, speed, sped := strings.Cut(f.clock, "@")
+		now := clk.Now().UTC().Format(time.RFC3339)
+		if sped {
+			now += "@" + speed
+		}
+		fmt.Fprintf(w, "clock: %q # as of the start of this service\n", now)
+	}
+	if len(cfg.Clients) > 1 {
+		fmt.Fprintln(w, "persons:")
+	}
+	for i, c := range cfg.Clients[1:] {
+		fmt.Fprintf(w, "  - name: Person %d\n", i+2)
+		person("    ", c)
 	}
 }
 

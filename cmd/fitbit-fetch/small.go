@@ -3,18 +3,18 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/control"
 )
 
 func versionCommand() command {
 	return command{
-		name: "version", summary: "show the version", alone: true,
+		name: "version", summary: "show the version", alone: true, bare: true,
 		run: func(_ context.Context, c *call) error {
 			fmt.Fprintf(c.stdout, "fitbit-fetch %s (%s, %s/%s)\n", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
@@ -39,7 +39,12 @@ func healthcheckCommand() command {
 		help: `Asks the running process whether its loops are alive; made for a container's HEALTHCHECK. Waiting for an authorization or for a
 database that is down is well: starting again would not mend it. Exit code 5 when the process is not there or does not answer.`,
 		run: func(ctx context.Context, c *call) error {
+			ctx, cancel := context.WithTimeout(ctx, healthWait)
+			defer cancel()
 			code, err := control.Do(ctx, c.opts.Socket(), control.Call{Args: []string{"status", "--health"}, Dir: c.dir}, emptyReader{}, c.stdout, c.stderr)
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("the running fitbit-fetch does not answer within %s", healthWait)
+			}
 			if err != nil {
 				return &exitError{exitUnhealthy, err}
 			}
@@ -51,6 +56,9 @@ database that is down is well: starting again would not mend it. Exit code 5 whe
 	}
 }
 
+// healthWait is how long the process may take to answer: under the timeout that containers usually give.
+const healthWait = 10 * time.Second
+
 type emptyReader struct{}
 
 func (emptyReader) Read([]byte) (int, error) { return 0, io.EOF }
@@ -60,14 +68,13 @@ func snapshotCommand() command {
 		name: "snapshot", args: "[FILE]", summary: "write a consistent copy of the archive while it is in use",
 		help: `Without FILE the copy lies beside the archive, with .snapshot behind its name; a start that finds no archive, or a broken one, restores
 from there. Let backup tools copy the snapshot: the archive itself may be in the middle of a change.`,
-		flags: func(*flag.FlagSet, *call) {},
 		run: func(ctx context.Context, c *call) error {
 			to := c.app.opts.Archive + ".snapshot"
 			if len(c.args) > 0 {
 				to = c.path(c.args[0])
 			}
 			if err := c.app.archive.Snapshot(ctx, to); err != nil {
-				return fmt.Errorf("writing the snapshot %s: %w", to, err)
+				return err
 			}
 			fmt.Fprintf(c.stdout, "snapshot written to %s\n", to)
 			return nil

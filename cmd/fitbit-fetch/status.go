@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
@@ -38,20 +39,34 @@ func statusCommand() command {
 			f := c.flags.(*statusFlags)
 			switch {
 			case f.health:
-				if !s.Running {
-					return &exitError{exitUnhealthy, fmt.Errorf("fitbit-fetch does not run")}
-				}
-				fmt.Fprintln(c.stdout, "well")
-				return nil
+				return s.health(c)
 			case f.json:
 				e := json.NewEncoder(c.stdout)
 				e.SetIndent("", "  ")
 				return e.Encode(s)
 			}
-			s.write(c.stdout, c.app.clock.Now())
+			s.write(c)
 			return nil
 		},
 	}
+}
+
+// hangs is how long a person's loop may go without a decision: it makes one every few minutes.
+const hangs = 30 * time.Minute
+
+// health says in one word whether the process is well. Waiting for the user, for a database or for the service is.
+func (r *report) health(c *call) error {
+	if !r.Running {
+		return &exitError{exitUnhealthy, errors.New("fitbit-fetch does not run")}
+	}
+	now := c.app.clock.Now()
+	for _, p := range r.People {
+		if s := p.Collect; s.Phase == collect.Working && !s.Next.IsZero() && c.app.clock.Real(now.Sub(s.Next)) > hangs {
+			return &exitError{exitUnhealthy, fmt.Errorf("nothing has been decided for %s since %s", p.ID, dayTime(s.Next, s.Zones))}
+		}
+	}
+	fmt.Fprintln(c.stdout, "well")
+	return nil
 }
 
 // report is how everything stands. It holds no health value.
@@ -109,7 +124,8 @@ func (a *app) status(ctx context.Context) (report, error) {
 }
 
 // write shows the report to a person.
-func (r *report) write(w io.Writer, now time.Time) {
+func (r *report) write(c *call) {
+	w := c.stdout
 	state := "not running"
 	if r.Running {
 		state = "running since " + r.Since.Format("2006-01-02 15:04")
@@ -117,140 +133,119 @@ func (r *report) write(w io.Writer, now time.Time) {
 	fmt.Fprintf(w, "fitbit-fetch %s, %s\n", r.Version, state)
 	fmt.Fprintf(w, "archive: %s, %s samples\n", bytesText(r.Archive.Bytes), countText(r.Archive.Samples))
 	if r.Opened.Aside != "" {
-		fmt.Fprintf(w, "  ! the archive was broken (%s); it was moved to %s\n", r.Opened.Reason, r.Opened.Aside)
+		c.line("  ! ", "the archive was broken (%s); it was moved to %s", r.Opened.Reason, r.Opened.Aside)
 	}
 	if r.Opened.Restored != "" {
-		fmt.Fprintf(w, "  restored from %s\n", r.Opened.Restored)
+		c.line("  ", "restored from %s", r.Opened.Restored)
 	}
 	for i := range r.People {
-		r.People[i].write(w, now)
+		r.People[i].write(c)
 	}
 	for _, s := range r.Sinks {
-		s.write(w)
+		s.write(c)
 	}
 	if len(r.Sinks) == 0 {
 		fmt.Fprintln(w, "\nno database is configured: the archive alone is kept")
 	}
 }
 
-func (p *personReport) write(w io.Writer, now time.Time) {
-	zones := p.Collect.Zones
-	fmt.Fprintf(w, "\nperson %s\n", p.ID)
-	fmt.Fprintf(w, "  authorization: %s\n", p.Authorization.Text)
-	hintLine(w, p.Authorization.Hint)
-	for _, s := range p.Authorization.Missing {
-		fmt.Fprintf(w, "  ! not granted: %s; without it: no %s\n", s.Short(), s.Unlocks)
+func (p *personReport) write(c *call) {
+	s, zones := p.Collect, p.Collect.Zones
+	fmt.Fprintf(c.stdout, "\nperson %s\n", p.ID)
+	c.line("  ", "authorization: %s", p.Authorization.Text)
+	c.hintLine(p.Authorization.Hint)
+	for _, m := range p.Authorization.Missing {
+		c.line("  ! ", "not granted: %s; without it: no %s", m.Short(), m.Unlocks)
 	}
-	c := p.Collect
-	if c.Phase != collect.Idle {
-		fmt.Fprintf(w, "  %s; last answer %s, %d requests in the last hour\n", c.Phase, dayTime(c.LastFetch, zones), c.LastHour)
-		hintLine(w, c.Hint)
-		for _, d := range []*collect.Doing{c.Live, c.History} {
-			if d != nil {
-				fmt.Fprintf(w, "  now: %s, %s\n", d.Feed, d.Why)
-			}
-		}
-		if !c.Hold.IsZero() && c.Hold.After(now) {
-			fmt.Fprintf(w, "  waiting until %s, as the service asked\n", dayTime(c.Hold, zones))
-		}
-		if c.Why != "" {
-			fmt.Fprintf(w, "  %s; next %s\n", c.Why, dayTime(c.Next, zones))
-		}
-		fmt.Fprintf(w, "  history: %s\n", historyText(c))
+	if s.Phase != collect.Idle {
+		p.writeWork(c)
 	}
-	for _, d := range c.Devices {
+	for _, d := range s.Devices {
 		battery := ""
 		if metric.Present(d.Battery) {
 			battery = fmt.Sprintf(", battery %.0f %%", d.Battery)
 		}
-		fmt.Fprintf(w, "  device %s: synced %s%s\n", d.Name, dayTime(d.LastSync, zones), battery)
+		c.line("  ", "device %s: synced %s%s", d.Name, dayTime(d.LastSync, zones), battery)
 	}
-	for _, id := range sortedKeys(c.Feeds) {
-		if f := c.Feeds[id]; f.Error != "" {
-			fmt.Fprintf(w, "  ! %s: %s; asked again %s\n", id, f.Error, dayTime(f.NotBefore, zones))
-			hintLine(w, f.Hint)
+	for _, id := range sortedKeys(s.Feeds) {
+		if f := s.Feeds[id]; f.Error != "" {
+			c.line("  ! ", "%s: %s; asked again %s", id, f.Error, dayTime(f.NotBefore, zones))
+			c.hintLine(f.Hint)
 		}
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, n := range p.Counts {
-		fmt.Fprintf(t, "  %s\t%s samples\t%s\t%s\n", n.Series, countText(n.Samples), dayTime(n.First, zones), dayTime(n.Last, zones))
+	t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for i, n := range p.Counts {
+		if i == 0 {
+			fmt.Fprintf(c.stdout, "\n")
+		}
+		fmt.Fprintf(t, "  %-21s\t%s\t  %s\t  %s\t\n", n.Series, countText(n.Samples), dayTime(n.First, zones), dayTime(n.Last, zones))
 	}
 	t.Flush()
 }
 
+// writeWork tells what is being done.
+func (p *personReport) writeWork(c *call) {
+	s, zones := p.Collect, p.Collect.Zones
+	c.line("  ", "%s; last answer %s, %d requests in the last hour", s.Phase, dayTime(s.LastFetch, zones), s.LastHour)
+	c.hintLine(s.Hint)
+	for _, d := range []*collect.Doing{s.Live, s.History} {
+		if d != nil {
+			c.line("  now: ", "%s", d.Why)
+		}
+	}
+	switch now := c.app.clock.Now(); {
+	case s.Hold.After(now):
+		c.line("  ", "waiting until %s, as the service asked", dayTime(s.Hold, zones))
+	case s.Why != "":
+		c.line("  ", "%s; decided again at %s", s.Why, s.Next.In(zones.Now()).Format("15:04:05"))
+	}
+	c.line("  ", "history: %s", historyText(s))
+}
+
+// line writes one line, broken where it must be, with what begins it.
+func (c *call) line(before, format string, args ...any) {
+	fmt.Fprintln(c.stdout, c.wrap(fmt.Sprintf(format, args...), before, strings.Repeat(" ", utf8.RuneCountInString(before)+2)))
+}
+
+// hintLine writes what the user can do.
+func (c *call) hintLine(hint string) {
+	if hint != "" {
+		fmt.Fprintln(c.stdout, c.wrap(hint, "    → ", "      "))
+	}
+}
+
 // historyText says how much history is left and how long that takes.
 func historyText(c collect.Status) string {
-	if c.Remaining.Days == 0 {
+	if c.Remaining.Total == 0 {
+		return "not looked at yet"
+	}
+	if c.Remaining.Days < 0.01 {
 		return "complete"
 	}
-	s := fmt.Sprintf("%.0f %% of %.0f days of feeds, about %.0f requests to go", 100*(1-c.Remaining.Days/max(c.Remaining.Total, 1)), c.Remaining.Total, c.Remaining.Requests)
+	s := fmt.Sprintf("%.0f %%, about %.0f requests to go", 100*(1-c.Remaining.Days/c.Remaining.Total), c.Remaining.Requests)
 	if c.Left > 0 {
 		s += ", about " + durationText(c.Left)
 	}
 	return s
 }
 
-func (s *sinkReport) write(w io.Writer) {
-	fmt.Fprintf(w, "\n%s\n", s.Status.Sink)
+func (s *sinkReport) write(c *call) {
+	fmt.Fprintf(c.stdout, "\n%s\n", s.Status.Sink)
 	switch {
 	case s.Status.Error != "":
-		fmt.Fprintf(w, "  ! %s; tried again %s\n", s.Status.Error, s.Status.Retry.Format("15:04:05"))
-		hintLine(w, s.Status.Hint)
+		c.line("  ! ", "%s; tried again %s", s.Status.Error, s.Status.Retry.Format("15:04:05"))
+		c.hintLine(s.Status.Hint)
 	case s.Backlog.Samples+s.Backlog.Tombs == 0:
-		fmt.Fprintln(w, "  has everything")
+		fmt.Fprintln(c.stdout, "  has everything")
 	default:
-		fmt.Fprintf(w, "  %s samples to deliver, %d to remove\n", countText(s.Backlog.Samples), s.Backlog.Tombs)
+		fmt.Fprintf(c.stdout, "  %s samples to deliver, %d to remove\n", countText(s.Backlog.Samples), s.Backlog.Tombs)
 	}
 	for _, q := range s.Quarantine {
 		what := string(q.Series)
 		if q.Field != "" {
 			what += " field " + q.Field
 		}
-		fmt.Fprintf(w, "  ! refused for good: %d of %s: %s\n", q.Count, what, q.Reason)
-		hintLine(w, q.Hint)
+		c.line("  ! ", "refused for good: %d of %s: %s", q.Count, what, q.Reason)
+		c.hintLine(q.Hint)
 	}
-}
-
-func hintLine(w io.Writer, hint string) {
-	if hint != "" {
-		fmt.Fprintf(w, "    → %s\n", hint)
-	}
-}
-
-// countText writes n with its thousands apart.
-func countText(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + " " + s[i:]
-	}
-	return s
-}
-
-func bytesText(n int64) string {
-	switch {
-	case n >= 10<<20:
-		return fmt.Sprintf("%d MB", n>>20)
-	case n >= 10<<10:
-		return fmt.Sprintf("%d kB", n>>10)
-	}
-	return fmt.Sprintf("%d bytes", n)
-}
-
-// durationText is a duration as a person says it.
-func durationText(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%.0f days", d.Hours()/24)
-	case d >= 2*time.Hour:
-		return fmt.Sprintf("%.0f hours", d.Hours())
-	case d >= 2*time.Minute:
-		return fmt.Sprintf("%.0f minutes", d.Minutes())
-	}
-	return fmt.Sprintf("%.0f seconds", max(d.Seconds(), 1))
-}
-
-// bar draws progress, share from 0 to 1.
-func bar(share float64, width int) string {
-	n := int(min(max(share, 0), 1) * float64(width))
-	return strings.Repeat("█", n) + strings.Repeat("░", width-n)
 }

@@ -20,8 +20,8 @@ import (
 // sourceRank orders the sources, best first: where two have data of the same time, the first one's are shown.
 var sourceRank = []string{google.Name}
 
-// wire builds the persons, each with a source, and the sinks. It is the only list of sources and sinks.
-func (a *app) wire(ctx context.Context) error {
+// wire builds the persons, each with a source, and the sinks. This file is the only list of sources and sinks.
+func (a *app) wire() error {
 	for _, o := range a.opts.Persons {
 		p, err := a.newPerson(o)
 		if err != nil {
@@ -36,11 +36,25 @@ func (a *app) wire(ctx context.Context) error {
 		}
 		a.addSink(s)
 	}
-	var keep []string
-	for _, t := range a.sinks {
-		keep = append(keep, t.sink.Name())
+	return nil
+}
+
+// supported reports the options that choose a source or a sink that is not built in: nothing else is used in its place.
+func supported(o config.Options) error {
+	var wrong config.Problems
+	if o.Provider != google.Name {
+		what := o.Provider + " is not supported by this version, google is. The Fitbit Web API was switched off in November 2026: make a client at Google (README.md), " +
+			"and set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET"
+		wrong = append(wrong, config.Problem{Where: "provider (HEALTH_API_PROVIDER)", What: what})
 	}
-	return a.archive.DropSink(ctx, keep)
+	if o.InfluxDB.On && o.InfluxDB.Version != 1 {
+		what := fmt.Sprintf("InfluxDB %d is not supported by this version, InfluxDB 1 is: set 1, or off to keep the data in the archive alone until then", o.InfluxDB.Version)
+		wrong = append(wrong, config.Problem{Where: "influxdb.version (INFLUXDB_VERSION)", What: what})
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return nil
 }
 
 func (a *app) addSink(s checkedSink) {

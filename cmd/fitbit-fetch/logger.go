@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"gopkg.in/natefinch/lumberjack.v2"
+)
+
+// A log file is begun anew at this size, and so many old ones are kept.
+const (
+	logMegabytes = 10
+	logFiles     = 3
+)
+
+// logger writes to standard error, and to the file that the options name. The returned function closes the file.
+func (c *call) logger() (*slog.Logger, func()) {
+	w, end := c.stderr, func() {}
+	if path := c.opts.Log.File; path != "" {
+		if err := writable(path); err != nil {
+			fmt.Fprintf(c.stderr, "fitbit-fetch: the log file cannot be written, logging here alone: %v\n", err)
+		} else {
+			file := &lumberjack.Logger{Filename: path, MaxSize: logMegabytes, MaxBackups: logFiles}
+			w = io.MultiWriter(c.stderr, file)
+			end = func() { file.Close() }
+		}
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: c.opts.Log.Level})), end
+}
+
+// quietLogger is for a command that ends soon: what goes well shows in its output. The file belongs to the process that runs.
+func (c *call) quietLogger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: max(c.opts.Log.Level, slog.LevelWarn)}))
+}
+
+func writable(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
