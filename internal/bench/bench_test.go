@@ -1,0 +1,360 @@
+// Package bench measures the whole program, as processes: the built binary, the simulated service in a process of its own, a real
+// InfluxDB. make bench runs it. Ratios come from one run, so that a slow or busy machine slows both sides.
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	fast "github.com/klauspost/compress/gzip"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
+)
+
+const (
+	day0 = "2026-11-06" // 14 days and a morning are fetched
+	now  = "2026-11-20T12:00:00Z"
+)
+
+// rig is a simulated service in a process, and a place for our own.
+type rig struct {
+	b       *testing.B
+	program string
+	service string // its address
+	dir     string
+}
+
+func newRig(b *testing.B) *rig {
+	b.Helper()
+	r := &rig{b: b, dir: b.TempDir()}
+	r.program = filepath.Join(r.dir, "fitbit-fetch")
+	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", r.program, "../../cmd/fitbit-fetch").CombinedOutput(); err != nil {
+		b.Fatalf("building: %v\n%s", err, out)
+	}
+	cmd := exec.Command(r.program, "simulate", "--listen", "127.0.0.1:0", "--quota=false", "--clock", now)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd.Env = clean()
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	s := bufio.NewScanner(out)
+	for s.Scan() {
+		if _, address, ok := strings.Cut(s.Text(), "the service is at "); ok {
+			r.service = address
+			break
+		}
+	}
+	go io.Copy(io.Discard, out)
+	return r
+}
+
+// clean is an environment without options.
+func clean() []string { return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")} }
+
+// options writes the options of a user of the service at that address, and authorizes. Empty influx is no database.
+func (r *rig) options(service, influx, database string) (file string) {
+	r.b.Helper()
+	data, err := os.MkdirTemp(r.dir, "data")
+	if err != nil {
+		r.b.Fatal(err)
+	}
+	text := fmt.Sprintf(`client_id: simulated-client.apps.googleusercontent.com
+client_secret: simulated-secret
+data_dir: %s
+polite: no
+clock: %s
+backfill_start: 14
+service: {api_url: %[3]s, auth_url: %[3]s/o/oauth2/v2/auth, token_url: %[3]s/token, revoke_url: %[3]s/revoke}
+`, data, now, service)
+	if influx != "" {
+		text += fmt.Sprintf("influxdb: {url: %s, database: %s}\n", influx, database)
+	}
+	file = filepath.Join(data, "options.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		r.b.Fatal(err)
+	}
+	cmd := exec.Command(r.program, "--config", file, "authorize", "--refresh-token")
+	cmd.Env = clean()
+	cmd.Stdin = strings.NewReader("1//simulated-refresh-token\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		r.b.Fatalf("authorizing: %v\n%s", err, out)
+	}
+	return file
+}
+
+// usage is what a process took.
+type usage struct {
+	wall, cpu time.Duration
+	rss       int64 // peak, bytes
+}
+
+// run runs the program to its end.
+func (r *rig) run(file string, args ...string) usage {
+	r.b.Helper()
+	cmd := exec.Command(r.program, append([]string{"--config", file}, args...)...)
+	cmd.Env = clean()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	began := time.Now()
+	if err := cmd.Run(); err != nil {
+		r.b.Fatalf("%v: %v\n%s", args, err, out.String())
+	}
+	u := usage{wall: time.Since(began), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
+	u.rss = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss * 1024
+	return u
+}
+
+// lines exports the archive as line protocol.
+func (r *rig) lines(file string) []byte {
+	r.b.Helper()
+	cmd := exec.Command(r.program, "--config", file, "export")
+	cmd.Env = clean()
+	out, err := cmd.Output()
+	if err != nil {
+		r.b.Fatalf("export: %v", err)
+	}
+	return out
+}
+
+// asked is one request that the program made.
+type asked struct {
+	method, path string
+	body         []byte
+	auth, kind   string
+}
+
+// record runs a backfill through a proxy that notes its requests.
+func (r *rig) record() (requests []asked, lines []byte) {
+	r.b.Helper()
+	target, err := url.Parse(r.service)
+	if err != nil {
+		r.b.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	var mu sync.Mutex
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		body, err := io.ReadAll(q.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		if strings.HasPrefix(q.URL.Path, "/v4/") {
+			mu.Lock()
+			requests = append(requests, asked{q.Method, q.URL.RequestURI(), body, q.Header.Get("Authorization"), q.Header.Get("Content-Type")})
+			mu.Unlock()
+		}
+		q.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, q)
+	}))
+	defer s.Close()
+	file := r.options(s.URL, "", "")
+	r.run(file, "backfill", "--from", day0)
+	return requests, r.lines(file)
+}
+
+// read asks the same questions, one after the other, and throws the answers away.
+func (r *rig) read(requests []asked) time.Duration {
+	r.b.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	began := time.Now()
+	for _, a := range requests {
+		q, err := http.NewRequest(a.method, r.service+a.path, bytes.NewReader(a.body))
+		if err != nil {
+			r.b.Fatal(err)
+		}
+		q.Header.Set("Authorization", a.auth)
+		q.Header.Set("Accept-Encoding", "gzip")
+		if a.kind != "" {
+			q.Header.Set("Content-Type", a.kind)
+		}
+		resp, err := client.Do(q)
+		if err != nil {
+			r.b.Fatal(err)
+		}
+		body := resp.Body
+		if resp.Header.Get("Content-Encoding") == "gzip" {
+			if body, err = gzip.NewReader(resp.Body); err != nil {
+				r.b.Fatal(err)
+			}
+		}
+		if _, err := io.Copy(io.Discard, body); err != nil {
+			r.b.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusBadRequest {
+			r.b.Fatalf("%s: %s", a.path, resp.Status)
+		}
+	}
+	return time.Since(began)
+}
+
+// post posts lines in gzipped batches of 5000, one after the other.
+func (r *rig) post(db *influxd.Server, database string, lines []byte) time.Duration {
+	r.b.Helper()
+	if _, err := http.PostForm(db.URL+"/query", url.Values{"q": {`CREATE DATABASE "` + database + `"`}}); err != nil {
+		r.b.Fatal(err)
+	}
+	client := &http.Client{}
+	began := time.Now()
+	for len(lines) > 0 {
+		n, at := 0, 0
+		for n < 5000 && at < len(lines) {
+			at += bytes.IndexByte(lines[at:], '\n') + 1
+			n++
+		}
+		var body bytes.Buffer
+		z, err := fast.NewWriterLevel(&body, fast.BestSpeed)
+		if err != nil {
+			r.b.Fatal(err)
+		}
+		z.Write(lines[:at])
+		z.Close()
+		lines = lines[at:]
+		q, err := http.NewRequest(http.MethodPost, db.URL+"/write?precision=ns&db="+database, &body)
+		if err != nil {
+			r.b.Fatal(err)
+		}
+		q.Header.Set("Content-Encoding", "gzip")
+		resp, err := client.Do(q)
+		if err != nil {
+			r.b.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNoContent {
+			r.b.Fatalf("posting: %s", resp.Status)
+		}
+	}
+	return time.Since(began)
+}
+
+// BenchmarkBackfill is 14 days at the service's density into InfluxDB, beside a bare reader of the same answers and a bare poster
+// of the same lines.
+func BenchmarkBackfill(b *testing.B) {
+	r := newRig(b)
+	db := influxd.Start(b, influxd.Config{Version: influxd.V1_8})
+	requests, lines := r.record()
+	points := bytes.Count(lines, []byte("\n"))
+	r.run(r.options(r.service, db.URL, "warm"), "backfill", "--from", day0)
+	i := 0
+	for b.Loop() {
+		i++
+		read := r.read(requests)
+		post := r.post(db, fmt.Sprintf("bare%d", i), lines)
+		u := r.run(r.options(r.service, db.URL, fmt.Sprintf("ours%d", i)), "backfill", "--from", day0)
+		b.Logf("%d points, %d requests: ours %v wall, %v CPU, %d MB; bare reader %v, bare poster %v", points, len(requests), u.wall.Round(time.Millisecond), u.cpu.Round(time.Millisecond), u.rss>>20, read.Round(time.Millisecond), post.Round(time.Millisecond))
+		b.ReportMetric(float64(u.cpu.Microseconds())/float64(points), "µs-CPU/point")
+		b.ReportMetric(u.wall.Seconds()/max(read, post).Seconds(), "×slower-bare")
+		b.ReportMetric(read.Seconds(), "s-reader")
+		b.ReportMetric(post.Seconds(), "s-poster")
+		b.ReportMetric(u.wall.Seconds(), "s-ours")
+		b.ReportMetric(float64(u.rss)/(1<<20), "MB-RSS")
+	}
+}
+
+// BenchmarkDelivery is a replay of the archive into an empty InfluxDB, beside a bare poster of the same lines.
+func BenchmarkDelivery(b *testing.B) {
+	r := newRig(b)
+	db := influxd.Start(b, influxd.Config{Version: influxd.V1_8})
+	file := r.options(r.service, "", "")
+	r.run(file, "backfill", "--from", day0)
+	lines := r.lines(file)
+	plain, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.post(db, "warm", lines)
+	i := 0
+	for b.Loop() {
+		i++
+		post := r.post(db, fmt.Sprintf("bare%d", i), lines)
+		with := filepath.Join(filepath.Dir(file), "with.yaml")
+		if err := os.WriteFile(with, fmt.Appendf(nil, "%sinfluxdb: {url: %s, database: ours%d}\n", plain, db.URL, i), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		u := r.run(with, "replay")
+		b.Logf("ours %v (start and stop included), bare poster %v", u.wall.Round(time.Millisecond), post.Round(time.Millisecond))
+		b.ReportMetric(post.Seconds()/u.wall.Seconds(), "of-bare-rate")
+		b.ReportMetric(u.wall.Seconds(), "s-ours")
+		b.ReportMetric(post.Seconds(), "s-poster")
+		b.ReportMetric(float64(u.rss)/(1<<20), "MB-RSS")
+	}
+}
+
+// BenchmarkStart is from the start of the process to the first sample in the archive, and what the process holds when it idles.
+func BenchmarkStart(b *testing.B) {
+	r := newRig(b)
+	for b.Loop() {
+		file := r.options(r.service, "", "")
+		cmd := exec.Command(r.program, "--config", file)
+		cmd.Env = append(clean(), "LOG_LEVEL=error")
+		began := time.Now()
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		first := r.await(file, began, func(s string) bool { return !strings.Contains(s, "archive: ") || !strings.Contains(s, ", 0 samples") })
+		r.await(file, began, func(s string) bool { return strings.Contains(s, "history: complete") })
+		rss := resident(b, cmd.Process.Pid)
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			b.Fatalf("stopping: %v", err)
+		}
+		b.ReportMetric(first.Seconds(), "s-first-sample")
+		b.ReportMetric(float64(rss)/(1<<20), "MB-idle-RSS")
+	}
+}
+
+// await asks for the status until it is as wanted; it returns how long that took since began.
+func (r *rig) await(file string, began time.Time, ok func(status string) bool) time.Duration {
+	r.b.Helper()
+	for time.Since(began) < time.Minute {
+		cmd := exec.Command(r.program, "--config", file, "status")
+		cmd.Env = clean()
+		out, err := cmd.Output()
+		if err == nil && strings.Contains(string(out), "running since") && ok(string(out)) {
+			return time.Since(began)
+		}
+	}
+	r.b.Fatal("not within a minute")
+	return 0
+}
+
+// resident is the memory a process holds now.
+func resident(b *testing.B, pid int) int64 {
+	b.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			var kb int64
+			fmt.Sscan(rest, &kb)
+			return kb << 10
+		}
+	}
+	b.Fatal("no VmRSS")
+	return 0
+}
