@@ -23,7 +23,6 @@ type store struct {
 	tracks  []metric.SessionRef
 	fail    error         // what Put returns
 	slow    time.Duration // how long Put takes
-	putting int
 }
 
 func newStore() *store {

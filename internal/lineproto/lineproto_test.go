@@ -98,7 +98,7 @@ func TestUnknownConversion(t *testing.T) {
 // FuzzAppend has the database's own parser read back what is written, whatever the names and values are.
 func FuzzAppend(f *testing.F) {
 	f.Add("Charge 6", "Eva", "a,b", 1.5, int64(1))
-	f.Add(`\`, ` `, `=\,`, -0.0, int64(-5))
+	f.Add(`\`, ` `, `=\,`, math.Copysign(0, -1), int64(-5))
 	f.Add("\n", "\x00\xff", "日本", 1e300, int64(1<<60))
 	f.Add("#", "\"", "'", 1e-300, int64(0))
 	e, err := New(catalogue(), Metric)

@@ -183,7 +183,7 @@ func TestQuickRepetition(t *testing.T) {
 				if !errors.As(err, &e) || e.Kind != c.kind {
 					t.Fatalf("%v, want %v", err, c.kind)
 				}
-				if got := e.Until.Sub(time.Now()); c.until > 0 && (got < c.until-5*time.Second || got > c.until) || c.until == 0 && !e.Until.IsZero() {
+				if got := time.Until(e.Until); c.until > 0 && (got < c.until-5*time.Second || got > c.until) || c.until == 0 && !e.Until.IsZero() {
 					t.Errorf("until %v from now, want %v", got, c.until)
 				}
 			})
@@ -204,7 +204,7 @@ func TestLimitedBacksOff(t *testing.T) {
 			if !errors.As(err, &e) {
 				return 0
 			}
-			return e.Until.Sub(time.Now())
+			return time.Until(e.Until)
 		}
 		for _, want := range []time.Duration{1, 2, 4, 8, 16, 16} {
 			if got := wait(); got != want*time.Minute {
