@@ -82,3 +82,12 @@ func heartDay(r *rand.Rand, day metric.Day) metric.Batch {
 	return metric.Batch{Person: "me", Source: "google", Feed: "heart", Span: span, Asked: span.End, Final: span.End,
 		Series: []metric.ID{metric.HeartRate, metric.HeartRateMinute}, Blocks: []metric.Block{raw, minute}}
 }
+
+// covers reports whether all from from to to has been asked.
+func covers(rows []metric.Covered, from, to time.Time) bool {
+	var spans []metric.Span
+	for _, r := range rows {
+		spans = append(spans, r.Span)
+	}
+	return len(metric.Span{Start: from, End: to}.Subtract(spans)) == 0
+}
