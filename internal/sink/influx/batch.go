@@ -39,6 +39,9 @@ func (s *Sink) Prepare(blocks []sink.Points) sink.Prepared {
 // Write sends the batch and answers as sink.Sink's Write does.
 func (p *prepared) Write(ctx context.Context) error {
 	s := p.sink
+	if err := s.meet(ctx); err != nil {
+		return err
+	}
 	if p.body == nil {
 		if err := s.decide(ctx, p.parts); err != nil {
 			return err

@@ -49,6 +49,8 @@ type Sink struct {
 	client  client.Client
 	metric  *lineproto.Encoder
 	decided atomic.Pointer[lineproto.Encoder] // nil until the units are known
+	met     bool                              // the database has been looked at before anything was written
+	clean   bool                              // the Python project alone had filled it then; read by Write alone
 	buffers sync.Pool                         // of *buffer
 	warned  sync.Map                          // texts already said
 }

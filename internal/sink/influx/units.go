@@ -70,6 +70,55 @@ func twofold(row metric.Series) int {
 	return -1
 }
 
+// theirs is remembered in the place of units of a database that the Python project alone had filled when we first saw it.
+const theirs = "python project"
+
+// meet looks at a database before anything is written to it: later, our own traces would hide whose it was. It decides nothing.
+func (s *Sink) meet(ctx context.Context) error {
+	if s.decided.Load() != nil || s.met {
+		return nil
+	}
+	was, err := s.remembered(ctx)
+	if err != nil {
+		return err
+	}
+	if was == "" {
+		filled, ours, err := s.traces(ctx)
+		switch {
+		case errors.Is(err, errForbidden), err != nil && absent(err):
+		case err != nil:
+			return err
+		case filled && !ours:
+			was = theirs
+			if s.cfg.Deciding != nil {
+				if err := s.cfg.Deciding.Save(ctx, s.Name(), theirs); err != nil {
+					return fmt.Errorf("saving whose the InfluxDB database was: %w", err)
+				}
+			}
+		}
+	}
+	s.clean = was == theirs
+	s.met = true
+	return nil
+}
+
+// absent reports whether err says that the database is not there. Asked for several things at once it says that none was executed.
+func absent(err error) bool {
+	return strings.Contains(err.Error(), "database not found") || strings.Contains(err.Error(), "not executed")
+}
+
+// remembered returns what was decided, or found at first sight; empty for nothing.
+func (s *Sink) remembered(ctx context.Context) (string, error) {
+	if s.cfg.Deciding == nil {
+		return "", nil
+	}
+	was, err := s.cfg.Deciding.Load(ctx, s.Name())
+	if err != nil {
+		return "", fmt.Errorf("reading the units decided for InfluxDB: %w", err)
+	}
+	return was, nil
+}
+
 // decide settles the units before the first value that has two possible ones is written. The Python project asked its service
 // for en_US values, always: what it wrote is pounds and miles. What stands in the database is its work, unless it is ours:
 //
@@ -77,21 +126,20 @@ func twofold(row metric.Series) int {
 //  2. A database without any such value gets metric.
 //  3. Where a value stands at an instant for which we are about to write one, the two tell by their ratio. This also finds our
 //     own values again when the archive, and with it the decision, was lost.
-//  4. Else the values are the Python project's, unless measurements are there that only we write: then metric, our default.
+//  4. Else the values are the Python project's, unless measurements that only we write were there when we first saw it: then
+//     metric, our default.
 //
 // Where reading is not allowed nothing can be found out; then it is metric, and the log says so.
 func (s *Sink) decide(ctx context.Context, parts []part) error {
 	if s.decided.Load() != nil || !s.needsUnits(parts) {
 		return nil
 	}
-	if s.cfg.Deciding != nil {
-		was, err := s.cfg.Deciding.Load(ctx, s.Name())
-		if err != nil {
-			return fmt.Errorf("reading the units decided for InfluxDB: %w", err)
-		}
-		if u := lineproto.Units(was); u == lineproto.Metric || u == lineproto.Python {
-			return s.use(u)
-		}
+	was, err := s.remembered(ctx)
+	if err != nil {
+		return err
+	}
+	if u := lineproto.Units(was); u == lineproto.Metric || u == lineproto.Python {
+		return s.use(u)
 	}
 	units, why, err := s.find(ctx, parts)
 	if err != nil {
@@ -117,7 +165,7 @@ func (s *Sink) find(ctx context.Context, parts []part) (lineproto.Units, string,
 	case errors.Is(err, errForbidden):
 		s.warnOnce("cannot read the InfluxDB database to see its units; set them by hand if the Python project filled it", "database", s.cfg.Database)
 		return lineproto.Metric, "the database may not be read", nil
-	case err != nil && strings.Contains(err.Error(), "database not found"):
+	case err != nil && absent(err):
 		return lineproto.Metric, "the database is new", nil
 	case err != nil:
 		return "", "", err
@@ -130,7 +178,7 @@ func (s *Sink) find(ctx context.Context, parts []part) (lineproto.Units, string,
 		return "", "", err
 	case units != "":
 		return units, "a value of the same instant stands there in them", nil
-	case ours:
+	case ours && !s.clean:
 		return lineproto.Metric, "this program filled the database", nil
 	}
 	return lineproto.Python, "the Python project filled the database", nil
