@@ -57,11 +57,12 @@ func commands() []command {
 
 // A call is one command as it was called.
 type call struct {
-	args   []string // behind the flags
-	config string   // YAML file as said with --config
-	dir    string   // relative paths are meant against it
-	tty    bool     // somebody watches
-	wide   int      // columns of the terminal
+	args   []string                // behind the flags
+	config string                  // YAML file as said with --config
+	dir    string                  // relative paths are meant against it
+	tty    bool                    // somebody watches
+	wide   int                     // columns of the terminal
+	size   func() (wide, high int) // of the terminal, as it is now; nil for a call over the socket
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
@@ -108,12 +109,16 @@ func exitCode(err error) int {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signals = append(signals, syscall.SIGHUP) // the terminal was closed
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	wide, _, err := term.GetSize(int(os.Stdout.Fd()))
 	dir, _ := os.Getwd()
 	c := &call{
-		dir: dir, tty: err == nil, wide: wide, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		dir: dir, tty: err == nil, wide: wide, size: terminalSize, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 	}
 	// The heap is small and short-lived; collecting a little later costs memory that we do not have to spare, a little earlier costs
 	// time: this is the measured middle.
@@ -121,4 +126,13 @@ func main() {
 		debug.SetGCPercent(50)
 	}
 	os.Exit(dispatch(ctx, c, os.Args[1:]))
+}
+
+// terminalSize returns the columns and lines of the terminal; 80 and 24 where it does not tell.
+func terminalSize() (wide, high int) {
+	wide, high, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil || wide <= 0 || high <= 0 {
+		return 80, 24
+	}
+	return wide, high
 }
