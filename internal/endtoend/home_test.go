@@ -282,6 +282,14 @@ func (h *home) await(p *process, what string, most time.Duration, ok func(status
 	return last
 }
 
+// awaitAll waits until everything is fetched and delivered, an hour's limit of requests passed by included. The world has to run
+// fast, and its people's trackers to be still.
+func (h *home) awaitAll(p *process, what string) {
+	h.t.Helper()
+	from := h.w.now().Add(150 * time.Minute)
+	h.await(p, what, 2*time.Minute, func(s status) bool { return h.w.now().After(from) && s.settled() })
+}
+
 // tail is the end of a log.
 func tail(s string) string {
 	if n := len(s) - 6000; n > 0 {

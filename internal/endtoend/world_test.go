@@ -96,6 +96,20 @@ func calm(d metric.Day, hour int, people ...*simulate.Person) time.Time {
 	}
 }
 
+// still returns people who are the same, but whose trackers do not sync for a while from each of the instants on: what is true
+// at the instant stays true, however fast the world runs.
+func still(long time.Duration, at []time.Time, people ...*simulate.Person) []*simulate.Person {
+	var out []*simulate.Person
+	for _, p := range people {
+		q := &simulate.Person{Seed: p.Seed, Zones: p.Zones, Start: p.Start, Device: p.Device, Offline: p.Offline, Rewrite: p.Rewrite}
+		for _, t := range at {
+			q.Offline = append(q.Offline, metric.Span{Start: t, End: t.Add(long)})
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
 // person makes one who has lived there for a year and more before that day.
 func person(seed uint64, zone, device string, before metric.Day) *simulate.Person {
 	return &simulate.Person{Seed: seed, Zones: metric.Zones{{From: 0, Name: zone}}, Start: before - 400, Device: device}
