@@ -136,5 +136,13 @@ func (l *loop) preview(n int) plan.Decision {
 	in := l.input(l.cfg.Clock.Now())
 	in.Busy = plan.Busy{}
 	in.Preview = n
-	return plan.Next(in)
+	if !in.Polled.IsZero() {
+		return plan.Next(in)
+	}
+	// The devices have not been asked in this run: that comes first, and behind it what follows from what they told last.
+	first := plan.Next(in)
+	in.Polled = in.Now
+	d := plan.Next(in)
+	d.Items = append(first.Items, d.Items...)
+	return d
 }
