@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
@@ -118,7 +117,7 @@ func (c *call) await(ctx context.Context, p *person, visit auth.Visit, lines cha
 	}
 	fmt.Fprintln(c.stdout, c.wrap("If the browser runs on this machine, that is all. On another machine it ends on an address that does not open: "+
 		"that is right. Paste that address here, whole:", "", ""))
-	ctx, cancel := context.WithTimeout(ctx, time.Until(visit.Expires))
+	ctx, cancel := context.WithTimeout(ctx, c.app.clock.Real(visit.Expires.Sub(c.app.clock.Now())))
 	defer cancel()
 	pasted := make(chan string)
 	done := make(chan struct{})

@@ -48,11 +48,11 @@ has to authorize, 3 where an option is wrong or missing, 1 for a connection that
 
 // say shows one finding.
 func (c *call) say(ok bool, what, format string, args ...any) {
-	mark := "ok "
+	mark := "ok"
 	if !ok {
-		mark = "!! "
+		mark = "!!"
 	}
-	fmt.Fprintln(c.stdout, c.wrap(fmt.Sprintf(format, args...), fmt.Sprintf("%s %-15s ", mark, what), "      "))
+	fmt.Fprintln(c.stdout, c.wrap(fmt.Sprintf(format, args...), fmt.Sprintf("%s  %-15s ", mark, what), "      "))
 }
 
 func (c *call) cure(err error) {

@@ -8,7 +8,10 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/control"
 )
@@ -55,20 +58,34 @@ func dispatch(ctx context.Context, c *call, args []string) int {
 	if cmd.alone {
 		return c.finish(cmd.run(ctx, c))
 	}
-	code, err := control.Do(ctx, c.opts.Socket(), control.Call{Args: append([]string{name}, args...), Dir: c.dir, TTY: c.tty, Wide: c.wide}, c.stdin, c.stdout, c.stderr)
-	if err == nil {
-		return code
+	return c.withArchive(ctx, cmd, append([]string{name}, args...))
+}
+
+// withArchive runs cmd in the process that owns the archive, or here where there is none. One that has just been started may own it
+// and not listen yet.
+func (c *call) withArchive(ctx context.Context, cmd command, args []string) int {
+	const tries, pause = 20, 100 * time.Millisecond
+	for try := 1; ; try++ {
+		code, err := control.Do(ctx, c.opts.Socket(), control.Call{Args: args, Dir: c.dir, TTY: c.tty, Wide: c.wide}, c.stdin, c.stdout, c.stderr)
+		if err == nil {
+			return code
+		}
+		if !errors.Is(err, control.ErrNobody) {
+			return c.finish(err)
+		}
+		a, err := openApp(ctx, c.opts, c.quietLogger())
+		switch {
+		case err == nil:
+			c.app = a
+			err = cmd.run(ctx, c)
+			return c.finish(errors.Join(err, a.Close()))
+		case !errors.Is(err, archive.ErrOwned) || try == tries:
+			return c.finish(err)
+		}
+		if err := clock.Real().Sleep(ctx, pause); err != nil {
+			return c.finish(err)
+		}
 	}
-	if !errors.Is(err, control.ErrNobody) {
-		return c.finish(err)
-	}
-	a, err := openApp(ctx, c.opts, c.quietLogger())
-	if err != nil {
-		return c.finish(err)
-	}
-	c.app = a
-	err = cmd.run(ctx, c)
-	return c.finish(errors.Join(err, a.Close()))
 }
 
 // loadOptions reads the options; file is the YAML file named on the command line.

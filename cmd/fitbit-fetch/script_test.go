@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"fitbit-fetch": main})
+}
+
+// TestScripts runs the program as its users do: each file of testdata/script is a situation, and says in its first lines which. Beside
+// testscript's own commands there are those of scriptCommands.
+func TestScripts(t *testing.T) {
+	dir := filepath.Join("testdata", "script")
+	if all, err := filepath.Glob(filepath.Join(dir, "*.txtar")); err != nil || len(all) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: dir, Cmds: scriptCommands(t), RequireExplicitExec: true, UpdateScripts: *update,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("DATA", filepath.Join(e.WorkDir, "data"))
+			e.Setenv("FITBIT_FETCH_DATA_DIR", filepath.Join(e.WorkDir, "data"))
+			e.Setenv("FITBIT_FETCH_BACKFILL_START", "3")
+			e.Setenv("FITBIT_LOG_FILE_PATH", filepath.Join(e.WorkDir, "log"))
+			e.Setenv("FITBIT_FETCH_REDIRECT_URI", "http://redirect.invalid:8080")
+			e.Values[worldKey{}] = &scriptWorld{}
+			return nil
+		},
+	})
+}
+
+// scriptCommands are the commands of the scripts:
+//
+//	exits CODE PROGRAM ARGS…         run a program and compare its exit code
+//	service [WORD…]                  start the simulated service and set the options that reach it; see serviceWords
+//	service stop                     and stop it
+//	odd                              from now on, it sends a member and a word that nobody knows
+//	withdrawn                        the user takes all rights back at the service's own page
+//	requests MOST                    at most so many requests have reached the API since this was called last
+//	signin PASTE|CATCH ARGS…         fitbit-fetch authorize ARGS, with a user who consents and pastes, or whose browser is caught
+//	terminate                        send SIGTERM to what runs in the background
+//	await FILE REGEXP                wait until a file holds it
+//	influx [auth]                    start an InfluxDB 1.8.3 and set the options that reach it; influx stop stops it
+//	points MEASUREMENT LEAST         the database holds so many points at least
+//	unpack ZIP FOLDER                unpack a zip
+//	fill FILE MEGABYTES              write a file of that size
+func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
+	commands := map[string]func(*testscript.TestScript, *scriptWorld, []string){
+		"exits": exits, "service": startService, "odd": sendOdd, "withdrawn": withdraw, "requests": countRequests, "signin": signIn,
+		"terminate": terminate, "await": await, "points": countPoints, "unpack": unpack, "fill": fill,
+		"influx": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startInflux(t, ts, w, args) },
+	}
+	out := map[string]func(*testscript.TestScript, bool, []string){}
+	for name, f := range commands {
+		out[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg {
+				ts.Fatalf("%s cannot be negated", name)
+			}
+			f(ts, ts.Value(worldKey{}).(*scriptWorld), args)
+		}
+	}
+	return out
+}
+
+func exits(ts *testscript.TestScript, _ *scriptWorld, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
+	}
+	got := 0
+	err := ts.Exec(args[1], args[2:]...)
+	var e *exec.ExitError
+	switch {
+	case errors.As(err, &e):
+		got = e.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(got) != args[0] {
+		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+}
+
+func fill(ts *testscript.TestScript, _ *scriptWorld, args []string) {
+	var n int64
+	if len(args) != 2 {
+		ts.Fatalf("usage: fill FILE MEGABYTES")
+	}
+	if _, err := fmt.Sscan(args[1], &n); err != nil {
+		ts.Fatalf("%v", err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), nil, 0o600))
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), n<<20))
+}
