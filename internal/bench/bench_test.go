@@ -61,10 +61,13 @@ func newRig(b *testing.B) *rig {
 	})
 	s := bufio.NewScanner(out)
 	for s.Scan() {
-		if _, address, ok := strings.Cut(s.Text(), "the service is at "); ok {
+		if _, address, ok := strings.Cut(s.Text(), "api_url: "); ok {
 			r.service = address
 			break
 		}
+	}
+	if r.service == "" {
+		b.Fatal("fitbit-fetch simulate did not say where it serves")
 	}
 	go io.Copy(io.Discard, out)
 	return r
@@ -118,12 +121,28 @@ func (r *rig) run(file string, args ...string) usage {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	began := time.Now()
-	if err := cmd.Run(); err != nil {
-		r.b.Fatalf("%v: %v\n%s", args, err, out.String())
+	if err := cmd.Start(); err != nil {
+		r.b.Fatal(err)
 	}
-	u := usage{wall: time.Since(began), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
-	u.rss = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss * 1024
-	return u
+	// The peak that the system reports at the end counts what the child shared with us before it became the program; so the program
+	// is watched instead.
+	var u usage
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				r.b.Fatalf("%v: %v\n%s", args, err, out.String())
+			}
+			u.wall, u.cpu = time.Since(began), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()
+			return u
+		case <-tick.C:
+			u.rss = max(u.rss, memory(cmd.Process.Pid, "VmHWM:"))
+		}
+	}
 }
 
 // lines exports the archive as line protocol.
@@ -316,7 +335,7 @@ func BenchmarkStart(b *testing.B) {
 		}
 		first := r.await(file, began, func(s string) bool { return !strings.Contains(s, "archive: ") || !strings.Contains(s, ", 0 samples") })
 		r.await(file, began, func(s string) bool { return strings.Contains(s, "history: complete") })
-		rss := resident(b, cmd.Process.Pid)
+		rss := memory(cmd.Process.Pid, "VmRSS:")
 		cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil {
 			b.Fatalf("stopping: %v", err)
@@ -341,20 +360,18 @@ func (r *rig) await(file string, began time.Time, ok func(status string) bool) t
 	return 0
 }
 
-// resident is the memory a process holds now.
-func resident(b *testing.B, pid int) int64 {
-	b.Helper()
+// memory reads a line of the system's account of a process, in bytes; 0 where the process has ended.
+func memory(pid int, line string) int64 {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		b.Fatal(err)
+		return 0
 	}
-	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+	for l := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(l, line); ok {
 			var kb int64
 			fmt.Sscan(rest, &kb)
 			return kb << 10
 		}
 	}
-	b.Fatal("no VmRSS")
 	return 0
 }
