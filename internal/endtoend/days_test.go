@@ -28,7 +28,7 @@ func TestTruth(t *testing.T) {
 			w := newWorld(t, calm(last, 14, a, b), 1, a, b)
 			h := newHome(t, w, first, db.URL)
 			p := h.run()
-			h.await(p, "complete history", time.Minute, status.settled)
+			h.settle(p, "complete history")
 			zone := a.Zone(last)
 			want := truthOf(a, "", first, w.now()).plus(truthOf(b, "Kim", first, w.now()).points)
 			got := held(t, db, h.name)

@@ -282,12 +282,29 @@ func (h *home) await(p *process, what string, most time.Duration, ok func(status
 	return last
 }
 
+// settle waits until everything is fetched and delivered, and stays so: an answer that is just being stored does not show.
+func (h *home) settle(p *process, what string) {
+	h.t.Helper()
+	samples, since := -1, time.Time{}
+	h.await(p, what, 2*time.Minute, func(s status) bool {
+		if !s.settled() || s.Archive.Samples != samples {
+			samples, since = s.Archive.Samples, time.Now()
+			if !s.settled() {
+				samples = -1
+			}
+			return false
+		}
+		return time.Since(since) > 300*time.Millisecond
+	})
+}
+
 // awaitAll waits until everything is fetched and delivered, an hour's limit of requests passed by included. The world has to run
 // fast, and its people's trackers to be still.
 func (h *home) awaitAll(p *process, what string) {
 	h.t.Helper()
 	from := h.w.now().Add(150 * time.Minute)
-	h.await(p, what, 2*time.Minute, func(s status) bool { return h.w.now().After(from) && s.settled() })
+	h.await(p, what, 2*time.Minute, func(status) bool { return h.w.now().After(from) })
+	h.settle(p, what)
 }
 
 // tail is the end of a log.

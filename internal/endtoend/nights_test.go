@@ -33,7 +33,7 @@ func TestNightComputedAgain(t *testing.T) {
 	before := parseLines(t, python)
 
 	p := h.run()
-	h.await(p, "complete history", time.Minute, status.settled)
+	h.settle(p, "complete history")
 	life := func(now time.Time) points {
 		out := points{}
 		for i, who := range w.people {
@@ -142,7 +142,7 @@ func TestLateWeek(t *testing.T) {
 	w := newWorld(t, then, 1, a, b)
 	h := newHome(t, w, first, db.URL)
 	p := h.run()
-	h.await(p, "what there is before the sync", time.Minute, status.settled)
+	h.settle(p, "what there is before the sync")
 	early := truthOf(a, "", first, then).plus(truthOf(b, "Kim", first, then).points)
 	same(t, "while it was away", early, held(t, db, h.name), a.Zone(first))
 	p.stop()
