@@ -95,57 +95,74 @@ func (d *Deliverer) person(id string) (metric.Person, bool) {
 	return p, ok
 }
 
-// write hands the batches over in order and returns how many pieces are in whole. While one batch is on its way the next is made
-// ready.
+// flight is a batch on its way.
+type flight struct {
+	batch
+	landed chan error // nil where it starts only when it is waited for
+}
+
+// write hands the batches over and returns how many pieces are in whole, in their order. Where the sink can prepare batches ahead,
+// two are on their way while the next is made ready: so neither we nor the database wait for the other.
 func (d *Deliverer) write(ctx context.Context, batches []batch) (done int, err error) {
-	type ready struct {
-		batch
-		send sink.Prepared
-	}
-	next := make(chan ready)
+	flights := make(chan flight) // one is waited for, one stands before the channel
 	stop := make(chan struct{})
 	go func() {
-		defer close(next)
+		defer close(flights)
 		for _, b := range batches {
+			f := d.start(ctx, b)
 			select {
-			case next <- ready{b, d.prepare(b.points)}:
+			case flights <- f:
 			case <-stop:
+				f.abandon()
 				return
 			}
 		}
 	}()
-	defer func() { // the goroutine has ended before the pieces are let go
+	defer func() { // all have landed before the pieces are let go
 		close(stop)
-		for range next {
+		for f := range flights {
+			f.abandon()
 		}
 	}()
-	for r := range next {
-		if r.samples > 0 {
-			if err := d.settle(ctx, r.batch, r.send.Write(ctx)); err != nil {
-				return done, err
-			}
+	for f := range flights {
+		if err := d.land(ctx, f); err != nil {
+			return done, err
 		}
-		if r.last >= 0 {
-			done = r.last + 1
+		if f.last >= 0 {
+			done = f.last + 1
 		}
 	}
 	return done, nil
 }
 
-// prepare makes a batch ready, where the sink can do that ahead.
-func (d *Deliverer) prepare(points []sink.Points) sink.Prepared {
-	if p, ok := d.cfg.Sink.(sink.Preparer); ok {
-		return p.Prepare(points)
+// start puts a batch on its way, if the sink can have two at once.
+func (d *Deliverer) start(ctx context.Context, b batch) flight {
+	f := flight{batch: b}
+	if p, ok := d.cfg.Sink.(sink.Preparer); ok && b.samples > 0 {
+		ready := p.Prepare(b.points)
+		f.landed = make(chan error, 1)
+		go func() { f.landed <- ready.Write(ctx) }()
 	}
-	return unprepared{d.cfg.Sink, points}
+	return f
 }
 
-type unprepared struct {
-	sink   sink.Sink
-	points []sink.Points
+// land waits until a batch is in, and deals with the answer.
+func (d *Deliverer) land(ctx context.Context, f flight) error {
+	switch {
+	case f.samples == 0:
+		return nil
+	case f.landed != nil:
+		return d.settle(ctx, f.batch, <-f.landed)
+	}
+	return d.settle(ctx, f.batch, d.cfg.Sink.Write(ctx, f.points))
 }
 
-func (u unprepared) Write(ctx context.Context) error { return u.sink.Write(ctx, u.points) }
+// abandon waits for a batch whose answer does not count any more: what is in of it will be written again.
+func (f flight) abandon() {
+	if f.landed != nil {
+		<-f.landed
+	}
+}
 
 // settle deals with the sink's answer to a batch: what is in counts, what will never be taken is put into quarantine and said
 // once, and any other error is returned.

@@ -31,7 +31,8 @@ type Preparer interface {
 	Prepare(blocks []Points) Prepared
 }
 
-// Prepared is a batch made ready. Write is called once and answers as a Sink's Write does.
+// Prepared is a batch made ready. Write is called once and answers as a Sink's Write does. Two batches with different samples may
+// be written at once.
 type Prepared interface {
 	Write(ctx context.Context) error
 }

@@ -39,6 +39,23 @@ func (s *Sink) Prepare(blocks []sink.Points) sink.Prepared {
 // Write sends the batch and answers as sink.Sink's Write does.
 func (p *prepared) Write(ctx context.Context) error {
 	s := p.sink
+	if err := p.ready(ctx); err != nil {
+		return err
+	}
+	body := p.body
+	p.body = nil
+	var refused refusals
+	if err := s.send(ctx, p.parts, body, &refused); err != nil {
+		return err
+	}
+	return refused.err()
+}
+
+// ready sees to what has to be known before the first lines go out. Batches that go out at once find it out once.
+func (p *prepared) ready(ctx context.Context) error {
+	s := p.sink
+	s.first.Lock()
+	defer s.first.Unlock()
 	if err := s.meet(ctx); err != nil {
 		return err
 	}
@@ -48,13 +65,7 @@ func (p *prepared) Write(ctx context.Context) error {
 		}
 		p.body = s.encode(p.parts)
 	}
-	body := p.body
-	p.body = nil
-	var refused refusals
-	if err := s.send(ctx, p.parts, body, &refused); err != nil {
-		return err
-	}
-	return refused.err()
+	return nil
 }
 
 // buffer holds a compressed batch and what made it; all of it is used again.

@@ -49,6 +49,7 @@ type Sink struct {
 	client  client.Client
 	metric  *lineproto.Encoder
 	decided atomic.Pointer[lineproto.Encoder] // nil until the units are known
+	first   sync.Mutex                        // held by who finds out met, clean and the units
 	met     bool                              // the database has been looked at before anything was written
 	clean   bool                              // the Python project alone had filled it then; read by Write alone
 	buffers sync.Pool                         // of *buffer
@@ -116,7 +117,7 @@ func (s *Sink) connect() error {
 			TLSClientConfig:     conf.Clone(),
 			TLSHandshakeTimeout: 10 * time.Second,
 			IdleConnTimeout:     90 * time.Second,
-			MaxIdleConnsPerHost: 1,
+			MaxIdleConnsPerHost: 2,
 		}
 	}
 	s.http = &http.Client{
