@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
@@ -90,12 +91,16 @@ func (l *loop) failed(r result) error {
 	var e *source.Error
 	if !errors.As(r.err, &e) {
 		e = &source.Error{Kind: source.Retry, Feed: r.job.item.Feed, Err: r.err}
+		var kept *archive.Error
+		if errors.As(r.err, &kept) {
+			e.Hint = kept.Hint
+		}
 	}
 	defer func() {
 		l.showFailure(r.job.item.Feed, k, e, r.err)
 	}()
 	if r.put {
-		l.notKept(r, k, now)
+		l.notKept(r, k, now, e.Hint)
 		return nil
 	}
 	l.cfg.Log.Warn("a request failed", "feed", r.job.item.Feed, "kind", e.Kind.String(), "error", r.err, "hint", e.Hint)
@@ -159,9 +164,9 @@ func (l *loop) unreadable(r result, k string, now time.Time) {
 }
 
 // notKept handles an answer that the archive did not take: it is not covered, so it will be asked again.
-func (l *loop) notKept(r result, k string, now time.Time) {
+func (l *loop) notKept(r result, k string, now time.Time, hint string) {
 	f := &l.fates
-	l.cfg.Log.Error("an answer could not be stored; it will be asked again", "feed", r.job.item.Feed, "error", r.err)
+	l.cfg.Log.Error("an answer could not be stored; it will be asked again", "feed", r.job.item.Feed, "error", r.err, "hint", hint)
 	f.failed[k] = now.Add(backOff(retryFirst, retryMost, f.tries[k]))
 	if f.outages++; f.outages >= inARow {
 		f.hold = now.Add(backOff(holdFirst, holdMost, f.outages-inARow+1))
