@@ -15,6 +15,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
@@ -28,7 +29,7 @@ func diagnoseCommand() command {
 		name: "diagnose", summary: "write a report for a bug: no secrets, no readings",
 		help: `The report is a zip of JSON files: versions, options without secrets, how everything stands, the plan and its reasons, coverage, the last
 requests with their fate and the shape of their answers (keys and types, never values), and what the service sent that this program does not
-know. With --ask each feed is asked once for yesterday, so that the shapes of all answers are in it. Read it before you share it: it tells
+know. The running fitbit-fetch knows the most, so ask while it runs. With --ask each feed is asked once for yesterday, so that the shapes of all answers are in it. Read it before you share it: it tells
 when you synced and which data you have, but no reading.`,
 		flags: func(fs *flag.FlagSet, c *call) {
 			f := &diagnoseFlags{}
@@ -76,6 +77,13 @@ func (c *call) writeReport(ctx context.Context, z *zip.Writer, ask bool) error {
 	if err != nil {
 		return err
 	}
+	for i := range s.People {
+		for j := range s.People[i].Collect.Devices {
+			d := &s.People[i].Collect.Devices[j]
+			d.ID = auth.Mask(d.ID) // it may be an address of the hardware
+			d.Battery = nil
+		}
+	}
 	if err := writeJSON(z, "status.json", s); err != nil {
 		return err
 	}
@@ -102,7 +110,7 @@ func (c *call) reportPerson(ctx context.Context, z *zip.Writer, p *person, ask b
 	}
 	good, bad, events := p.recent.lists()
 	for name, v := range map[string]any{
-		"plan.json": d, "coverage.json": cover, "feeds.json": p.source.Feeds(), "unknown.json": p.probe.Surprises(),
+		"plan.json": planShown(d), "coverage.json": cover, "feeds.json": p.source.Feeds(), "unknown.json": p.probe.Surprises(),
 		"requests.json": map[string]any{"answered": good, "failed": bad}, "events.json": events,
 	} {
 		if err := writeJSON(z, dir+name, v); err != nil {
@@ -110,6 +118,24 @@ func (c *call) reportPerson(ctx context.Context, z *zip.Writer, p *person, ask b
 		}
 	}
 	return nil
+}
+
+// planShown is a decision without what names a workout or a device.
+func planShown(d plan.Decision) any {
+	type item struct {
+		Lane, Feed, Span, Why string
+		Track                 bool `json:",omitempty"`
+	}
+	out := struct {
+		Items             []item
+		Wake              time.Time
+		Why               string
+		Remaining, Wished plan.Remaining
+	}{Wake: d.Wake, Why: d.Why, Remaining: d.Remaining, Wished: d.Wished}
+	for _, i := range d.Items {
+		out.Items = append(out.Items, item{i.Lane.String(), i.Feed, i.Span.String(), i.Why, i.Session != nil})
+	}
+	return out
 }
 
 // askAll asks each feed once, so that the shapes of all answers are known. Failures are what one wants to see: they are kept with

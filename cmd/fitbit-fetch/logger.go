@@ -30,9 +30,14 @@ func (c *call) logger() (*slog.Logger, func()) {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: c.opts.Log.Level})), end
 }
 
-// quietLogger is for a command that ends soon: what goes well shows in its output. The file belongs to the process that runs.
+// quietLogger is for a command that ends soon: what goes well shows in its output, unless the user wants to know more. The file
+// belongs to the process that runs.
 func (c *call) quietLogger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: max(c.opts.Log.Level, slog.LevelWarn)}))
+	level := c.opts.Log.Level
+	if level == slog.LevelInfo {
+		level = slog.LevelWarn
+	}
+	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
 }
 
 func writable(path string) error {

@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 //	service [WORD…]                  start the simulated service and set the options that reach it; see serviceWords
 //	service stop                     and stop it
 //	odd                              from now on, it sends a member and a word that nobody knows
+//	trouble slow|junk PATH           from now on, what has PATH in its path comes slowly, or is no JSON; trouble over: no more
 //	withdrawn                        the user takes all rights back at the service's own page
 //	requests MOST                    at most so many requests have reached the API since this was called last
 //	signin PASTE|CATCH ARGS…         fitbit-fetch authorize ARGS, with a user who consents and pastes, or whose browser is caught
@@ -57,7 +58,7 @@ func TestScripts(t *testing.T) {
 //	fill FILE MEGABYTES              write a file of that size
 func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	commands := map[string]func(*testscript.TestScript, *scriptWorld, []string){
-		"exits": exits, "service": startService, "odd": sendOdd, "withdrawn": withdraw, "requests": countRequests, "signin": signIn,
+		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "requests": countRequests, "signin": signIn,
 		"terminate": terminate, "await": await, "points": countPoints, "unpack": unpack, "fill": fill,
 		"influx": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startInflux(t, ts, w, args) },
 	}

@@ -92,6 +92,20 @@ func sendOdd(_ *testscript.TestScript, w *scriptWorld, _ []string) {
 	})
 }
 
+func trouble(ts *testscript.TestScript, w *scriptWorld, args []string) {
+	faults := map[string]*simulate.Fault{"slow": {Delay: 200 * time.Millisecond}, "junk": {Junk: true}, "over": nil}
+	f, ok := faults[args[0]]
+	if !ok {
+		ts.Fatalf("trouble: no word %q", args[0])
+	}
+	w.google.Script(func(r *http.Request) *simulate.Fault {
+		if f != nil && strings.Contains(r.URL.Path, args[1]) {
+			return f
+		}
+		return nil
+	})
+}
+
 func withdraw(_ *testscript.TestScript, w *scriptWorld, _ []string) {
 	w.google.Withdraw(w.cfg.Persons[0])
 }

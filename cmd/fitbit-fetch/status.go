@@ -24,7 +24,7 @@ type statusFlags struct {
 
 func statusCommand() command {
 	return command{
-		name: "status", summary: "what was fetched, what comes next, what is wrong and how to mend it",
+		name: "status", summary: "what was fetched, what comes next, what is wrong and its cure",
 		flags: func(fs *flag.FlagSet, c *call) {
 			f := &statusFlags{}
 			c.flags = f
@@ -83,8 +83,31 @@ type report struct {
 type personReport struct {
 	ID            string
 	Authorization auth.State
-	Collect       collect.Status
+	Collect       workReport
 	Counts        []archive.Count
+}
+
+// workReport is a collector's status in which a battery that did not tell its level is absent, as JSON wants it.
+type workReport struct {
+	collect.Status
+	Devices []deviceReport
+}
+
+type deviceReport struct {
+	metric.Device
+	Battery *float64 `json:",omitempty"` // percent
+}
+
+func newWorkReport(s collect.Status) workReport {
+	w := workReport{Status: s}
+	for _, d := range s.Devices {
+		r := deviceReport{Device: d}
+		if metric.Present(d.Battery) {
+			r.Battery = &d.Battery
+		}
+		w.Devices = append(w.Devices, r)
+	}
+	return w
 }
 
 type sinkReport struct {
@@ -101,7 +124,7 @@ func (a *app) status(ctx context.Context) (report, error) {
 		return r, err
 	}
 	for _, p := range a.people {
-		pr := personReport{ID: p.ID, Authorization: p.tokens.State(a.clock.Now()), Collect: p.collect.Status()}
+		pr := personReport{ID: p.ID, Authorization: p.tokens.State(a.clock.Now()), Collect: newWorkReport(p.collect.Status())}
 		if len(pr.Collect.Zones) == 0 {
 			pr.Collect.Zones = p.zones(ctx)
 		}
@@ -162,8 +185,8 @@ func (p *personReport) write(c *call) {
 	}
 	for _, d := range s.Devices {
 		battery := ""
-		if metric.Present(d.Battery) {
-			battery = fmt.Sprintf(", battery %.0f %%", d.Battery)
+		if d.Battery != nil {
+			battery = fmt.Sprintf(", battery %.0f %%", *d.Battery)
 		}
 		c.line("  ", "device %s: synced %s%s", d.Name, dayTime(d.LastSync, zones), battery)
 	}
@@ -199,7 +222,7 @@ func (p *personReport) writeWork(c *call) {
 	case s.Why != "":
 		c.line("  ", "%s; decided again at %s", s.Why, s.Next.In(zones.Now()).Format("15:04:05"))
 	}
-	c.line("  ", "history: %s", historyText(s))
+	c.line("  ", "history: %s", historyText(s.Status))
 }
 
 // line writes one line, broken where it must be, with what begins it.
