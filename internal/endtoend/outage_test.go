@@ -1,0 +1,152 @@
+package endtoend
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
+)
+
+// InfluxDB is away for an hour while a person lives on, and comes back; later somebody empties it. All points return by
+// themselves, and the service is not asked again for any of them.
+func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
+	const speed = 400
+	db := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
+	today := day(t, "2026-06-17")
+	p := person(33, "Europe/Berlin", "", today)
+	at := calm(today, 12, p)
+	p = still(30*time.Hour, []time.Time{at.Add(3 * time.Hour)}, p)[0] // so that nothing but the database moves at the end
+	w := newWorld(t, at, speed, p)
+	h := newHome(t, w, today-2, db.URL)
+	run := h.run()
+	h.settle(run, "complete history")
+
+	db.Kill()
+	away := w.now()
+	broken := h.await(run, "a message that the database is away", 30*time.Second, func(s status) bool {
+		return w.now().Sub(away) > time.Hour && len(s.Sinks) == 1 && s.Sinks[0].Status.Error != "" && s.Sinks[0].Backlog.Samples > 0
+	})
+	if k := broken.Sinks[0]; k.Status.Hint == "" {
+		t.Errorf("no cure beside %q", k.Status.Error)
+	}
+	if n := strings.Count(run.out.String(), "delivery stopped for now; nothing is lost"); n != 1 {
+		t.Errorf("an hour's outage was reported %d times in the log, want once", n)
+	}
+	db.Start()
+	h.await(run, "delivery to go on", 30*time.Second, status.delivered)
+
+	// The person sleeps in; what is still to be read is read within the hour.
+	h.await(run, "the evening", time.Minute, func(s status) bool { return w.now().After(at.Add(6*time.Hour)) && s.settled() })
+	want := h.exported()
+	same(t, "after the outage", want, held(t, db, h.name), p.Zone(today))
+
+	w.google.ClearLog()
+	db.Query("", "DROP DATABASE "+h.name)
+	h.await(run, "all of it again", time.Minute, func(s status) bool {
+		return s.delivered() && strings.Contains(run.out.String(), "All is delivered again from the archive")
+	})
+	got := held(t, db, h.name)
+	same(t, "after it was emptied", h.exported(), got, p.Zone(today))
+	for _, l := range w.asked("/dataTypes/") {
+		if f := parse(l).feed; f != "weight" && f != "body_fat" { // asked by the clock, every hour
+			t.Errorf("%s was asked while the database was filled again", f)
+		}
+	}
+	t.Logf("%d samples waited behind the outage; %d values came back into the emptied database", broken.Sinks[0].Backlog.Samples, got.len())
+	if code, _ := run.stop(); code != 0 {
+		t.Errorf("stopped with code %d", code)
+	}
+}
+
+// A second run says what is wrong, at once; commands go to the first.
+func TestSecondRun(t *testing.T) {
+	t.Parallel()
+	today := day(t, "2026-06-17")
+	p := person(34, "Europe/Berlin", "", today)
+	w := newWorld(t, calm(today, 12, p), 1, p)
+	h := newHome(t, w, today-1, "")
+	run := h.run()
+	h.settle(run, "complete history")
+	second := h.run("run")
+	if code := second.wait(10 * time.Second); code != 1 || !strings.Contains(second.out.String(), "another process") && !strings.Contains(second.out.String(), "runs already") {
+		t.Errorf("code %d, said:\n%s", code, tail(second.out.String()))
+	}
+	if run.ended() {
+		t.Error("the first one ended")
+	}
+	client := h.run("status")
+	if code := client.wait(10 * time.Second); code != 0 || !strings.Contains(client.out.String(), "running since") {
+		t.Errorf("status: code %d, said:\n%s", code, client.out.String())
+	}
+}
+
+// SIGTERM ends the program within 5 s and with code 0, also while the service or the database never answers.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	today := day(t, "2026-06-17")
+	silent := hangs(t)
+	for name, c := range map[string]struct {
+		hang string // part of a path that the service does not answer
+		db   string
+	}{
+		"while it fetches":            {hang: "/dataTypes/"},
+		"before it knows the account": {hang: "identity"},
+		"while a token is renewed":    {hang: "/token"},
+		"while the database hangs":    {db: silent},
+		"while both hang":             {hang: "heart-rate", db: silent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := person(35, "Europe/Berlin", "", today)
+			w := newWorld(t, calm(today, 12, p), 1, p)
+			hanging := make(chan struct{}, 1000)
+			if c.hang != "" {
+				w.before(hang(c.hang, hanging))
+			}
+			h := newHome(t, w, today-1, c.db)
+			run := h.run()
+			if c.hang != "" {
+				<-hanging
+			} else {
+				h.await(run, "samples to deliver", 30*time.Second, func(s status) bool { return s.Archive.Samples > 1000 })
+			}
+			code, took := run.stop()
+			if code != 0 || took > 5*time.Second {
+				t.Errorf("stopped with code %d after %v; it said:\n%s", code, took, tail(run.out.String()))
+			}
+			t.Logf("stopped after %v", took.Round(time.Millisecond))
+		})
+	}
+}
+
+// hangs is the address of a database that takes connections and never answers.
+func hangs(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var conns []net.Conn
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				for _, c := range conns {
+					c.Close()
+				}
+				return
+			}
+			conns = append(conns, c)
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+	})
+	return "http://" + l.Addr().String()
+}
