@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
@@ -162,7 +163,7 @@ func (p *planner) remaining(d *Decision) {
 			if f.Axis == metric.Instants {
 				s = p.cal.toInstants(s)
 			}
-			if f.behind == nil {
+			if f.behind == nil && !p.givenUp(f.ID) {
 				d.Wished.add(f, p.wanted(f, w), []metric.Span{s})
 			}
 		}
@@ -173,6 +174,14 @@ func (p *planner) remaining(d *Decision) {
 			d.Remaining.Requests++
 		}
 	}
+}
+
+// givenUp reports whether a feed is left alone for so long that nobody waits for a wish of it: its answers cannot be read. A failure
+// that may pass by itself is tried again sooner.
+func (p *planner) givenUp(id string) bool {
+	const tooLong = 30 * time.Minute
+	until := p.in.Failed[id]
+	return p.inForce(until) && until.Sub(p.in.Now) > tooLong
 }
 
 func (p *planner) trackFeed(kind metric.SessionKind) *field {

@@ -38,3 +38,19 @@ func TestWishEnds(t *testing.T) {
 		}
 	}
 }
+
+// A feed whose answers cannot be read is not waited for; one that failed for the moment is.
+func TestWishOfAFailedFeed(t *testing.T) {
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	today := metric.DayOf(now)
+	for pause, want := range map[time.Duration]bool{0: true, 15 * time.Minute: true, time.Hour: false} {
+		d := Next(Input{
+			Person: "p", Now: now, NoDevices: true, Start: today - 7, Budget: Budget{Left: -1}, Failed: map[string]time.Time{"weight": now.Add(pause)},
+			Feeds:  []metric.Feed{{ID: "weight", Trigger: metric.OnClock, Rank: metric.RankLong, Chunk: 30 * 24 * time.Hour, Every: time.Hour}},
+			Wishes: []Wish{{Days: metric.DaySpan(today-7, today), At: now}},
+		})
+		if got := d.Wished.Days > 0; got != want {
+			t.Errorf("failed for %s: %v days of the wish are left, want some: %v", pause, d.Wished.Days, want)
+		}
+	}
+}
