@@ -55,10 +55,11 @@ func TestScripts(t *testing.T) {
 //	influx [auth]                    start an InfluxDB 1.8.3 and set the options that reach it; influx stop stops it
 //	points MEASUREMENT LEAST         the database holds so many points at least
 //	unpack ZIP FOLDER                unpack a zip
+//	clock                            as each of these does: let the next process begin at the service's time
 //	fill FILE MEGABYTES              write a file of that size
 func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	commands := map[string]func(*testscript.TestScript, *scriptWorld, []string){
-		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "requests": countRequests, "signin": signIn,
+		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "clock": func(*testscript.TestScript, *scriptWorld, []string) {}, "requests": countRequests, "signin": signIn,
 		"terminate": terminate, "await": await, "points": countPoints, "unpack": unpack, "fill": fill,
 		"influx": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startInflux(t, ts, w, args) },
 	}
@@ -68,7 +69,9 @@ func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, 
 			if neg {
 				ts.Fatalf("%s cannot be negated", name)
 			}
-			f(ts, ts.Value(worldKey{}).(*scriptWorld), args)
+			w := ts.Value(worldKey{}).(*scriptWorld)
+			setClock(ts, w)
+			f(ts, w, args)
 		}
 	}
 	return out

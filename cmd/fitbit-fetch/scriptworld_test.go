@@ -34,6 +34,7 @@ type scriptWorld struct {
 	google *simulate.Google
 	cfg    simulate.Config
 	influx *influxd.Server
+	clock  *clock.Clock
 }
 
 // told is when every script begins.
@@ -46,6 +47,7 @@ func startService(ts *testscript.TestScript, w *scriptWorld, args []string) {
 	}
 	clk, err := clock.Parse(told)
 	ts.Check(err)
+	w.clock = &clk
 	f := simulateFlags{persons: 2, seed: 1, zone: "Europe/Berlin", approve: true, pageCap: 5000, start: "2026-11-01"}
 	w.cfg, err = f.world(clk)
 	ts.Check(err)
@@ -79,6 +81,13 @@ func serviceWords(ts *testscript.TestScript, w *scriptWorld, args []string) {
 		default:
 			ts.Fatalf("service: no word %q", word)
 		}
+	}
+}
+
+// setClock lets the next process begin at the service's time: no process begins before the one before it ended.
+func setClock(ts *testscript.TestScript, w *scriptWorld) {
+	if w.clock != nil {
+		ts.Setenv("FITBIT_FETCH_CLOCK", w.clock.Now().UTC().Format(time.RFC3339Nano))
 	}
 }
 
