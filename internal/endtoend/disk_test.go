@@ -137,4 +137,3 @@ func (h *home) recovers(run *process, p *simulate.Person, at time.Time, db *infl
 		h.t.Errorf("stopped with code %d:\n%s", code, tail(run.out.String()))
 	}
 }
-
