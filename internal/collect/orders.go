@@ -73,8 +73,10 @@ func (l *loop) takeOrders() {
 	now := l.cfg.Clock.Now()
 	for _, o := range orders {
 		first, last := o.days.Days()
-		w := wish{First: first, Last: last, At: now, Again: o.again}
-		l.state.Wishes = append(l.state.Wishes, w)
+		l.state.Wishes = append(l.state.Wishes, wish{First: first, Last: last, At: now})
+		if o.again {
+			l.uncover(o.days)
+		}
 		if o.done != nil {
 			l.waiting = append(l.waiting, o)
 		}
@@ -87,6 +89,21 @@ func (l *loop) takeOrders() {
 		delete(l.fates.failed, plan.Poll)
 		l.save()
 	}
+}
+
+// uncover takes the coverage of days away, so that all of them is asked again. What the archive holds of them stays until the new
+// answers are there.
+func (l *loop) uncover(days metric.Span) {
+	for _, f := range l.feeds {
+		span := days
+		if f.Axis == metric.Instants {
+			span = l.zones.Bounds(metric.Days, days)
+		}
+		if err := l.cfg.Archive.Uncover(l.ctx, l.cfg.Person.ID, l.cfg.Source.Name(), f.ID, span); err != nil && l.ctx.Err() == nil {
+			l.cfg.Log.Warn("days that are to be asked again stay as they are", "feed", f.ID, "error", err)
+		}
+	}
+	l.stale = true
 }
 
 // report tells those who wait that their days are complete, or that the user must act first.

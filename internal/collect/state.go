@@ -50,13 +50,12 @@ type wish struct {
 	First metric.Day `json:"first"`
 	Last  metric.Day `json:"last"`
 	At    time.Time  `json:"at"`
-	Again bool       `json:"again,omitempty"`
 }
 
 func (s state) wishes() []plan.Wish {
 	var out []plan.Wish
 	for _, w := range s.Wishes {
-		out = append(out, plan.Wish{Days: metric.DaySpan(w.First, w.Last), At: w.At, Again: w.Again})
+		out = append(out, plan.Wish{Days: metric.DaySpan(w.First, w.Last), At: w.At})
 	}
 	return out
 }

@@ -158,7 +158,7 @@ func (p *planner) findGaps(f *field) *gaps {
 		recent := s.Start.After(p.in.Now.Add(-horizon))
 		switch {
 		case known && recent && !s.End.Equal(f.span.End):
-			g.holes = append(g.holes, s)
+			g.holes = append(g.holes, s.Subtract(p.wished(f))...) // the user's wishes are history's
 		case known && recent && !p.overtaken(f, s):
 			g.trail = s
 		default:
@@ -167,6 +167,19 @@ func (p *planner) findGaps(f *field) *gaps {
 		}
 	}
 	return &g
+}
+
+// wished returns the spans that the user asked for, on the feed's axis.
+func (p *planner) wished(f *field) []metric.Span {
+	var out []metric.Span
+	for _, w := range p.in.Wishes {
+		s := w.Days
+		if f.Axis == metric.Instants {
+			s = p.cal.toInstants(s)
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // overtaken reports that s, which reaches to the end, holds the newest days that nobody has asked for yet: on the lane beside, history

@@ -81,7 +81,7 @@ func (p *planner) wanted(f *field, w Wish) []metric.Span {
 	if s.Empty() {
 		return nil
 	}
-	done := f.answered(func(c metric.Covered) bool { return !w.Again || !c.Asked.Before(at) })
+	done := f.answered(func(metric.Covered) bool { return true })
 	return s.Subtract(append(done, f.aside...))
 }
 

@@ -46,12 +46,11 @@ type Aside struct {
 	Until time.Time
 }
 
-// Wish is a span of days that the user wants, made at an instant. What is missing of them is asked for; with Again, all of it:
-// then only what was asked later than the wish was made fulfils it.
+// Wish is a span of days that the user wants, made at an instant: what is missing of them is asked for before ordinary history. To
+// have all of them asked again, their coverage is taken away first.
 type Wish struct {
-	Days  metric.Span // on the axis Days
-	At    time.Time
-	Again bool
+	Days metric.Span // on the axis Days
+	At   time.Time
 }
 
 // Quiet is a window of local time, as minutes after midnight; it may reach over midnight. From equal to To is no window.

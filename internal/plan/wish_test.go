@@ -15,19 +15,16 @@ func TestWishEnds(t *testing.T) {
 	start := (today - 7).Civil()
 	for _, c := range []struct {
 		name  string
-		again bool
 		asked time.Time // when all until then was answered
 		want  bool      // something is left of the wish
 	}{
-		{"never asked", false, time.Time{}, true},
-		{"answered before", false, made.Add(-time.Minute), true}, // the last minute is missing
-		{"answered behind", false, made, false},
-		{"again, answered before", true, made.Add(-time.Minute), true},
-		{"again, answered behind", true, made, false},
+		{"never asked", time.Time{}, true},
+		{"answered before", made.Add(-time.Minute), true}, // the last minute is missing
+		{"answered behind", made, false},
 	} {
 		in := Input{
 			Person: "p", Now: made.Add(time.Second), Feeds: []metric.Feed{feed}, NoDevices: true, Start: today - 7, Budget: Budget{Left: -1},
-			Wishes: []Wish{{Days: metric.DaySpan(today-7, today), At: made, Again: c.again}},
+			Wishes: []Wish{{Days: metric.DaySpan(today-7, today), At: made}},
 		}
 		if !c.asked.IsZero() {
 			in.Coverage = map[string][]metric.Covered{feed.ID: {{Span: metric.Span{Start: start, End: c.asked}, Asked: c.asked, Final: true}}}

@@ -265,7 +265,9 @@ func (w *world) decide(next time.Time) time.Time {
 	w.in.Polls, w.in.Reads = slices.DeleteFunc(w.in.Polls, old), slices.DeleteFunc(w.in.Reads, old)
 	for _, wi := range w.sc.Wishes {
 		if !wi.At.After(w.now) && len(w.in.Wishes) < len(w.sc.Wishes) {
-			w.in.Wishes = append(w.in.Wishes, Wish{Days: metric.DaySpan(mustDay(w.t, wi.Days[0]), mustDay(w.t, wi.Days[1])), At: wi.At, Again: true})
+			days := metric.DaySpan(mustDay(w.t, wi.Days[0]), mustDay(w.t, wi.Days[1]))
+			w.in.Wishes = append(w.in.Wishes, Wish{Days: days, At: wi.At})
+			w.uncover(days)
 		}
 	}
 	for i := 0; i < len(w.sc.Tracks); i++ {
@@ -573,4 +575,21 @@ func all() []metric.Feed {
 	out = append(out, metric.Feed{ID: "workouts", Axis: metric.Days, Kind: metric.Workout, Chunk: 30 * day, Cost: 2. / 30},
 		metric.Feed{ID: "body_fat", Trigger: metric.OnClock, Chunk: 365 * day, Cost: 1. / 365, Every: time.Hour})
 	return out
+}
+
+// uncover takes the coverage of days away, as a wish to have them asked again does.
+func (w *world) uncover(days metric.Span) {
+	for _, f := range w.in.Feeds {
+		span := days
+		if f.Axis == metric.Instants {
+			span = w.in.Zones.Bounds(metric.Days, days)
+		}
+		var left []metric.Covered
+		for _, c := range w.in.Coverage[f.ID] {
+			for _, s := range c.Span.Subtract([]metric.Span{span}) {
+				left = append(left, metric.Covered{Span: s, Asked: c.Asked, Final: c.Final})
+			}
+		}
+		w.in.Coverage[f.ID] = left
+	}
 }
