@@ -207,7 +207,7 @@ Commands that need the archive are done by the running fitbit-fetch, where
 there is one.
 
 Options are read from a YAML file (--config, or FITBIT_FETCH_CONFIG),
-/data/options.json and the environment; docs/configuration.md describes each,
+/data/options.json and the environment; fitbit-fetch options lists them,
 and fitbit-fetch check says what is wrong with them.
 
 Exit codes: %d done, %d failed, %d called wrongly, %d an option is wrong,

@@ -51,7 +51,7 @@ func commands() []command {
 	return []command{
 		runCommand(), demoCommand(), authorizeCommand(), deauthorizeCommand(), backfillCommand(), planCommand(), checkCommand(),
 		exportCommand(), replayCommand(), snapshotCommand(), statusCommand(), diagnoseCommand(), eraseCommand(),
-		healthcheckCommand(), simulateCommand(), versionCommand(),
+		healthcheckCommand(), simulateCommand(), optionsCommand(), versionCommand(),
 	}
 }
 

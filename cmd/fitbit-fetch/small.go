@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/control"
 )
 
@@ -19,6 +20,13 @@ func versionCommand() command {
 			fmt.Fprintf(c.stdout, "fitbit-fetch %s (%s, %s/%s)\n", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
 		},
+	}
+}
+
+func optionsCommand() command {
+	return command{
+		name: "options", summary: "list every option, with its name in each place", alone: true, bare: true,
+		run: func(_ context.Context, c *call) error { return config.WriteHelp(c.stdout) },
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
@@ -151,18 +150,6 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 func (a *app) newInflux(o config.InfluxDB) (checkedSink, error) {
 	return influx.New(influx.Config{
 		URL: o.URL, Database: o.Database, Username: o.Username, Password: o.Password.Reveal(), CAFile: o.CA, Insecure: o.Insecure,
-		Units: influx.Units(o.Units), Deciding: deciding{a.archive}, Catalogue: a.catalogue, Log: a.log.With("part", "influxdb"),
+		Units: influx.Units(o.Units), Deciding: deliver.Decisions{Archive: a.archive}, Catalogue: a.catalogue, Log: a.log.With("part", "influxdb"),
 	})
-}
-
-// deciding keeps a sink's units in the archive, where they belong to nobody.
-type deciding struct{ archive *archive.Archive }
-
-func (d deciding) Load(ctx context.Context, sink string) (string, error) {
-	b, err := d.archive.State(ctx, "", "units "+sink)
-	return string(b), err
-}
-
-func (d deciding) Save(ctx context.Context, sink, units string) error {
-	return d.archive.SetState(ctx, "", "units "+sink, []byte(units))
 }
