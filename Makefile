@@ -29,6 +29,7 @@ test: tools ## all tests, with the race detector and real servers
 .PHONY: tools
 tools: $(INFLUXD_1_8) influxd-1.6 ## the real servers that the tests need
 	@scripts/need cc "a C compiler" gcc
+	@scripts/need apparmor_parser "AppArmor's parser" apparmor
 
 $(INFLUXD_1_8):
 	@mkdir -p $(TOOLS)

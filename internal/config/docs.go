@@ -27,6 +27,14 @@ An empty value counts as not said. A name with a dot stands in a section: `+"`in
 not exist is an error in a file, and is passed over in the environment. `+"`fitbit-fetch check`"+` tells all that is wrong at once.
 
 `)
+	fmt.Fprint(b, "In Home Assistant's form stand all of these but")
+	for i, r := range apartRows() {
+		if i > 0 {
+			fmt.Fprint(b, ",")
+		}
+		fmt.Fprintf(b, " `%s`", r.path)
+	}
+	fmt.Fprint(b, ", which the app decides itself.\n\n")
 	table(b, "Options", func(r row) bool { return !r.hidden })
 	fmt.Fprint(b, `## Further persons
 
@@ -57,6 +65,16 @@ func personRows() []row {
 	var out []row
 	for _, r := range rows() {
 		if r.person {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func apartRows() []row {
+	var out []row
+	for _, r := range rows() {
+		if r.apart {
 			out = append(out, r)
 		}
 	}

@@ -13,6 +13,7 @@ func (l *loader) finish() {
 	l.people()
 	l.manual()
 	l.influx()
+	l.mqtt()
 	if !l.opts.Polite && !loopback(l.opts.Service.API) {
 		l.problems.add(l.where("polite"), "no is allowed for a service on this machine only; set service.api_url to one, or leave this out")
 	}
@@ -40,6 +41,7 @@ func (l *loader) folders() {
 	l.abs("archive", &o.Archive)
 	l.abs("log_file", &o.Log.File)
 	l.abs("influxdb.tls_ca", &o.InfluxDB.CA)
+	l.abs("mqtt.tls_ca", &o.MQTT.CA)
 	for i := range o.Persons {
 		l.abs("token_file", &o.Persons[i].TokenFile)
 	}
@@ -124,7 +126,8 @@ func (l *loader) influx() {
 	for path := range l.said {
 		said = said || strings.HasPrefix(path, "influxdb.") && path != "influxdb.version"
 	}
-	db.On = said && db.Version != 0
+	preset := l.opts.InApp && db.host == "" && db.URL == communityInfluxDB && db.Username == "" && !db.Password.Set() && !db.Token.Set()
+	db.On = said && !preset && db.Version != 0
 	if !db.On {
 		*db = InfluxDB{Version: db.Version, Units: db.Units}
 		return
@@ -171,5 +174,34 @@ func (l *loader) hostAndPort() {
 	u := scheme + "://" + net.JoinHostPort(strings.Trim(host, "[]"), port)
 	if err := address(func(t target) *string { return &t.InfluxDB.URL })(target{&l.opts, nil}, u); err != nil {
 		l.problems.add(l.where("influxdb.host"), "%q: want the name of a machine, such as influxdb or 192.168.1.20", brief(db.host))
+	}
+}
+
+// mqtt decides whether there is a broker, and which.
+func (l *loader) mqtt() {
+	m := &l.opts.MQTT
+	m.On = m.On && (m.Host != "" || l.opts.InApp)
+	if !m.On {
+		*m = MQTT{Prefix: m.Prefix}
+		return
+	}
+	if m.Host == "" {
+		for _, path := range []string{"mqtt.port", "mqtt.username", "mqtt.password", "mqtt.tls_ca"} {
+			if w, said := l.said[path]; said {
+				l.opts.Notes = append(l.opts.Notes, w+" is left aside: without mqtt.host the broker of Home Assistant is used, with what it says itself")
+			}
+		}
+		*m = MQTT{On: true, Ask: true, Prefix: m.Prefix}
+		return
+	}
+	if m.Username == "" && m.Password.Set() {
+		l.problems.add(l.where("mqtt.username"), "is missing beside the password")
+	}
+	m.TLS = m.TLS || m.CA != ""
+	if m.Port == 0 {
+		m.Port = 1883
+		if m.TLS {
+			m.Port = 8883
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
 
 // The setters of the kinds of options. Their errors say what is wanted; who calls them names the option and, where it is no
@@ -95,6 +96,43 @@ func address(field func(target) *string) func(target, string) error {
 		*field(t) = strings.TrimRight(s, "/")
 		return nil
 	}
+}
+
+// machine takes the name or address of a machine, without scheme and port.
+func machine(field func(target) *string) func(target, string) error {
+	return func(t target, s string) error {
+		host := strings.Trim(s, "[]")
+		if strings.ContainsAny(host, "/@? ") || strings.ContainsFunc(host, unicode.IsControl) || strings.Contains(host, ":") && net.ParseIP(host) == nil {
+			return errors.New("want the name or address of a machine, such as core-mosquitto or 192.168.1.20, without scheme and port")
+		}
+		*field(t) = host
+		return nil
+	}
+}
+
+// topic takes a topic to publish below.
+func topic(field func(target) *string) func(target, string) error {
+	return func(t target, s string) error {
+		if strings.ContainsAny(s, "+# $") || strings.ContainsFunc(s, unicode.IsControl) || strings.HasPrefix(s, "/") || strings.HasSuffix(s, "/") {
+			return errors.New("want a topic such as homeassistant, without +, #, $, blanks and slashes at its ends")
+		}
+		*field(t) = s
+		return nil
+	}
+}
+
+func language(t target, s string) error {
+	t.Language = ""
+	if strings.EqualFold(s, "auto") {
+		return nil
+	}
+	for _, l := range translations.Languages() {
+		if strings.EqualFold(s, l) {
+			t.Language = l
+			return nil
+		}
+	}
+	return fmt.Errorf("want %s", either(append([]string{"auto"}, translations.Languages()...)))
 }
 
 func zone(t target, s string) error {

@@ -34,6 +34,9 @@ type Options struct {
 	HeartRate string      `json:"heart_rate_detail"` // raw or minute
 	LeaveOut  []metric.ID `json:"leave_out"`
 	InfluxDB  InfluxDB    `json:"influxdb"`
+	MQTT      MQTT        `json:"mqtt"`
+	Sensors   string      `json:"sensors"`  // all or missing
+	Language  string      `json:"language"` // one of translations.Languages; empty: Home Assistant's in its app, else en
 	Log       Log         `json:"log"`
 	DryRun    bool        `json:"dry_run"`
 	Manual    Manual      `json:"manual"`
@@ -60,8 +63,11 @@ type Person struct {
 	ClientSecret Secret `json:"client_secret"`
 	RefreshToken Secret `json:"refresh_token"` // taken over when the token file holds none
 	TokenFile    string `json:"token_file"`
-	Device       string `json:"device"`    // empty: as the service calls it
-	TimeZone     string `json:"time_zone"` // empty: as the service says
+
+	AuthorizationAddress Secret `json:"authorization_address"` // what the browser brought back; taken over once
+
+	Device   string `json:"device"`    // empty: as the service calls it
+	TimeZone string `json:"time_zone"` // empty: as the service says
 }
 
 // Metric returns the person as the other packages know it.
@@ -89,6 +95,19 @@ type InfluxDB struct {
 
 	host string
 	port int
+}
+
+// MQTT is the broker that Home Assistant listens to.
+type MQTT struct {
+	On       bool   `json:"on"`
+	Ask      bool   `json:"ask"` // there is no host: Supervisor knows the broker, and its user and password
+	Host     string `json:"host"`
+	Port     int    `json:"port"`
+	Username string `json:"username"`
+	Password Secret `json:"password"`
+	TLS      bool   `json:"tls"`
+	CA       string `json:"tls_ca"` // PEM file; empty: the system's authorities
+	Prefix   string `json:"discovery_prefix"`
 }
 
 // Log says what is logged and where.

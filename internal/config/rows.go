@@ -1,5 +1,15 @@
 package config
 
+import (
+	"strings"
+
+	"github.com/fitbit-fetch/fitbit-fetch/translations"
+)
+
+// communityInfluxDB is where Home Assistant's community app serves InfluxDB 1. It always wants credentials, so that address alone
+// switches nothing on.
+const communityInfluxDB = "http://a0d7b954-influxdb:8086"
+
 // A row is one option.
 type row struct {
 	path   string // in YAML and JSON; a dot goes into a section
@@ -9,8 +19,10 @@ type row struct {
 	kind   string // what can be said, for the documentation
 	list   bool
 	secret bool
-	person bool // every person has it
-	hidden bool // for developers
+	person bool   // every person has it
+	hidden bool   // for developers
+	apart  bool   // not in the form of Home Assistant's app, which decides it itself
+	app    string // what that form starts with, where it is neither def nor empty
 	doc    string
 	set    func(t target, text string) error
 	setEnv func(t target, text string) error // where the environment has words of its own
@@ -50,6 +62,9 @@ func rows() []row {
 		{path: "refresh_token", env: []name{own("REFRESH_TOKEN")}, kind: "text", secret: true, person: true,
 			doc: "A refresh token you have already. It is taken over once, when the token file holds none; otherwise authorize on the page or in a terminal.",
 			set: secret(func(t target) *Secret { return &t.person.RefreshToken })},
+		{path: "authorization_address", env: []name{own("AUTHORIZATION_ADDRESS")}, kind: "text", secret: true, person: true,
+			doc: "The address that the browser ended on after the consent page whose link stands in the log. It works once; it is passed over while the person is authorized.",
+			set: secret(func(t target) *Secret { return &t.person.AuthorizationAddress })},
 		{path: "redirect_uri", env: []name{own("REDIRECT_URI")}, def: "http://localhost:8080", kind: "address",
 			doc: "The redirect address registered for the client.",
 			set: address(func(t target) *string { return &t.Redirect })},
@@ -64,7 +79,7 @@ func rows() []row {
 		{path: "time_zone", env: names("LOCAL_TIMEZONE"), kind: "Automatic, or a name such as Europe/Berlin", def: "Automatic", person: true,
 			doc: "The person's time zone. Automatic takes what the service says.",
 			set: zone},
-		{path: "token_file", env: names("TOKEN_FILE_PATH"), kind: "file", defDoc: "token.json in the data folder", person: true,
+		{path: "token_file", apart: true, env: names("TOKEN_FILE_PATH"), kind: "file", defDoc: "token.json in the data folder", person: true,
 			doc: "Where the authorization is kept. Both forms of the Python project's file are read.",
 			set: text(func(t target) *string { return &t.person.TokenFile })},
 
@@ -79,19 +94,52 @@ func rows() []row {
 			doc: "Series that are neither asked for nor kept, such as track or weight.",
 			set: leaveOut, clear: func(t target) { t.LeaveOut = nil }},
 
+		// Where people look
+		{path: "sensors", env: []name{own("SENSORS")}, def: "all", kind: "all, missing",
+			doc: "Which sensors Home Assistant gets: all, or only those that its own Google Health integration lacks.",
+			set: choice(func(t target) *string { return &t.Sensors }, "all", "missing")},
+		{path: "language", env: []name{own("LANGUAGE")}, def: "auto", kind: "auto, " + strings.Join(translations.Languages(), ", "),
+			doc: "Language of the sensors' names. auto takes Home Assistant's in its app, and en elsewhere.",
+			set: language},
+		{path: "mqtt.enabled", env: []name{own("MQTT_ENABLED")}, def: "true", kind: "yes or no",
+			doc: "Publish sensors for Home Assistant. In its app the broker is found by itself; elsewhere mqtt.host is needed, and nothing is published without it.",
+			set: boolean(func(t target) *bool { return &t.MQTT.On })},
+		{path: "mqtt.host", env: []name{own("MQTT_HOST")}, kind: "host", defDoc: "in the app: the broker of Home Assistant",
+			doc: "Name or address of the broker's machine, if it is another than Home Assistant's.",
+			set: machine(func(t target) *string { return &t.MQTT.Host })},
+		{path: "mqtt.port", env: []name{own("MQTT_PORT")}, kind: "number", defDoc: "1883; 8883 with TLS",
+			doc: "Port of the broker.",
+			set: number(func(t target) *int { return &t.MQTT.Port }, 1, 65535)},
+		{path: "mqtt.username", env: []name{own("MQTT_USERNAME")}, kind: "text",
+			doc: "User at the broker.",
+			set: text(func(t target) *string { return &t.MQTT.Username })},
+		{path: "mqtt.password", env: []name{own("MQTT_PASSWORD")}, kind: "text", secret: true,
+			doc: "Password at the broker.",
+			set: secret(func(t target) *Secret { return &t.MQTT.Password })},
+		{path: "mqtt.tls", env: []name{own("MQTT_TLS")}, def: "false", kind: "yes or no",
+			doc: "Encrypt the connection to the broker.",
+			set: boolean(func(t target) *bool { return &t.MQTT.TLS })},
+		{path: "mqtt.tls_ca", env: []name{own("MQTT_TLS_CA")}, kind: "file",
+			doc: "Certificate (PEM) of the authority that signed the broker's; in the app a file below /ssl. It means TLS.",
+			set: text(func(t target) *string { return &t.MQTT.CA })},
+		{path: "mqtt.discovery_prefix", env: []name{own("MQTT_DISCOVERY_PREFIX")}, def: "homeassistant", kind: "topic",
+			doc: "Topic below which Home Assistant looks for devices.",
+			set: topic(func(t target) *string { return &t.MQTT.Prefix })},
+
 		// Where to
 		{path: "influxdb.version", env: names("INFLUXDB_VERSION"), def: "1", kind: "1, 2, 3, off",
 			doc: "Version of your InfluxDB. Nothing is written to a database while none of the options here is set but this one.",
 			set: version},
-		{path: "influxdb.host", env: names("INFLUXDB_HOST"), kind: "host", defDoc: "localhost",
+		{path: "influxdb.host", apart: true, env: names("INFLUXDB_HOST"), kind: "host", defDoc: "localhost",
 			doc: "Versions 1 and 3: name of the machine; https:// before it means TLS.",
 			set: text(func(t target) *string { return &t.InfluxDB.host })},
-		{path: "influxdb.port", env: names("INFLUXDB_PORT"), def: "8086", kind: "number",
+		{path: "influxdb.port", apart: true, env: names("INFLUXDB_PORT"), def: "8086", kind: "number",
 			doc: "Versions 1 and 3: port. InfluxDB 3 itself listens at 8181.",
 			set: number(func(t target) *int { return &t.InfluxDB.port }, 1, 65535)},
-		{path: "influxdb.url", env: names("INFLUXDB_URL"), kind: "address",
-			doc: "Version 2: address. Versions 1 and 3: in the place of host and port, where no host is set.",
-			set: address(func(t target) *string { return &t.InfluxDB.URL })},
+		{path: "influxdb.url", env: names("INFLUXDB_URL"), kind: "address", app: communityInfluxDB,
+			defDoc: "in the app: " + communityInfluxDB,
+			doc:    "Version 2: address. Versions 1 and 3: in the place of host and port, where no host is set.",
+			set:    address(func(t target) *string { return &t.InfluxDB.URL })},
 		{path: "influxdb.database", env: names("INFLUXDB_DATABASE"), def: "FitbitHealthStats", kind: "text",
 			doc: "Versions 1 and 3: database. It is created where that is allowed.",
 			set: text(func(t target) *string { return &t.InfluxDB.Database })},
@@ -121,10 +169,10 @@ func rows() []row {
 			set: boolean(func(t target) *bool { return &t.InfluxDB.Insecure })},
 
 		// Where it is kept
-		{path: "data_dir", env: []name{own("DATA_DIR")}, kind: "folder", defDoc: "/data in the Home Assistant app; the folder of TOKEN_FILE_PATH; $STATE_DIRECTORY; ~/.local/state/fitbit-fetch",
+		{path: "data_dir", apart: true, env: []name{own("DATA_DIR")}, kind: "folder", defDoc: "/data in the Home Assistant app; the folder of TOKEN_FILE_PATH; $STATE_DIRECTORY; ~/.local/state/fitbit-fetch",
 			doc: "Folder of the archive, the tokens and the socket for commands.",
 			set: text(func(t target) *string { return &t.DataDir })},
-		{path: "archive", env: []name{own("ARCHIVE")}, kind: "file", defDoc: "archive.db in the data folder",
+		{path: "archive", apart: true, env: []name{own("ARCHIVE")}, kind: "file", defDoc: "archive.db in the data folder",
 			doc: "The archive: one SQLite file.",
 			set: text(func(t target) *string { return &t.Archive })},
 
@@ -132,19 +180,19 @@ func rows() []row {
 		{path: "log_level", env: names("LOG_LEVEL"), def: "info", kind: "trace, debug, info, warning, error",
 			doc: "How much is logged.",
 			set: level},
-		{path: "log_file", env: names("FITBIT_LOG_FILE_PATH"), kind: "file",
+		{path: "log_file", apart: true, env: names("FITBIT_LOG_FILE_PATH"), kind: "file",
 			doc: "Log to this file as well; it is rotated, never truncated.",
 			set: text(func(t target) *string { return &t.Log.File })},
-		{path: "dry_run", env: names("DRY_RUN_MODE"), def: "false", kind: "yes or no",
+		{path: "dry_run", apart: true, env: names("DRY_RUN_MODE"), def: "false", kind: "yes or no",
 			doc: "Fetch, but write nothing to a database.",
 			set: boolean(func(t target) *bool { return &t.DryRun })},
-		{path: "manual_start_date", env: names("MANUAL_START_DATE"), kind: "YYYY-MM-DD",
+		{path: "manual_start_date", apart: true, env: names("MANUAL_START_DATE"), kind: "YYYY-MM-DD",
 			doc: "Bulk update from this day on, then end.",
 			set: date(func(t target) *dayField { return (*dayField)(&t.Manual.From) })},
-		{path: "manual_end_date", env: names("MANUAL_END_DATE"), kind: "YYYY-MM-DD", defDoc: "today",
+		{path: "manual_end_date", apart: true, env: names("MANUAL_END_DATE"), kind: "YYYY-MM-DD", defDoc: "today",
 			doc: "Last day of the bulk update.",
 			set: date(func(t target) *dayField { return (*dayField)(&t.Manual.To) })},
-		{path: "auto_date_range", env: names("AUTO_DATE_RANGE"), kind: "yes or no", defDoc: "yes, unless manual_start_date is set",
+		{path: "auto_date_range", apart: true, env: names("AUTO_DATE_RANGE"), kind: "yes or no", defDoc: "yes, unless manual_start_date is set",
 			doc: "no: bulk update; the days are asked for at the terminal where they are not set. In the environment False, false, FALSE, f, F, no, No, NO and 0 are no, all else is yes.",
 			set: boolean(func(t target) *bool { t.Manual.auto = new(bool); return t.Manual.auto }), setEnv: autoRange},
 

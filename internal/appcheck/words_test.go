@@ -1,0 +1,58 @@
+package appcheck
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/translations"
+)
+
+// beside are the entities that come from no field of the catalogue.
+var beside = []string{
+	"sleep_start", "sleep_end", "last_sync", "workout", "night_complete", "sleeping", "worn",
+	"connectivity", "authorization", "influxdb", "last_fetch", "next_fetch", "requests_left", "backfill_progress", "last_error", "sync",
+}
+
+// TestSensorsHaveNames: every sensor of the catalogue has a name, and no name is without a sensor.
+func TestSensorsHaveNames(t *testing.T) {
+	want := slices.Clone(beside)
+	for _, s := range metric.Default() {
+		for _, f := range s.Fields {
+			if f.Sensor != "" && !slices.Contains(want, f.Sensor) {
+				want = append(want, f.Sensor)
+			}
+		}
+	}
+	slices.Sort(want)
+	if got := translations.Lookup(translations.English).Keys(); !slices.Equal(got, want) {
+		t.Errorf("names of %q\nwant  %q", got, want)
+	}
+	for _, lang := range translations.Languages() {
+		seen := map[string]string{}
+		for _, key := range want {
+			name := translations.Lookup(lang).Text(key)
+			if other, twice := seen[name]; twice {
+				t.Errorf("%s: %s and %s have the same name %q", lang, key, other, name)
+			}
+			seen[name] = key
+			if len([]rune(name)) > 50 {
+				t.Errorf("%s: the name of %s is long: %q", lang, key, name)
+			}
+		}
+	}
+}
+
+func TestLookup(t *testing.T) {
+	for in, want := range map[string]string{
+		"en": "en", "de": "de", "de-CH": "de", "DE": "de", "pt-BR": "pt-BR", "pt_br": "pt-BR", "pt": "pt-BR", "en-GB": "en", "zh-Hans": "en", "": "en", "nb": "en",
+	} {
+		if got := translations.Lookup(in).Language(); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+	w := translations.Lookup("de")
+	if w.Text("steps") != "Schritte" || w.Text("nothing_of_the_kind") != "nothing_of_the_kind" {
+		t.Errorf("%q", w.Text("steps"))
+	}
+}
