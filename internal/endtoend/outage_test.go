@@ -13,7 +13,7 @@ import (
 // themselves, and the service is not asked again for any of them.
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
-	const speed = 400
+	const speed = 600
 	db := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
 	today := day(t, "2026-06-17")
 	p := person(33, "Europe/Berlin", "", today)
@@ -38,8 +38,8 @@ func TestDatabaseAway(t *testing.T) {
 	db.Start()
 	h.await(run, "delivery to go on", 30*time.Second, status.delivered)
 
-	// The person sleeps in; what is still to be read is read within the hour.
-	h.await(run, "the evening", time.Minute, func(s status) bool { return w.now().After(at.Add(6*time.Hour)) && s.settled() })
+	// Six hours behind the last sync late data have been looked for, and nothing is left to ask.
+	h.await(run, "the evening", 2*time.Minute, func(s status) bool { return w.now().After(at.Add(9*time.Hour+30*time.Minute)) && s.settled() })
 	want := h.exported()
 	same(t, "after the outage", want, held(t, db, h.name), p.Zone(today))
 

@@ -84,6 +84,7 @@ func (c *counter) counts() (written, fresh, again int) {
 // A steady life: how soon a sync is in the archive, how often the service is asked, and that nothing is written twice. Source,
 // archive, collector and delivery are the real ones; only the network and the passing of time are not.
 func TestSteadyLife(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		first := metric.DayOf(time.Now())
 		p := &simulate.Person{Seed: 777, Zones: metric.Zones{{From: 0, Name: "Europe/Berlin"}}, Start: first - 60}
