@@ -45,6 +45,7 @@ var layers = map[string][]string{
 	"internal/artwork":               {},
 	"translations":                   {},
 	"internal/simulate":              {"internal/metric"},
+	"internal/homeassistant":         {"internal/metric", "internal/latest", "internal/clock"},
 	"internal/endtoend":              {},
 }
 

@@ -1,0 +1,154 @@
+// Package homeassistant shows the latest values in Home Assistant, by MQTT discovery.
+//
+// entity.go is the table of entities. view.go turns what is known at one moment into devices and states, a pure function with
+// night.go and wear.go beside it; events.go tells what has just happened; serve.go brings what changed to one connection;
+// broker.go makes connections and says why one cannot be made. What has been announced is remembered (memory.go), so that it stays.
+package homeassistant
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// Archive is what it reads, and where it remembers what it has announced.
+type Archive interface {
+	Sessions(ctx context.Context, person string, kind metric.SessionKind, days metric.Span) ([]metric.Session, error)
+	State(ctx context.Context, person, key string) ([]byte, error)
+	SetState(ctx context.Context, person, key string, value []byte) error
+}
+
+// Latest tells the newest values of a person.
+type Latest interface {
+	Snapshot(ctx context.Context, who string) ([]latest.Value, error)
+}
+
+// A Person is somebody whose values are published.
+type Person struct {
+	metric.Person
+	Name     string                 // of the device in Home Assistant, behind "Fitbit"; empty for none
+	Devices  func() []metric.Device // nil as long as nothing is known of them
+	Zones    func() metric.Zones
+	LeaveOut []metric.ID // series that are not kept: what was announced of them is removed
+}
+
+// Service is how the program itself is doing.
+type Service struct {
+	Unauthorized bool      // somebody has to authorize again
+	InfluxDB     bool      // there is one
+	Connected    bool      // and it takes what it is given
+	LastFetch    time.Time // zero before the first
+	NextFetch    time.Time
+	Requests     int     // in the last hour
+	Backfill     float64 // percent; NaN where there is none
+	LastError    string
+}
+
+// A Broker is where to connect to.
+type Broker struct {
+	URL      string // mqtt://, mqtts://, ws:// or wss://, with host and port
+	Username string
+	Password string
+	CA       string // file of certificates in PEM, for a broker whose own authority signed its certificate
+	Insecure bool   // whoever answers is trusted
+	ClientID string // empty: one of its own making, that stays
+}
+
+// Config is what a Publisher needs.
+type Config struct {
+	Archive   Archive
+	Latest    Latest
+	Catalogue metric.Catalogue
+	Clock     clock.Clock
+	Log       *slog.Logger
+	People    []Person
+
+	Broker  func(ctx context.Context) (Broker, error) // asked before every attempt to connect
+	Changed func() <-chan struct{}                    // closed at the next change of the archive
+	Service func() Service
+	Sync    func() // the button was pressed; must not block
+
+	Words   func(key string) string // the name of an entity, by its key; empty, or a nil Words, for English
+	Hide    []string                // keys of entities that are not published
+	Prefix  string                  // of discovery; empty: homeassistant
+	Node    string                  // begins all topics and ids of this installation; empty: fitbit_fetch
+	Version string                  // of the program
+	Support string                  // where help is found; may be empty
+	Page    string                  // address of the program's page, http(s):// or homeassistant://; may be empty
+}
+
+// Status is how the connection to the broker is doing.
+type Status struct {
+	Connected bool
+	Since     time.Time // of Connected, or of its loss
+	Problem   string    // why there is no connection, or what is wrong with it; empty for nothing
+	Hint      string    // the cure
+}
+
+// Publisher publishes. It is made by New, and works while Run does.
+type Publisher struct {
+	cfg      Config
+	log      *slog.Logger
+	entities map[string]Entity // by key
+	table    []Entity
+	timing   timing
+
+	mu     sync.Mutex
+	status Status
+	said   string // the trouble told last
+
+	mem  *memory // of Run alone, as kept
+	kept string  // its text in the archive
+}
+
+// timing is how long it waits, in real time. Tests are less patient.
+type timing struct {
+	quiet    time.Duration // after a change, for what comes with it
+	pause    time.Duration // between two looks
+	tick     time.Duration // between two looks when nothing changes
+	settle   time.Duration // from an announcement to the first event, for Home Assistant to subscribe
+	birth    time.Duration // at most, from Home Assistant's birth to the announcement
+	echo     time.Duration // for the broker to give back our own message
+	ack      time.Duration // for the broker to take a message
+	first    time.Duration // from a failed attempt to connect to the next
+	near     time.Duration // at most, where the broker's machine answers
+	far      time.Duration // at most, where it does not
+	fleeting time.Duration // a connection that ends earlier is none
+}
+
+// New returns a Publisher. It starts nothing.
+func New(cfg Config) *Publisher {
+	cfg.Prefix = cmp.Or(cfg.Prefix, "homeassistant")
+	cfg.Node = cmp.Or(cfg.Node, "fitbit_fetch")
+	p := &Publisher{cfg: cfg, log: cfg.Log, table: Entities(), entities: map[string]Entity{}, timing: timing{
+		quiet: 200 * time.Millisecond, pause: 2 * time.Second, tick: 15 * time.Second, settle: 3 * time.Second, birth: time.Second,
+		echo: 5 * time.Second, ack: 15 * time.Second, first: 500 * time.Millisecond, near: 3 * time.Second, far: time.Minute, fleeting: 5 * time.Second,
+	}}
+	for _, e := range p.table {
+		p.entities[e.Key] = e
+	}
+	return p
+}
+
+// Status tells how the connection is doing. It may be called from any goroutine.
+func (p *Publisher) Status() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status
+}
+
+// name is what an entity is called.
+func (p *Publisher) name(e Entity) string {
+	if p.cfg.Words != nil {
+		if s := p.cfg.Words(e.Key); s != "" {
+			return s
+		}
+	}
+	return e.Name
+}

@@ -1,0 +1,101 @@
+package homeassistant
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// stateKey is the key of the State document, which belongs to nobody.
+const stateKey = "homeassistant"
+
+// memory is what has to be known after a restart.
+type memory struct {
+	Client  string             `json:"client"`  // our id at the broker
+	Devices map[string]*known  `json:"devices"` // announced, by id
+	Cursors map[string]*cursor `json:"cursors"` // of the events, by person
+}
+
+// known is an announced device.
+type known struct {
+	Person     string            `json:"person"`     // whose; empty for the service
+	Tracker    bool              `json:"tracker"`    // one of the person's devices
+	Components map[string]string `json:"components"` // platform by key
+}
+
+// cursor is how far the events of a person are.
+type cursor struct {
+	Today    metric.Day           `json:"today"`    // of the counters: it never goes back
+	Workouts map[string]time.Time `json:"workouts"` // those told, with their ends
+	Told     metric.Day           `json:"told"`     // the day of the last night that was told to be complete
+	Night    metric.Day           `json:"night"`    // the newest night
+	Seen     time.Time            `json:"seen"`     // when it was first seen
+}
+
+func (m *memory) cursor(person string) *cursor {
+	c := m.Cursors[person]
+	if c == nil {
+		c = &cursor{}
+		m.Cursors[person] = c
+	}
+	if c.Workouts == nil {
+		c.Workouts = map[string]time.Time{}
+	}
+	return c
+}
+
+// clientID returns a new id.
+func (p *Publisher) clientID() string {
+	b := make([]byte, 3)
+	rand.Read(b) // never fails
+	return p.cfg.Node + "_" + hex.EncodeToString(b)
+}
+
+// recall reads the memory. An unreadable one is begun anew: all is announced again as its values are there.
+func (p *Publisher) recall(ctx context.Context) error {
+	text, err := p.cfg.Archive.State(ctx, "", stateKey)
+	if err != nil {
+		return fmt.Errorf("looking for what has been announced to Home Assistant: %w", err)
+	}
+	p.kept = string(text)
+	m := &memory{}
+	if text != nil {
+		if err := json.Unmarshal(text, m); err != nil {
+			p.log.Warn("what has been announced to Home Assistant is not known any more", "err", err)
+			m = &memory{}
+		}
+	}
+	if m.Devices == nil {
+		m.Devices = map[string]*known{}
+	}
+	if m.Cursors == nil {
+		m.Cursors = map[string]*cursor{}
+	}
+	p.mem = m
+	if m.Client == "" {
+		m.Client = p.clientID()
+		return p.remember(ctx)
+	}
+	return nil
+}
+
+// remember keeps the memory, if it has changed.
+func (p *Publisher) remember(ctx context.Context) error {
+	text, err := json.Marshal(p.mem)
+	if err == nil && string(text) == p.kept {
+		return nil
+	}
+	if err == nil {
+		err = p.cfg.Archive.SetState(ctx, "", stateKey, text)
+	}
+	if err != nil {
+		return fmt.Errorf("remembering what has been announced to Home Assistant: %w", err)
+	}
+	p.kept = string(text)
+	return nil
+}

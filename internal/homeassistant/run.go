@@ -1,0 +1,103 @@
+package homeassistant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// attempts is what the loop of connecting knows of those before.
+type attempts struct {
+	failed  int    // in a row
+	short   int    // connections in a row that ended at once
+	another string // the client id to use instead of ours
+}
+
+// kicked is after how many short connections in a row somebody else is thought to use our client id.
+const kicked = 3
+
+// Run publishes until ctx is done, over as many connections as it takes. A broker that is not there, or that refuses, is asked again
+// and again, with the address and password then valid. The error is one of the archive, before anything is published.
+func (p *Publisher) Run(ctx context.Context) error {
+	if err := p.recall(ctx); err != nil {
+		return err
+	}
+	var a attempts
+	for ctx.Err() == nil {
+		err := p.session(ctx, &a)
+		if ctx.Err() != nil {
+			break
+		}
+		p.trouble(err, false)
+		wait := time.NewTimer(p.patience(err, a.failed+a.short))
+		select {
+		case <-ctx.Done():
+		case <-wait.C:
+		}
+		wait.Stop()
+	}
+	return nil
+}
+
+// session is one attempt: a connection from its beginning to its end.
+func (p *Publisher) session(ctx context.Context, a *attempts) error {
+	b, err := p.cfg.Broker(ctx)
+	if err != nil {
+		a.failed++
+		return fmt.Errorf("looking for the MQTT broker: %w", err)
+	}
+	id := b.ClientID
+	if id == "" {
+		id = p.mem.Client
+		if a.another != "" {
+			id = a.another
+		}
+	}
+	c, err := p.connect(ctx, b, id)
+	if err != nil {
+		a.failed++
+		return err
+	}
+	began := time.NewTimer(p.timing.fleeting)
+	defer began.Stop()
+	p.well()
+	if a.short == 0 {
+		p.log.Info("connected to the MQTT broker", "broker", c.where)
+	}
+	a.failed = 0
+	err = p.serve(ctx, c)
+	c.close()
+	select {
+	case <-began.C:
+		a.short = 0
+		p.forgive()
+		return err
+	default:
+	}
+	a.short++
+	if a.short < kicked || ctx.Err() != nil {
+		return err
+	}
+	if b.ClientID == "" {
+		a.another = p.clientID()
+	}
+	return &Error{Err: fmt.Errorf("the MQTT broker ends the connection again and again: %w", err),
+		Hint: "another program may use the client id " + id + ", or the broker's access rules forbid our topics; its log says which"}
+}
+
+// patience returns how long to wait after n attempts in a row have failed.
+func (p *Publisher) patience(err error, n int) time.Duration {
+	most := p.timing.near
+	var e *Error
+	if errors.As(err, &e) && e.far {
+		most = p.timing.far
+	}
+	wait := p.timing.first
+	for range n - 1 {
+		if wait *= 2; wait >= most {
+			return most
+		}
+	}
+	return wait
+}

@@ -1,0 +1,319 @@
+package homeassistant
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
+)
+
+// link is a live connection to a broker. Its methods belong to one goroutine.
+type link interface {
+	// publish returns when the broker has taken all messages.
+	publish(ctx context.Context, messages []message) error
+	// arrivals are what others published.
+	arrivals() <-chan arrival
+	// lost is closed when the connection has ended, and why says why.
+	lost() <-chan struct{}
+	why() error
+}
+
+// arrival is a message from the broker.
+type arrival struct {
+	topic, payload string
+	retained       bool
+}
+
+const (
+	online  = "online"
+	offline = "offline"
+	press   = "PRESS"
+)
+
+// serving is one connection being served.
+type serving struct {
+	*Publisher
+	link      link
+	sent      map[string]string    // what this broker has of us: payload by topic
+	gone      map[string]departure // components being removed, by device
+	announced time.Time            // the last discovery message
+	away      bool                 // Home Assistant said that it stops
+	began     time.Time
+	heard     map[string]bool // topics of our own that the broker gave back
+	waiting   bool            // events wait for Home Assistant to subscribe
+	unsaid    error           // the trouble told last
+}
+
+// departure is what is being removed from a device: first announced as removed, then no longer announced.
+type departure struct {
+	keys map[string]string
+	at   time.Time
+}
+
+// now is the real time: what is waited for here happens between machines.
+func (s *serving) now() time.Time { return clock.Real().Now() }
+
+// serve announces everything over a new connection and keeps it current, until ctx is done or the connection lost.
+func (p *Publisher) serve(ctx context.Context, l link) error {
+	s := &serving{Publisher: p, link: l, sent: map[string]string{}, gone: map[string]departure{}, heard: map[string]bool{}}
+	s.began = s.now()
+	if err := l.publish(ctx, []message{{p.availabilityTopic(), online, true}}); err != nil {
+		return err
+	}
+	due := s.now()
+	changed := p.cfg.Changed()
+	var looked time.Time
+	for {
+		timer := time.NewTimer(due.Sub(s.now()))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return s.leave()
+		case <-l.lost():
+			timer.Stop()
+			return l.why()
+		case <-changed:
+			changed = nil
+			due = earlier(due, later(s.now().Add(p.timing.quiet), looked.Add(p.timing.pause)))
+		case a := <-l.arrivals():
+			if s.arrived(a) {
+				clear(s.sent)
+				due = s.now().Add(rand.N(p.timing.birth))
+			}
+		case <-timer.C:
+			if changed == nil {
+				changed = p.cfg.Changed()
+			}
+			if err := s.look(ctx); err != nil {
+				return err
+			}
+			looked = s.now()
+			due = looked.Add(s.wait())
+		}
+		timer.Stop()
+	}
+}
+
+// wait returns how long nothing has to be looked at, as long as nothing changes.
+func (s *serving) wait() time.Duration {
+	wait := min(s.timing.tick, s.cfg.Clock.Real(s.midnight())+time.Millisecond)
+	if s.waiting || len(s.gone) > 0 {
+		wait = min(wait, s.timing.settle)
+	}
+	return wait
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// leave says goodbye: the broker tells our end only when it comes without a word.
+func (s *serving) leave() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.timing.settle)
+	defer cancel()
+	return s.link.publish(ctx, []message{{s.availabilityTopic(), offline, true}})
+}
+
+// arrived handles a message. It returns true when Home Assistant has started, and knows nothing of us.
+func (s *serving) arrived(a arrival) bool {
+	switch a.topic {
+	case s.birthTopic():
+		if a.retained {
+			return false
+		}
+		s.away = a.payload == offline
+		return a.payload == online
+	case s.commandTopic():
+		if !a.retained && a.payload == press {
+			s.log.Info("Home Assistant asks to fetch now")
+			s.cfg.Sync()
+		}
+	default:
+		if s.heard != nil {
+			s.heard[a.topic] = true
+		}
+	}
+	return false
+}
+
+// look publishes what the broker does not have yet.
+func (s *serving) look(ctx context.Context) error {
+	devices, all, err := s.devices(ctx)
+	if err != nil {
+		if ctx.Err() == nil && (s.unsaid == nil || s.unsaid.Error() != err.Error()) {
+			s.log.Error("Home Assistant does not get new values", "err", err)
+			s.unsaid = err
+		}
+		return nil // the archive may be well at the next look
+	}
+	s.unsaid = nil
+	if err := s.announce(ctx, devices); err != nil {
+		return err
+	}
+	if err := s.happened(ctx, devices, all); err != nil {
+		return err
+	}
+	s.echoed()
+	if err := s.remember(ctx); err != nil && ctx.Err() == nil {
+		s.log.Error("what Home Assistant was told is not remembered", "err", err)
+	}
+	return nil
+}
+
+// announce publishes devices and states as far as they are not as the broker has them, and removes what is no longer there.
+func (s *serving) announce(ctx context.Context, devices []device) error {
+	var discoveries, states []message
+	now := map[string]*known{}
+	for _, d := range devices {
+		keys := s.components(d)
+		clearing := s.departed(d, keys)
+		m, err := s.discovery(d, keys, s.gone[d.id].keys)
+		if err != nil {
+			return err
+		}
+		if s.sent[m.topic] != m.payload {
+			discoveries = append(discoveries, m)
+		}
+		states = append(states, clearing...)
+		ms, err := s.stateMessages(d)
+		if err != nil {
+			return err
+		}
+		states = append(states, ms...)
+		now[d.id] = &known{Person: d.person, Tracker: d.tracker, Components: keys}
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.mem.Devices)) {
+		switch k := s.mem.Devices[id]; {
+		case now[id] != nil:
+		case expected(k, devices):
+			now[id] = k
+		default:
+			discoveries = append(discoveries, s.removal(id, k)...)
+			s.log.Info("a device is removed from Home Assistant", "device", id)
+		}
+	}
+	if err := s.send(ctx, discoveries); err != nil {
+		return err
+	}
+	if len(discoveries) > 0 {
+		s.announced = s.now()
+	}
+	if err := s.send(ctx, states); err != nil {
+		return err
+	}
+	s.mem.Devices = now
+	return nil
+}
+
+// expected reports whether a device that is not there now may come back: before the first answer of a service, none of a person's
+// trackers is known.
+func expected(k *known, now []device) bool {
+	there := slices.ContainsFunc(now, func(d device) bool { return d.person == k.Person && !d.tracker })
+	answered := slices.ContainsFunc(now, func(d device) bool { return d.person == k.Person && d.tracker })
+	return k.Tracker && there && !answered
+}
+
+// departed notes the components that a device had and has no more, and returns what clears their states.
+func (s *serving) departed(d device, keys map[string]string) []message {
+	dep, ok := s.gone[d.id]
+	if ok && s.now().Sub(dep.at) >= s.timing.settle {
+		delete(s.gone, d.id)
+	}
+	old := s.mem.Devices[d.id]
+	if old == nil {
+		return nil
+	}
+	var out []message
+	for key, platform := range old.Components {
+		if _, ok := keys[key]; ok {
+			continue
+		}
+		if s.gone[d.id].keys == nil {
+			s.gone[d.id] = departure{map[string]string{}, s.now()}
+		}
+		s.gone[d.id].keys[key] = platform
+		out = append(out, s.clearing(d.id, key, platform)...)
+	}
+	return out
+}
+
+// send publishes the messages that the broker does not have.
+func (s *serving) send(ctx context.Context, messages []message) error {
+	var todo []message
+	for _, m := range messages {
+		if had, ok := s.sent[m.topic]; !ok || had != m.payload {
+			todo = append(todo, m)
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	if err := s.link.publish(ctx, todo); err != nil {
+		return err
+	}
+	for _, m := range todo {
+		s.sent[m.topic] = m.payload
+	}
+	return nil
+}
+
+// happened publishes events, once Home Assistant has had the time to subscribe.
+func (s *serving) happened(ctx context.Context, devices []device, all map[string]facts) error {
+	var news []event
+	for _, d := range devices {
+		f, ok := all[d.person]
+		if !ok || d.tracker {
+			continue
+		}
+		events, err := s.events(d, f)
+		if err != nil {
+			return err
+		}
+		news = append(news, events...)
+	}
+	s.waiting = len(news) > 0 && (s.away || s.now().Sub(s.announced) < s.timing.settle)
+	if s.waiting || len(news) == 0 {
+		return nil
+	}
+	for _, e := range news {
+		if err := s.link.publish(ctx, []message{e.message}); err != nil {
+			return err
+		}
+		e.done()
+	}
+	return nil
+}
+
+// echoed complains once when the broker does not give back what it took: it drops what a user may not publish without a word.
+func (s *serving) echoed() {
+	if s.heard == nil || s.now().Sub(s.began) < s.timing.echo {
+		return
+	}
+	for _, topic := range s.echoes() {
+		if !s.heard[topic] {
+			s.trouble(&Error{Err: errors.New("the broker takes our messages, but does not pass them on: nothing arrives in Home Assistant"),
+				Hint: "its access rules must let our user read and write " + s.cfg.Node + "/# and " + s.cfg.Prefix + "/#"}, true)
+			break
+		}
+	}
+	s.heard = nil
+}
+
+// echoes are our own topics that we listen to.
+func (p *Publisher) echoes() []string {
+	return []string{p.availabilityTopic(), p.discoveryTopic(serviceID)}
+}

@@ -1,0 +1,297 @@
+package homeassistant
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// serviceID is the id of the program's own device.
+const serviceID = "service"
+
+// facts are what is known of a person at one moment.
+type facts struct {
+	now      time.Time
+	today    metric.Day // of the counters
+	zones    metric.Zones
+	values   []latest.Value
+	nights   []metric.Session // of the last days, oldest first
+	workouts []metric.Session
+	devices  []metric.Device
+}
+
+// nearDays and farDays are how many days back is looked for a night: the newest is nearly always among the near.
+const (
+	nearDays = 3
+	farDays  = 60
+)
+
+// gather asks for all that is known of a person.
+func (p *Publisher) gather(ctx context.Context, who Person) (facts, error) {
+	f := facts{now: p.cfg.Clock.Now(), zones: who.Zones(), devices: who.Devices()}
+	local := metric.DayOf(f.now.In(f.zones.Now()))
+	c := p.mem.cursor(who.ID)
+	if c.Today != local+1 { // a day ahead: the person has gone west, and has had this day
+		c.Today = local
+	}
+	f.today = c.Today
+	var err error
+	if f.values, err = p.cfg.Latest.Snapshot(ctx, who.ID); err != nil {
+		return f, err
+	}
+	for _, days := range []metric.Day{nearDays, farDays} {
+		if f.nights, err = p.cfg.Archive.Sessions(ctx, who.ID, metric.Sleep, metric.DaySpan(local-days, local+1)); err != nil || len(f.nights) > 0 {
+			break
+		}
+	}
+	if err == nil {
+		f.workouts, err = p.cfg.Archive.Sessions(ctx, who.ID, metric.Workout, metric.DaySpan(local-nearDays, local+1))
+	}
+	return f, err
+}
+
+// hidden returns the keys of a person's entities that are not published.
+func (p *Publisher) hidden(who Person) map[string]bool {
+	out := map[string]bool{}
+	for _, key := range p.cfg.Hide {
+		out[key] = true
+	}
+	for _, id := range who.LeaveOut {
+		row, _ := p.cfg.Catalogue.Lookup(id)
+		for _, f := range row.Fields {
+			out[f.Sensor] = true
+		}
+		for _, key := range made[id] {
+			out[key] = true
+		}
+	}
+	return out
+}
+
+// made are the entities that are not a field of a series, by the series that they are made from.
+var made = map[metric.ID][]string{
+	metric.SleepSummary: {"sleep_start", "sleep_end", "sleeping", "night_complete"},
+	metric.HeartRate:    {"worn"},
+	metric.Workouts:     {"workout"},
+}
+
+// personID is a person's id in topics and ids.
+func personID(id string) string {
+	id = cmp.Or(slug(id), "me")
+	if id == serviceID {
+		return "person_" + id
+	}
+	return id
+}
+
+// person returns a person's device.
+func (p *Publisher) person(who Person, f facts) device {
+	d := device{
+		id: personID(who.ID), via: serviceID, person: who.ID, name: join2("Fitbit", who.Name), entity: cmp.Or(slug("fitbit "+who.Name), "fitbit"),
+		maker: "Fitbit", model: model(f.devices), states: map[string]state{}, hidden: p.hidden(who),
+	}
+	for _, v := range f.values {
+		e, ok := p.entities[v.Field.Sensor]
+		if !ok || e.Place != OfPerson || d.hidden[e.Key] {
+			continue
+		}
+		row, _ := p.cfg.Catalogue.Lookup(v.Series)
+		if row.Sampling == metric.Sessions {
+			continue // a night is told as a whole
+		}
+		d.states[e.Key] = f.state(row, v, e)
+	}
+	p.night(d, f)
+	if s, ok := f.sleeping(); ok {
+		d.states["sleeping"] = s
+	}
+	if s, ok := f.worn(); ok {
+		d.states["worn"] = s
+	}
+	if len(f.workouts) > 0 {
+		d.announce = append(d.announce, "workout")
+	}
+	if len(f.nights) > 0 {
+		d.announce = append(d.announce, "night_complete")
+	}
+	return d
+}
+
+// state is the state of one field.
+func (f facts) state(row metric.Series, v latest.Value, e Entity) state {
+	if row.Sampling != metric.Daily {
+		return state{round(v.Value, e.Precision), f.stamp(v.At)}
+	}
+	if latest.Counter(row, v.Field) {
+		if v.At.Before(f.zones.Midnight(f.today)) { // of a day that is over
+			return state{0.0, f.today.String()}
+		}
+		return state{round(v.Value, e.Precision), f.today.String()}
+	}
+	return state{round(v.Value, e.Precision), f.dayOf(v.At).String()}
+}
+
+// dayOf returns the day whose midnight t is.
+func (f facts) dayOf(t time.Time) metric.Day {
+	d := metric.DayOf(t.UTC())
+	for _, d := range []metric.Day{d - 1, d, d + 1} {
+		if f.zones.Midnight(d).Equal(t) {
+			return d
+		}
+	}
+	return metric.DayOf(t.In(f.zones.On(d)))
+}
+
+// stamp writes an instant in the person's own time.
+func (f facts) stamp(t time.Time) string {
+	return t.In(f.zones.On(metric.DayOf(t.UTC()))).Format(time.RFC3339)
+}
+
+// round leaves one digit more than is shown.
+func round(v float64, precision int) float64 {
+	scale := math.Pow10(precision + 1)
+	return math.Round(v*scale) / scale
+}
+
+// model names the first tracker.
+func model(devices []metric.Device) string {
+	for _, d := range devices {
+		if d.Tracker {
+			return d.Name
+		}
+	}
+	return ""
+}
+
+// trackers returns a device for each of the person's.
+func (p *Publisher) trackers(who Person, of device, f facts) []device {
+	var out []device
+	for _, t := range f.devices {
+		sum := sha256.Sum256([]byte(who.ID + "\x00" + t.ID))
+		name := cmp.Or(t.Name, "Tracker")
+		d := device{
+			id: of.id + "_" + hex.EncodeToString(sum[:5]), via: of.id, person: who.ID, tracker: true, name: join2(name, who.Name),
+			entity: of.entity + "_" + cmp.Or(slug(name), "tracker"), maker: "Fitbit", model: t.Name, states: map[string]state{}, hidden: of.hidden,
+		}
+		if metric.Present(t.Battery) {
+			d.states["battery"] = state{Value: round(t.Battery, 0)}
+		}
+		if !t.LastSync.IsZero() {
+			d.states["last_sync"] = state{Value: f.stamp(t.LastSync)}
+		}
+		if len(d.states) > 0 {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// service returns the program's own device.
+func (p *Publisher) service() device {
+	s := p.cfg.Service()
+	d := device{id: serviceID, name: "Fitbit Fetch", entity: "fitbit_fetch", hidden: map[string]bool{}, announce: []string{"sync"}, states: map[string]state{
+		"authorization": {Value: onOff(s.Unauthorized)},
+		"last_fetch":    {Value: instant(s.LastFetch)},
+		"next_fetch":    {Value: instant(s.NextFetch)},
+		"last_error":    {Value: cut(cmp.Or(s.LastError, "none"))},
+		"requests":      {Value: s.Requests},
+	}}
+	for _, key := range p.cfg.Hide {
+		d.hidden[key] = true
+	}
+	if s.InfluxDB {
+		d.states["influxdb"] = state{Value: onOff(s.Connected)}
+	} else {
+		d.hidden["influxdb"] = true
+	}
+	if metric.Present(s.Backfill) {
+		d.states["backfill"] = state{Value: math.Floor(s.Backfill)}
+	}
+	return d
+}
+
+// devices returns all devices as they are now, each behind the one it belongs to.
+func (p *Publisher) devices(ctx context.Context) ([]device, map[string]facts, error) {
+	out := []device{p.service()}
+	all := map[string]facts{}
+	for _, who := range p.cfg.People {
+		f, err := p.gather(ctx, who)
+		if err != nil {
+			return nil, nil, fmt.Errorf("looking for what to show of %s: %w", who.ID, err)
+		}
+		all[who.ID] = f
+		d := p.person(who, f)
+		out = append(out, d)
+		out = append(out, p.trackers(who, d, f)...)
+	}
+	return out, all, nil
+}
+
+// midnight returns how long it is, in told time, to the next midnight of anybody.
+func (p *Publisher) midnight() time.Duration {
+	next := 24 * time.Hour
+	for _, who := range p.cfg.People {
+		now, zones := p.cfg.Clock.Now(), who.Zones()
+		next = min(next, zones.Midnight(metric.DayOf(now.In(zones.Now()))+1).Sub(now))
+	}
+	return next
+}
+
+func onOff(on bool) string {
+	if on {
+		return "ON"
+	}
+	return "OFF"
+}
+
+// instant writes an instant, or unknown.
+func instant(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// longest is how many characters Home Assistant takes as a state.
+const longest = 255
+
+func cut(s string) string {
+	if r := []rune(s); len(r) > longest {
+		return string(r[:longest-1]) + "…"
+	}
+	return s
+}
+
+// join2 puts a name behind a word, if there is one.
+func join2(word, name string) string {
+	if name == "" {
+		return word
+	}
+	return word + " " + name
+}
+
+// newestNight returns the sleeps of the newest day that has any, and the main one of them.
+func (f facts) newestNight() (sleeps []metric.Session, main metric.Session) {
+	if len(f.nights) == 0 {
+		return nil, main
+	}
+	day := slices.MaxFunc(f.nights, func(a, b metric.Session) int { return cmp.Compare(a.Day, b.Day) }).Day
+	for _, s := range f.nights {
+		if s.Day != day {
+			continue
+		}
+		if len(sleeps) == 0 || s.Main && !main.Main || s.Main == main.Main && s.End.Sub(s.Start) > main.End.Sub(main.Start) {
+			main = s
+		}
+		sleeps = append(sleeps, s)
+	}
+	return sleeps, main
+}
