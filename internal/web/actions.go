@@ -1,0 +1,218 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+)
+
+// act does one thing, once at a time, and shows what came of it on the page that the form stood on.
+func (s *Server) act(w http.ResponseWriter, r *request, name string, do func(ctx context.Context) (note, error)) {
+	n := s.try(r, name, do)
+	s.sessions.tell(r.identity, n)
+	s.status.drop()
+	s.back(w, r)
+}
+
+func (s *Server) try(r *request, name string, do func(ctx context.Context) (note, error)) note {
+	if _, runs := s.busy.LoadOrStore(name, true); runs {
+		return note{Title: s.word("busy_title"), Hint: s.word("busy_hint")}
+	}
+	defer s.busy.Delete(name)
+	ctx, cancel := context.WithTimeout(r.Context(), maxAnswer-10*time.Second)
+	defer cancel()
+	n, err := do(ctx)
+	if err != nil {
+		s.cfg.Log.Warn("an action of the page failed", "action", name, "class", source.KindOf(err).String())
+		return s.failure(err)
+	}
+	s.cfg.Log.Info("done on the page", "action", name)
+	n.OK = true
+	return n
+}
+
+// failure shows an error with its cure.
+func (s *Server) failure(err error) note {
+	n := note{Title: s.word("failed_title"), Lines: []string{sentence(err.Error())}}
+	var e *source.Error
+	if errors.As(err, &e) {
+		n.Hint = e.Hint
+		if e.Err != nil {
+			n.Lines[0] = sentence(e.Err.Error())
+		}
+		n.Help = helpFor[e.Reason]
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		n.Lines[0], n.Hint = s.word("failed_slow"), s.word("failed_slow_hint")
+	}
+	return n
+}
+
+// sentence makes a sentence of an error's text.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	text = strings.ToUpper(text[:1]) + text[1:]
+	if !strings.ContainsAny(text[len(text)-1:], ".!?:") {
+		text += "."
+	}
+	return text
+}
+
+// person finds the one a form or an address is about: the first where none is named.
+func (s *Server) person(ctx context.Context, id string) ([]Person, Person, error) {
+	people, err := s.cfg.Program.People(ctx)
+	if err != nil {
+		return nil, Person{}, err
+	}
+	if len(people) == 0 {
+		return nil, Person{}, errors.New("nobody is configured")
+	}
+	if id == "" {
+		return people, people[0], nil
+	}
+	i := slices.IndexFunc(people, func(p Person) bool { return p.ID == id })
+	if i < 0 {
+		return nil, Person{}, errNobody
+	}
+	return people, people[i], nil
+}
+
+var errNobody = errors.New("there is nobody of that name")
+
+// forPerson is act for the person of the form.
+func (s *Server) forPerson(w http.ResponseWriter, r *request, name string, do func(ctx context.Context, p Person) (note, error)) {
+	_, p, err := s.person(r.Context(), r.PostForm.Get("person"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	r.PostForm.Set("person", p.ID)
+	s.act(w, r, name+" "+p.ID, func(ctx context.Context) (note, error) { return do(ctx, p) })
+}
+
+func (s *Server) sync(w http.ResponseWriter, r *request) {
+	s.forPerson(w, r, "sync", func(ctx context.Context, p Person) (note, error) {
+		return note{Title: s.word("sync_done")}, s.cfg.Program.Sync(ctx, p.ID)
+	})
+}
+
+func (s *Server) backfill(w http.ResponseWriter, r *request) {
+	s.forPerson(w, r, "backfill", func(ctx context.Context, p Person) (note, error) {
+		today := metric.DayOf(s.cfg.Clock.Now().In(zone(p)))
+		first, last, err := span(r.PostForm.Get("first"), r.PostForm.Get("last"), today)
+		if err != nil {
+			return note{}, err
+		}
+		err = s.cfg.Program.Backfill(ctx, p.ID, first, last, r.PostForm.Get("again") != "")
+		return note{Title: s.word("backfill_done", "first", first, "last", last)}, err
+	})
+}
+
+// firstDay is before any data there can be.
+var firstDay = metric.DayOf(time.Date(2005, 1, 1, 0, 0, 0, 0, time.UTC))
+
+// span reads the days of a form; an empty last day is today.
+func span(from, to string, today metric.Day) (first, last metric.Day, err error) {
+	if first, err = metric.ParseDay(from); err != nil {
+		return 0, 0, wrongDays("the first day is missing or is not written YYYY-MM-DD")
+	}
+	last = today
+	if to != "" {
+		if last, err = metric.ParseDay(to); err != nil {
+			return 0, 0, wrongDays("the last day is not written YYYY-MM-DD")
+		}
+	}
+	switch {
+	case first > last:
+		return 0, 0, wrongDays("the first day is after the last")
+	case last > today:
+		return 0, 0, wrongDays("these days are not over yet, or have not begun")
+	case first < firstDay:
+		return 0, 0, wrongDays("there is no data of before " + firstDay.String())
+	}
+	return first, last, nil
+}
+
+func wrongDays(what string) error {
+	return &source.Error{Kind: source.Bad, Reason: "days", Err: errors.New(what), Hint: "Choose the days again; an empty last day means today."}
+}
+
+func (s *Server) replay(w http.ResponseWriter, r *request) {
+	name := r.PostForm.Get("sink")
+	s.act(w, r, "replay", func(ctx context.Context) (note, error) {
+		st, err := s.cfg.Program.Status(ctx)
+		if err != nil {
+			return note{}, err
+		}
+		if !slices.ContainsFunc(st.Sinks, func(k Sink) bool { return k.Name == name }) {
+			return note{}, errors.New("there is no database of that name")
+		}
+		return note{Title: s.word("replay_done", "sink", name)}, s.cfg.Program.Replay(ctx, name)
+	})
+}
+
+func (s *Server) check(w http.ResponseWriter, r *request) {
+	s.act(w, r, "check", func(ctx context.Context) (note, error) {
+		found, err := s.cfg.Program.Check(ctx)
+		return note{Title: s.word("check_done"), Findings: found}, err
+	})
+}
+
+// diagnose answers with the zip. It is made in memory first, so that a failure can still be told.
+func (s *Server) diagnose(w http.ResponseWriter, r *request) {
+	var zip limited
+	n := s.try(r, "diagnose", func(ctx context.Context) (note, error) { return note{}, s.cfg.Program.Diagnose(ctx, &zip) })
+	if !n.OK {
+		s.sessions.tell(r.identity, n)
+		s.back(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/zip")
+	w.Header().Set("Content-Length", strconv.Itoa(zip.Len()))
+	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="fitbit-fetch-report-%s.zip"`, s.cfg.Clock.Now().Format("2006-01-02-1504")))
+	w.Write(zip.Bytes())
+}
+
+// limited is a buffer that does not grow for ever.
+type limited struct{ bytes.Buffer }
+
+const maxReport = 16 << 20
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.Len()+len(p) > maxReport {
+		return 0, errors.New("the report is too large for the page; use the command diagnose")
+	}
+	return l.Buffer.Write(p)
+}
+
+func (s *Server) deauthorize(w http.ResponseWriter, r *request) {
+	s.forPerson(w, r, "deauthorize", func(ctx context.Context, p Person) (note, error) {
+		s.forgetVisit(p.ID)
+		return note{Title: s.word("deauthorize_done")}, s.cfg.Program.Deauthorize(ctx, p.ID)
+	})
+}
+
+// erase deletes only what was written out.
+func (s *Server) erase(w http.ResponseWriter, r *request) {
+	s.forPerson(w, r, "erase", func(ctx context.Context, p Person) (note, error) {
+		if strings.TrimSpace(r.PostForm.Get("typed")) != p.ID {
+			return note{}, &source.Error{Kind: source.Bad, Reason: "typed", Err: errors.New("nothing was deleted: the name was not typed as it is shown"), Hint: "Type the name to go on, or leave everything as it is."}
+		}
+		if p.Auth.Standing == auth.Good || p.Auth.Standing == auth.Ending {
+			return note{}, &source.Error{Kind: source.Bad, Reason: "authorized", Err: errors.New("nothing was deleted: the authorization is in force, and everything would be fetched again"), Hint: "Take the authorization back first, then erase."}
+		}
+		return note{Title: s.word("erase_done", "person", p.ID)}, s.cfg.Program.Erase(ctx, p.ID)
+	})
+}

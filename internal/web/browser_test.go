@@ -1,0 +1,385 @@
+package web
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
+)
+
+var screenshots = flag.String("screenshots", "", "folder to write pictures of the pages into")
+
+// prefix is where Home Assistant's ingress puts the page.
+const prefix = "/api/hassio_ingress/w1Xq3/"
+
+// tab is a page of a real Chromium, which notes every complaint.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu      sync.Mutex
+	trouble []string
+}
+
+// browser starts Chromium.
+func browser(t *testing.T) *tab {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: no browser")
+	}
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("this test needs Chromium: install the Debian package chromium")
+	}
+	dir, err := os.MkdirTemp("", "fitbit-fetch-browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(dir),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true),
+		// The consent page sends to localhost:8080, where nothing is: no name but loopback is looked up.
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"))
+	limit, stop := context.WithTimeout(context.Background(), 3*time.Minute)
+	alloc, _ := chromedp.NewExecAllocator(limit, opts...)
+	b := &tab{t: t}
+	ctx, _ := chromedp.NewContext(alloc, chromedp.WithListener(b.hear))
+	b.ctx = ctx
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // it ends with the test in any case
+		stop()
+		for range 50 { // its children write a little longer than it lives
+			if os.RemoveAll(dir) == nil {
+				return
+			}
+			pause(100 * time.Millisecond)
+		}
+	})
+	b.do()
+	if _, err := chromedp.Call(ctx, log.Enable, cdp.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// pause waits for something outside of this process.
+func pause(d time.Duration) { <-time.After(d) }
+
+// hear notes what the console says.
+func (b *tab) hear(ev any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := ev.(type) {
+	case *runtime.EventExceptionThrown:
+		b.trouble = append(b.trouble, (&chromedp.ExceptionError{ExceptionDetails: e.ExceptionDetails}).Error())
+	case *runtime.EventConsoleAPICalled:
+		for _, a := range e.Args {
+			b.trouble = append(b.trouble, fmt.Sprintf("console: %s %s", e.Type, a.Value))
+		}
+	case *log.EventEntryAdded:
+		b.trouble = append(b.trouble, fmt.Sprintf("log: %s %s", e.Entry.Text, e.Entry.URL))
+	}
+}
+
+// calm checks that the console has said nothing.
+func (b *tab) calm() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.trouble {
+		b.t.Errorf("the browser complains: %s", s)
+	}
+	b.trouble = nil
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := b.ctx, func() {}
+	if len(steps) > 0 {
+		ctx, cancel = context.WithTimeout(b.ctx, 30*time.Second)
+	}
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.t.Fatalf("%v; the page says:\n%s", err, b.text())
+	}
+}
+
+// eval returns what an expression of JavaScript is, or the zero value where there is no page at the moment.
+func eval[T any](b *tab, expression string) T {
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	v, _ := chromedp.Run(ctx, chromedp.Evaluate[T](expression)) // between two pages there is none: the caller asks again
+	return v
+}
+
+func (b *tab) text() string { return eval[string](b, "document.body ? document.body.innerText : ''") }
+
+// until waits until an expression is true.
+func (b *tab) until(expression string) {
+	b.t.Helper()
+	for range 400 {
+		if eval[bool](b, "Boolean("+expression+")") {
+			return
+		}
+		pause(50 * time.Millisecond)
+	}
+	b.t.Fatalf("never true: %s; the page says:\n%s", expression, b.text())
+}
+
+// await waits until the page shows a text.
+func (b *tab) await(text string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf("document.readyState === 'complete' && document.body.innerText.includes(%q)", text))
+}
+
+func (b *tab) look(width int64, scheme string) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 844, DeviceScaleFactor: 1, Mobile: width < 500})
+	if err == nil {
+		_, err = chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// pictures shows the page in both widths and themes; it must fit a phone.
+func (b *tab) pictures(name string) {
+	b.t.Helper()
+	for _, width := range []int64{390, 1280} {
+		for _, scheme := range []string{"light", "dark"} {
+			b.look(width, scheme)
+			if eval[bool](b, "document.documentElement.scrollWidth > document.documentElement.clientWidth") {
+				b.t.Errorf("%s is wider than %d pixels", name, width)
+			}
+			if *screenshots == "" {
+				continue
+			}
+			png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(*screenshots, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), png, 0o600); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+	b.look(1280, "light")
+}
+
+// ingress serves s as Home Assistant does: below a prefix that is taken off, in front of a peer that is the Supervisor. Whatever
+// is asked outside the prefix is an error.
+func ingress(t *testing.T, s *Server) string {
+	t.Helper()
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, s, asSupervisor{inner})
+	to, err := url.Parse("http://" + inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.URL.Path = "/" + strings.TrimPrefix(r.In.URL.Path, prefix)
+		r.Out.Host = r.In.Host
+		r.Out.Header.Set("X-Ingress-Path", strings.TrimSuffix(prefix, "/"))
+		r.Out.Header.Set("X-Remote-User-Id", "0b1f")
+		r.SetXForwarded()
+		r.Out.ContentLength = -1
+		if r.In.Method == http.MethodGet {
+			r.Out.ContentLength = 0
+		}
+	}}
+	outer, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/frame" {
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprintf(w, `<!doctype html><title>Home Assistant</title><link rel="icon" href="data:,"><iframe src="%s" width="800" height="600"></iframe>`, prefix)
+			return
+		}
+		if !strings.HasPrefix(r.URL.Path, prefix) {
+			t.Errorf("the page asks for %s, outside its prefix", r.URL.Path)
+		}
+		proxy.ServeHTTP(w, r)
+	})}
+	go front.Serve(outer)
+	t.Cleanup(func() { front.Close() })
+	return "http://" + outer.Addr().String()
+}
+
+// serve runs s on a listener until the test ends, and waits for its end.
+func serve(t *testing.T, s *Server, l net.Listener) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("serving: %v", err)
+		}
+	})
+}
+
+// asSupervisor makes every peer the Supervisor.
+type asSupervisor struct{ net.Listener }
+
+func (a asSupervisor) Accept() (net.Conn, error) {
+	c, err := a.Listener.Accept()
+	return supervisorConn{c}, err
+}
+
+type supervisorConn struct{ net.Conn }
+
+func (supervisorConn) RemoteAddr() net.Addr {
+	return &net.TCPAddr{IP: supervisor.AsSlice(), Port: 40000}
+}
+
+// TestPagesInBrowser opens every page under the prefix.
+func TestPagesInBrowser(t *testing.T) {
+	w := newWorld(t, simulate.Config{AutoApprove: true})
+	w.known = w.sim.Account()
+	if _, err := w.UseRefreshToken(t.Context(), "main", simulate.DefaultClient().Refresh, false); err != nil {
+		t.Fatal(err)
+	}
+	w.sick = true
+	base := ingress(t, w.server(Config{Ingress: true})) + prefix
+	b := browser(t)
+	for _, p := range []struct{ name, address, text string }{
+		{"today", "", "Heart rate"}, {"status", "status", "Last requests"}, {"setup", "setup", "Connected"}, {"confirm", "confirm?what=erase&person=main", "To go on"},
+		{"yesterday", "?day=2026-11-22", "Hour by hour"}, {"nobody", "?person=anna", "Connect your account"}, {"wizard", "setup?person=anna", "Make the link"},
+	} {
+		b.do(chromedp.Navigate(base + p.address))
+		b.await(p.text)
+		b.pictures(p.name)
+		b.calm()
+	}
+}
+
+// TestWizardInBrowser goes from nothing to the first values, with the simulated Google.
+func TestWizardInBrowser(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	w.noOther = true
+	w.noBody = true
+	base := ingress(t, w.server(Config{Ingress: true})) + prefix
+	b := browser(t)
+	b.do(chromedp.Navigate(base))
+	b.await("Nothing has arrived yet")
+	b.pictures("empty")
+	b.do(chromedp.Click(`//a[text()="Connect your account"]`))
+	b.await("Make the link")
+	b.do(chromedp.Click(`form[action=begin] button`))
+	b.await("The link is ready")
+	b.pictures("link")
+
+	// A wrong paste is answered with its cure.
+	b.do(chromedp.SendKeys(`textarea[name=pasted]`, "http://localhost:8080/?error=access_denied"), chromedp.Click(`form[action=finish] button`))
+	b.await("That did not work")
+	b.await("add your Google address as a test user")
+	b.pictures("mistake")
+	b.calm()
+
+	link, target := eval[string](b, "document.getElementById('consent').href"), eval[string](b, "document.getElementById('consent').target")
+	if target != "_blank" {
+		t.Errorf("the consent page would open inside Home Assistant's frame: target %q", target)
+	}
+	address := b.consent(link)
+	b.do(chromedp.Navigate(base + "setup"))
+	b.await("Bring the address back")
+	b.do(chromedp.SendKeys(`textarea[name=pasted]`, address), chromedp.Click(`form[action=finish] button`))
+	b.await("Connected to Google")
+	b.await("Granted: sleep")
+	b.pictures("connected")
+	if _, err := w.tokens.Token(t.Context()); err != nil {
+		t.Fatalf("after the wizard there is no token: %v", err)
+	}
+	html := eval[string](b, "document.documentElement.outerHTML")
+	tok := w.tokens.Snapshot()
+	for _, secret := range []string{tok.Access, tok.Refresh, w.plain.Secret, codeOf(t, address)} {
+		if strings.Contains(html, secret) || strings.Contains(w.log.String(), secret) {
+			t.Error("a secret stands on the page or in the log")
+		}
+	}
+
+	// The first values arrive by themselves.
+	b.do(chromedp.Click(`//a[text()="See your values"]`))
+	b.await("The account is connected")
+	w.mu.Lock()
+	w.noBody = false
+	w.mu.Unlock()
+	b.await("Resting heart rate")
+	b.calm()
+}
+
+// consent agrees on the simulated Google's page and returns the address at which the browser ends.
+func (b *tab) consent(link string) string {
+	b.t.Helper()
+	ended := make(chan string, 1)
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithListener(func(ev any) {
+		if e, ok := ev.(*network.EventRequestWillBeSent); ok && strings.HasPrefix(e.Request.URL, "http://localhost:8080") {
+			select {
+			case ended <- e.Request.URL:
+			default:
+			}
+		}
+	}))
+	defer cancel()
+	err := chromedp.Do(ctx)
+	if err == nil {
+		_, err = chromedp.Call(ctx, network.Enable, network.EnableParams{})
+	}
+	if err == nil {
+		err = chromedp.Do(ctx, chromedp.Navigate(link), chromedp.Click(`button[value=allow]`))
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	select {
+	case address := <-ended:
+		return address
+	case <-time.After(20 * time.Second):
+		b.t.Fatal("the consent page did not send back")
+		return ""
+	}
+}
+
+func codeOf(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil || u.Query().Get("code") == "" {
+		t.Fatal("the address has no code")
+	}
+	return u.Query().Get("code")
+}
+
+// TestFrame: Home Assistant shows the page in a frame.
+func TestFrame(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	base := ingress(t, w.server(Config{Ingress: true}))
+	b := browser(t)
+	b.do(chromedp.Navigate(base + "/frame"))
+	b.until(`document.querySelector("iframe").contentDocument?.body?.innerText.includes("Heart rate")`)
+	b.calm()
+}

@@ -1,0 +1,120 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
+)
+
+// Fragments of the pages that are kept up to date: each is a template of that name and an element of that id.
+var fragments = map[string][]string{
+	"today":  {"live-heart", "live-tiles"},
+	"status": {"live-work", "live-feeds", "live-sinks", "live-requests"},
+	"setup":  {"live-auth"},
+}
+
+const (
+	eventsEvery = 2 * time.Second
+	eventsAlive = 20 * time.Second // something is sent at least so often, so that a dead line is noticed
+	eventsWrite = 10 * time.Second
+)
+
+// stream sends the fragments of a page that have changed, as server-sent events: {"id": "html", …}.
+func (s *Server) stream(w http.ResponseWriter, r *request) {
+	page, person, day := r.URL.Query().Get("page"), r.URL.Query().Get("person"), r.URL.Query().Get("day")
+	names, ok := fragments[page]
+	if !ok || r.ContentLength != 0 {
+		s.refuse(w, http.StatusNotFound, "refused_path")
+		return
+	}
+	select {
+	case s.events <- struct{}{}:
+		defer func() { <-s.events }()
+	default:
+		w.Header().Set("Retry-After", "30")
+		s.refuse(w, http.StatusServiceUnavailable, "refused_busy")
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	out := http.NewResponseController(w)
+	_ = out.SetReadDeadline(time.Time{}) // the end of the server's patience for the request would end the answer
+	sent, quiet := map[string]string{}, time.Duration(0)
+	tick := time.NewTicker(eventsEvery)
+	defer tick.Stop()
+	for {
+		if _, ok := s.identity(r.Request); !ok { // signed out meanwhile
+			return
+		}
+		changed, err := s.changed(r.Context(), names, page, person, day, sent)
+		text := ""
+		switch {
+		case err != nil:
+			return // the browser asks again, and the page tells
+		case len(changed) > 0:
+			data, err := json.Marshal(changed)
+			if err != nil {
+				return
+			}
+			text = fmt.Sprintf("data: %s\n\n", data)
+		case quiet >= eventsAlive || len(sent) == 0:
+			text = ": \n\n"
+		}
+		if quiet += eventsEvery; text != "" {
+			quiet = 0
+			if out.SetWriteDeadline(clock.Real().Now().Add(eventsWrite)) != nil {
+				return
+			}
+			if _, err := w.Write([]byte(text)); err != nil || out.Flush() != nil {
+				return
+			}
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-s.stop:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// changed renders the fragments and returns those that are not as they were sent.
+func (s *Server) changed(ctx context.Context, names []string, page, person, day string, sent map[string]string) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, eventsWrite)
+	defer cancel()
+	people, p, err := s.person(ctx, person)
+	if err != nil {
+		return nil, err
+	}
+	v := view{People: people, Person: p, Now: s.cfg.Clock.Now()}
+	switch page {
+	case "today":
+		v.Data, err = s.todayData(ctx, p, day)
+	case "status":
+		v.Data, err = s.statusData(ctx, p)
+	case "setup":
+		v.Data = setupData{Person: p}
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, name := range names {
+		var b bytes.Buffer
+		if err := s.templates.ExecuteTemplate(&b, name, v); err != nil {
+			s.cfg.Log.Error("a piece of a page could not be made", "piece", name, "error", err)
+			return nil, err
+		}
+		if html := b.String(); sent[name] != html {
+			sent[name], out[name] = html, html
+		}
+	}
+	return out, nil
+}

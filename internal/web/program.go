@@ -1,0 +1,149 @@
+package web
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// Program is what the page shows and sets in motion. Its methods may be called from many goroutines. An error's text is shown to
+// the user, with the Hint of a *source.Error in its chain; it must hold no secret.
+type Program interface {
+	People(ctx context.Context) ([]Person, error)
+	Status(ctx context.Context) (Status, error)
+	// Values returns the newest value of each field.
+	Values(ctx context.Context, person string) ([]latest.Value, error)
+	// HeartRate returns the minutes of a day of the person's calendar: samples of metric.HeartRateMinute.
+	HeartRate(ctx context.Context, person string, day metric.Day) (metric.Block, error)
+
+	Begin(ctx context.Context, person string) (auth.Visit, error)
+	Finish(ctx context.Context, person, pasted string, newPerson bool) (auth.Grant, error)
+	UseRefreshToken(ctx context.Context, person, refresh string, newPerson bool) (auth.Grant, error)
+	Deauthorize(ctx context.Context, person string) error
+
+	// Sync, Backfill and Replay set something going and return at once.
+	Sync(ctx context.Context, person string) error
+	// Backfill fetches the days from first to last, both in it; again asks even for what was fetched before.
+	Backfill(ctx context.Context, person string, first, last metric.Day, again bool) error
+	// Replay delivers the whole archive to a sink once more.
+	Replay(ctx context.Context, sink string) error
+	// Check tries every connection.
+	Check(ctx context.Context) ([]Finding, error)
+	// Diagnose writes a zip without secrets and readings.
+	Diagnose(ctx context.Context, w io.Writer) error
+	// Erase deletes all that the archive holds of a person.
+	Erase(ctx context.Context, person string) error
+}
+
+// Person is somebody whose data is fetched.
+type Person struct {
+	ID       string
+	Zone     *time.Location // nil for UTC
+	Service  string         // as people call it, e.g. Google
+	Client   bool           // a client id is given
+	Redirect string         // the registered redirect address
+	Auth     auth.State
+	Granted  []auth.Scope
+}
+
+// Status is how everything stands. It holds no reading and no secret.
+type Status struct {
+	Version string
+	Since   time.Time // of this process
+	Notes   []Problem // what concerns nobody in particular: wrong options, a mended archive
+	People  []Work
+	Sinks   []Sink
+}
+
+// Problem is what is wrong and what the user can do.
+type Problem struct {
+	Text string
+	Hint string
+}
+
+// Work is what is being done for a person.
+type Work struct {
+	Person    string
+	Problem   Problem // what stops everything; zero for nothing
+	Doing     []Doing // what is being fetched now
+	Why       string  // why nothing is
+	Next      time.Time
+	Hold      time.Time // the service asked for silence until then; zero for not
+	LastSync  time.Time // of the devices
+	LastFetch time.Time
+	LastHour  int // requests
+	Devices   []metric.Device
+	History   History
+	Feeds     []FeedProblem
+	Requests  []Request // newest first
+}
+
+// Doing is a request in flight.
+type Doing struct {
+	Feed  string
+	Why   string
+	Since time.Time
+}
+
+// History is how much of the past is fetched.
+type History struct {
+	Known    bool          // false: not looked at yet
+	Share    float64       // 0 to 1
+	Requests float64       // to go
+	Left     time.Duration // 0 for complete or unknown
+}
+
+// FeedProblem is a feed whose last request failed.
+type FeedProblem struct {
+	Feed   string
+	Error  string
+	Hint   string
+	Failed time.Time
+	Again  time.Time // when it is asked again
+}
+
+// Request is one that was answered, or failed.
+type Request struct {
+	At    time.Time
+	Took  time.Duration
+	Feed  string
+	What  string // the days or the time asked for
+	Why   string
+	Fate  string // what came of it, in words
+	Error string // empty where it went well
+}
+
+// Sink is how a database stands.
+type Sink struct {
+	Name    string
+	Working bool
+	Behind  int64     // samples to deliver
+	Remove  int64     // to remove
+	Oldest  time.Time // what is longest waiting; zero where unknown
+	Rate    float64   // samples per second; 0 while nothing is delivered
+	Problem Problem   // of the last failure
+	Since   time.Time // of the first failure in a row
+	Retry   time.Time
+	Success time.Time
+	Refused []Refusal
+}
+
+// Refusal is what a sink will never take.
+type Refusal struct {
+	What   string
+	Count  int64
+	Reason string
+	Hint   string
+}
+
+// Finding is the result of one check.
+type Finding struct {
+	OK   bool
+	What string
+	Text string
+	Hint string
+}

@@ -1,0 +1,199 @@
+package web
+
+import (
+	"context"
+	"html/template"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// todayData is what Today shows.
+type todayData struct {
+	Day      metric.Day
+	IsToday  bool
+	Previous metric.Day
+	Next     metric.Day
+	Heart    heart
+	Groups   []tileGroup
+}
+
+// tileGroup is tiles that belong together.
+type tileGroup struct {
+	Name  string // key of its title is group_NAME
+	Tiles []tile
+	More  []tile // of less interest
+}
+
+// tile is the newest value of one field.
+type tile struct {
+	Sensor string
+	Note   string // tells two of one sensor apart
+	Value  string
+	Unit   string
+	Age    string
+	At     time.Time
+	Old    bool // older than one would expect
+}
+
+// groups are the sensors in the order shown; after "|" come those of less interest. Every sensor of the catalogue is in one.
+var groups = []struct{ name, sensors string }{
+	{"heart", "heart_rate resting_heart_rate hrv vo2_max | hrv_deep hr_zone_normal hr_zone_fat_burn hr_zone_cardio hr_zone_peak"},
+	{"activity", "steps distance calories azm floors | calories_active elevation minutes_very minutes_fair minutes_light minutes_sedentary azm_fat_burn azm_cardio azm_peak"},
+	{"night", "sleep_asleep sleep_deep sleep_rem sleep_light sleep_efficiency spo2 breathing_rate skin_temperature | sleep_awake sleep_in_bed sleep_to_fall_asleep sleep_after_wakeup sleep_stage spo2_min spo2_max"},
+	{"body", "weight bmi body_fat battery"},
+}
+
+func (s *Server) today(w http.ResponseWriter, r *request) {
+	people, p, err := s.person(r.Context(), r.URL.Query().Get("person"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	d, err := s.todayData(r.Context(), p, r.URL.Query().Get("day"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.render(w, r, "today", http.StatusOK, view{Title: "today_title", People: people, Person: p, Notes: s.sessions.takeNotes(r.identity), Data: d})
+}
+
+// todayData gathers the values and the curve of a day; a day that cannot be read or lies ahead is today.
+func (s *Server) todayData(ctx context.Context, p Person, want string) (todayData, error) {
+	now := s.cfg.Clock.Now()
+	today := metric.DayOf(now.In(zone(p)))
+	d := todayData{Day: today}
+	if day, err := metric.ParseDay(want); err == nil && day >= firstDay && day < today {
+		d.Day = day
+	}
+	d.IsToday, d.Previous, d.Next = d.Day == today, d.Day-1, d.Day+1
+	values, beats := s.days.slots(p.ID, d.Day)
+	block, err := beats.get(now, s.told(beatsFresh), func() (metric.Block, error) { return s.cfg.Program.HeartRate(ctx, p.ID, d.Day) })
+	if err != nil {
+		return d, err
+	}
+	d.Heart = curve(block, d.Day, zone(p))
+	if !d.IsToday {
+		return d, nil
+	}
+	newest, err := values.get(now, s.told(valuesFresh), func() ([]latest.Value, error) { return s.cfg.Program.Values(ctx, p.ID) })
+	if err != nil {
+		return d, err
+	}
+	d.Groups = s.tiles(newest, p)
+	return d, nil
+}
+
+// tiles puts the values into their groups.
+func (s *Server) tiles(values []latest.Value, p Person) []tileGroup {
+	catalogue := metric.Default()
+	bySensor := map[string][]latest.Value{}
+	for _, v := range values {
+		if v.Field.Sensor != "" && metric.Present(v.Value) {
+			bySensor[v.Field.Sensor] = append(bySensor[v.Field.Sensor], v)
+		}
+	}
+	var out []tileGroup
+	for _, g := range groups {
+		t := tileGroup{Name: g.name}
+		list := &t.Tiles
+		for _, sensor := range strings.Fields(g.sensors) {
+			if sensor == "|" {
+				list = &t.More
+				continue
+			}
+			for i, v := range bySensor[sensor] {
+				row, _ := catalogue.Lookup(v.Series)
+				*list = append(*list, s.tile(v, row, p, i > 0))
+			}
+		}
+		if len(t.Tiles)+len(t.More) > 0 {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (s *Server) tile(v latest.Value, row metric.Series, p Person, another bool) tile {
+	t := tile{Sensor: v.Field.Sensor, At: v.At}
+	t.Value, t.Unit = s.quantity(v.Value, v.Field)
+	if another {
+		t.Note = strings.Join(append(v.Tags, v.Device), " ")
+	}
+	now := s.cfg.Clock.Now()
+	if row.Sampling == metric.Daily {
+		age := metric.DayOf(now.In(zone(p))) - metric.DayOf(v.At.In(zone(p)))
+		switch {
+		case age <= 0:
+			t.Age = s.word("today")
+		case age == 1:
+			t.Age = s.word("yesterday")
+		default:
+			t.Age = s.word("ago", "time", s.word("days", "n", int(age)))
+		}
+		t.Old = age > 2
+		return t
+	}
+	t.Age = s.ago(v.At)
+	t.Old = now.Sub(v.At) > 48*time.Hour
+	return t
+}
+
+// quantity writes a value and its unit as people do.
+func (s *Server) quantity(v float64, f metric.Field) (value, unit string) {
+	switch {
+	case f.Sensor == "sleep_stage":
+		stages := []string{"stage_deep", "stage_light", "stage_rem", "stage_awake"}
+		if i := int(v); i >= 0 && i < len(stages) {
+			return s.word(stages[i]), ""
+		}
+		return s.word("stage_unknown"), ""
+	case f.Unit == metric.Minute && v >= 60:
+		return s.word("hours_minutes", "h", int(v)/60, "m", int(v)%60), ""
+	case f.Unit == metric.Count:
+		return count(v), ""
+	case f.Unit == metric.BreathsPerMin:
+		unit = s.word("per_minute")
+	default:
+		unit = string(f.Unit)
+	}
+	switch {
+	case f.Kind == metric.Int, f.Unit == metric.Kilocalorie, math.Abs(v) >= 1000:
+		return count(v), unit
+	case f.Unit == metric.Kilometre || f.Unit == metric.Celsius && v < 20:
+		return decimal(v, 2), unit
+	}
+	return decimal(v, 1), unit
+}
+
+// heart is the curve of a day, ready to be drawn. Its width is the minutes of the day, its height 200.
+type heart struct {
+	Empty          bool
+	Minutes        int // 1380, 1440 or 1500
+	Band, Line     template.HTMLAttr
+	Lines          []mark // of the rate
+	Hours          []mark // of the clock
+	Low, High      int
+	Mean, Last     int
+	LastAt         time.Time
+	LastX, LastY   string
+	Table          []hour
+	First, Through time.Time
+}
+
+// mark is a line of the grid with its text; At is a share of the width in percent, or a height.
+type mark struct {
+	At   string
+	Text string
+	Side string // how the text is anchored
+}
+
+// hour is a row of the table that says the same as the curve.
+type hour struct {
+	Clock           string
+	Low, Mean, High int
+}

@@ -1,0 +1,138 @@
+// Package web is the page: behind Home Assistant's ingress, or standing alone.
+//
+// Everything is rendered here and works without a script; the script only puts newer pieces in place as they come (events.go).
+// All addresses are relative, because ingress hands out the page below a path that changes.
+//
+// Nobody but ingress and this machine itself is served (peer.go); beyond the machine a password is needed (session.go). What changes
+// something is a POST that carries the session's token (routes.go).
+package web
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
+)
+
+//go:embed static templates
+var files embed.FS
+
+// Config is what a Server needs. Only Program and Log are.
+type Config struct {
+	Listen   string // host:port; empty for :8099 behind ingress and with a password, else 127.0.0.1:8099
+	Ingress  bool   // behind Home Assistant's ingress: its Supervisor and this machine are the only peers
+	Password string // standing alone: needed for peers beyond this machine
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Words    func(key string) string // texts in the user's language; nil, or an empty answer, for English
+	Program  Program
+}
+
+// Limits on what visitors can make it do.
+const (
+	maxConns    = 512
+	maxWorking  = 32 // requests being answered at once; the others wait
+	maxWaiting  = 15 * time.Second
+	maxEvents   = 24 // pages that are kept up to date
+	maxBody     = 64 << 10
+	maxHeader   = 32 << 10
+	readTimeout = 20 * time.Second
+	maxAnswer   = 2 * time.Minute
+)
+
+// Server is the page.
+type Server struct {
+	cfg       Config
+	sessions  *sessions
+	templates *template.Template
+	handler   http.Handler
+	working   chan struct{}
+	events    chan struct{}
+	busy      sync.Map // actions that run, by name: each once at a time
+	status    cached[Status]
+	days      dayCache
+
+	mu     sync.Mutex
+	visits map[string]auth.Visit // begun authorizations, by person
+
+	stop chan struct{} // closed when events have to end
+}
+
+// New returns a server; nothing listens yet.
+func New(cfg Config) *Server {
+	s := &Server{
+		cfg: cfg, sessions: newSessions(cfg.Clock.Now), visits: map[string]auth.Visit{},
+		working: make(chan struct{}, maxWorking), events: make(chan struct{}, maxEvents), stop: make(chan struct{}),
+	}
+	s.templates = s.parse()
+	s.handler = s.routes()
+	return s
+}
+
+// Run serves the page until ctx is done. It may be called once. An error says why nobody can be served; the rest of the program
+// goes on without the page.
+func (s *Server) Run(ctx context.Context) error {
+	address, err := s.address()
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("opening the page at %s: %w", address, err)
+	}
+	return s.serve(ctx, l)
+}
+
+// address is where to listen.
+func (s *Server) address() (string, error) {
+	switch {
+	case s.cfg.Listen == "" && (s.cfg.Ingress || s.cfg.Password != ""):
+		return ":8099", nil
+	case s.cfg.Listen == "":
+		return "127.0.0.1:8099", nil
+	case s.cfg.Ingress || s.cfg.Password != "" || local(s.cfg.Listen):
+		return s.cfg.Listen, nil
+	}
+	return "", fmt.Errorf("the page is not opened at %s: beyond this machine it needs a password. Set one, or listen at 127.0.0.1", s.cfg.Listen)
+}
+
+func (s *Server) serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: maxAnswer, IdleTimeout: maxAnswer,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	s.cfg.Log.Info("the page is open", "address", l.Addr().String(), "ingress", s.cfg.Ingress)
+	done := make(chan struct{})
+	stopped := context.AfterFunc(ctx, func() {
+		defer close(done)
+		close(s.stop)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		if srv.Shutdown(end) != nil {
+			srv.Close()
+		}
+	})
+	err := srv.Serve(netutil.LimitListener(l, maxConns))
+	if !stopped() {
+		<-done
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serving the page: %w", err)
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }

@@ -1,0 +1,336 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+)
+
+// world is a simulated Google, a person with a real authorization flow, and a program that notes what it is told.
+type world struct {
+	google  *simulate.Google
+	sim     *simulate.Person
+	http    *httptest.Server // of google
+	tokens  *auth.TokenSource
+	flow    *auth.Flow
+	clock   clock.Clock
+	log     *syncBuffer
+	zone    *time.Location
+	noBody  bool // nobody has any data yet
+	noOther bool // there is one person only
+
+	mu    sync.Mutex
+	calls []string
+	fail  error
+	asked int         // Status
+	hold  chan bool   // Sync waits for it where it is set
+	sick  bool        // databases and feeds fail
+	known string      // account of the archive
+	plain auth.Client // its client
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// noon is the time of every test.
+var noon = time.Date(2026, 11, 23, 15, 42, 0, 0, time.UTC)
+
+func newWorld(t *testing.T, cfg simulate.Config) *world {
+	t.Helper()
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{clock: clock.At(noon, 1), log: &syncBuffer{}, zone: zone}
+	start := metric.DayOf(noon) - 30
+	w.sim = &simulate.Person{Seed: 3, Start: start, Zones: metric.Zones{{From: start, Name: "Europe/Berlin"}}}
+	cfg.Persons, cfg.Now = []*simulate.Person{w.sim}, w.clock.Now
+	w.google = simulate.NewGoogle(cfg)
+	w.http = httptest.NewServer(w.google)
+	t.Cleanup(w.http.Close)
+	c := simulate.DefaultClient()
+	provider := auth.Google().At(w.http.URL+simulate.PathAuth, w.http.URL+simulate.PathToken, w.http.URL+simulate.PathRevoke)
+	w.plain = auth.Client{Provider: provider, ID: c.ID, Secret: c.Secret, Redirect: c.Redirects[0]}
+	w.open(t)
+	return w
+}
+
+func (w *world) open(t *testing.T) {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	tokens, err := auth.New(auth.Config{Client: w.plain, File: auth.NewFile(filepath.Join(t.TempDir(), "token.json")), Now: w.clock.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.tokens = tokens
+	t.Cleanup(func() { tokens.Close(context.Background()) })
+	w.flow = auth.NewFlow(auth.FlowConfig{Client: w.plain, Tokens: tokens, Now: w.clock.Now, Log: log,
+		Known:    func(context.Context) (string, error) { return w.known, nil },
+		Identity: func(context.Context, string) (string, error) { return w.sim.Account(), nil }})
+}
+
+func (w *world) server(cfg Config) *Server {
+	cfg.Program, cfg.Clock = w, w.clock
+	cfg.Log = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return New(cfg)
+}
+
+// called notes a call and returns what it shall fail with.
+func (w *world) called(format string, args ...any) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = append(w.calls, fmt.Sprintf(format, args...))
+	return w.fail
+}
+
+func (w *world) told() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string{}, w.calls...)
+}
+
+func (w *world) People(context.Context) ([]Person, error) {
+	p := Person{ID: "main", Zone: w.zone, Service: "Google", Client: w.plain.ID != "", Redirect: w.plain.Redirect, Auth: w.tokens.State(w.clock.Now())}
+	if tok := w.tokens.Snapshot(); tok.Scopes != nil {
+		p.Granted, _ = w.plain.Provider.Split(tok.Scopes)
+	}
+	if w.noOther {
+		return []Person{p}, nil
+	}
+	return []Person{p, {ID: "anna", Service: "Google", Client: true, Redirect: w.plain.Redirect, Auth: auth.State{Text: "Not authorized at Google yet."}}}, nil
+}
+
+func (w *world) Status(context.Context) (Status, error) {
+	w.mu.Lock()
+	w.asked++
+	sick := w.sick
+	w.mu.Unlock()
+	now := w.clock.Now()
+	s := Status{Version: "1.0.0", Since: now.Add(-time.Hour)}
+	work := Work{Person: "main", LastSync: now.Add(-7 * time.Minute), LastFetch: now.Add(-40 * time.Second), LastHour: 86, Next: now.Add(90 * time.Second),
+		Doing:   []Doing{{Feed: "heart_rate", Why: "history of heart rate, 2026-08-01 to 2026-08-03: the newest first", Since: now.Add(-2 * time.Second)}},
+		History: History{Known: true, Share: 0.624, Requests: 1840, Left: 41 * time.Minute},
+		Devices: []metric.Device{{Name: "Charge 6", Tracker: true, Battery: 81}, {Name: "Aria Air", Battery: math.NaN()}}}
+	for i := range 30 {
+		r := Request{At: now.Add(-time.Duration(i+1) * time.Minute), Took: time.Duration(120+37*i) * time.Millisecond, Feed: "steps_intraday", What: "2026-11-23", Why: "the device synced at 16:35", Fate: "214 new values"}
+		if i == 3 && sick {
+			r.Error = "feed spo2: retry (HTTP 503 UNAVAILABLE): the service is unavailable"
+		}
+		work.Requests = append(work.Requests, r)
+	}
+	s.Sinks = []Sink{{Name: "influxdb http://a0d7b954-influxdb:8086 FitbitHealthStats", Working: true, Behind: 12894, Rate: 48200, Success: now.Add(-3 * time.Second), Oldest: now.Add(-8 * time.Minute)}}
+	if sick {
+		s.Notes = []Problem{{Text: "the archive was broken and was moved aside", Hint: "It was restored from last night's snapshot; what came since is fetched again."}}
+		work.Feeds = []FeedProblem{{Feed: "spo2_intraday", Error: "feed spo2_intraday: denied (HTTP 403 ACCESS_TOKEN_SCOPE_INSUFFICIENT): a right is missing", Hint: "Authorize again and leave its box ticked; everything else goes on without it.", Failed: now.Add(-time.Hour), Again: now.Add(5 * time.Hour)}}
+		s.Sinks[0].Problem = Problem{Text: "connecting to a0d7b954-influxdb:8086: connection refused", Hint: "Start the InfluxDB app, or correct the address in the options."}
+		s.Sinks[0].Since, s.Sinks[0].Retry = now.Add(-20*time.Minute), now.Add(time.Minute)
+		s.Sinks[0].Refused = []Refusal{{What: "weight", Count: 3, Reason: "field type conflict", Hint: "Another program wrote this field as an integer."}}
+	}
+	s.People = []Work{work, {Person: "anna", Problem: Problem{Text: "authorization needed", Hint: "Authorize on the page."}}}
+	return s, nil
+}
+
+func (w *world) Values(_ context.Context, person string) ([]latest.Value, error) {
+	if w.noBody || person != "main" {
+		return nil, nil
+	}
+	now := w.clock.Now()
+	var out []latest.Value
+	for i, row := range metric.Default() {
+		for j, f := range row.Fields {
+			v := latest.Value{Series: row.ID, Field: f, Tags: make([]string, len(row.Tags)), Value: float64(17+13*i%80) + float64(j), At: now.Add(-time.Duration(i*j+3) * time.Minute)}
+			if row.Sampling == metric.Daily {
+				v.At = (metric.DayOf(now.In(w.zone)) - metric.Day(j%2)).In(w.zone)
+			}
+			if better, ok := map[string]float64{"steps": 8412, "distance": 6.28, "calories": 2210, "weight": 71.4, "sleep_asleep": 437, "sleep_deep": 81, "sleep_rem": 102, "sleep_light": 254,
+				"sleep_efficiency": 93, "spo2": 96.4, "breathing_rate": 14.6, "skin_temperature": -0.3, "heart_rate": 64, "resting_heart_rate": 57, "hrv": 48.2, "vo2_max": 44, "bmi": 22.9, "battery": 81, "azm": 38, "sleep_stage": 2, "floors": 11, "body_fat": 18.2}[f.Sensor]; ok {
+				v.Value = better
+			}
+			if f.Sensor == "weight" {
+				v.At = now.AddDate(0, 0, -9)
+			}
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+func (w *world) HeartRate(_ context.Context, person string, day metric.Day) (metric.Block, error) {
+	if w.noBody || person != "main" {
+		return metric.Block{}, nil
+	}
+	raw := metric.Block{Series: metric.HeartRate, Values: make([][]float64, 1)}
+	end := (day + 1).In(w.zone)
+	if now := w.clock.Now(); now.Before(end) {
+		end = now
+	}
+	for _, b := range w.sim.HeartRates(metric.Span{Start: day.In(w.zone), End: end}) {
+		raw.Append(b.Time.UnixNano(), float64(b.BPM))
+	}
+	return metric.MinutesOf(raw), nil
+}
+
+func (w *world) Begin(context.Context, string) (auth.Visit, error) { return w.flow.Begin() }
+
+func (w *world) Finish(ctx context.Context, _, pasted string, newPerson bool) (auth.Grant, error) {
+	return w.flow.Finish(ctx, pasted, newPerson)
+}
+
+func (w *world) UseRefreshToken(ctx context.Context, _, refresh string, newPerson bool) (auth.Grant, error) {
+	return w.flow.UseRefreshToken(ctx, refresh, newPerson)
+}
+
+func (w *world) Deauthorize(ctx context.Context, p string) error {
+	if err := w.called("deauthorize %s", p); err != nil {
+		return err
+	}
+	return w.flow.Revoke(ctx)
+}
+
+func (w *world) Sync(ctx context.Context, p string) error {
+	if w.hold != nil {
+		select {
+		case <-w.hold:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return w.called("sync %s", p)
+}
+
+func (w *world) Backfill(_ context.Context, p string, first, last metric.Day, again bool) error {
+	return w.called("backfill %s %s %s %v", p, first, last, again)
+}
+func (w *world) Replay(_ context.Context, sink string) error { return w.called("replay %s", sink) }
+func (w *world) Check(context.Context) ([]Finding, error) {
+	return []Finding{{OK: true, What: "Google", Text: "account 123…789, 2 devices"}, {What: "influxdb", Text: "connection refused", Hint: "Start the InfluxDB app."}}, w.called("check")
+}
+
+func (w *world) Diagnose(_ context.Context, out io.Writer) error {
+	if err := w.called("diagnose"); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, "PK\x03\x04")
+	return err
+}
+func (w *world) Erase(_ context.Context, p string) error { return w.called("erase %s", p) }
+
+// visitor is a browser without a window: it keeps cookies and follows nothing.
+type visitor struct {
+	t       *testing.T
+	s       *Server
+	peer    string
+	host    string
+	headers map[string]string
+	cookies map[string]string
+}
+
+func (s *Server) visitor(t *testing.T) *visitor {
+	return &visitor{t: t, s: s, peer: "127.0.0.1:40000", host: "localhost:8099", headers: map[string]string{}, cookies: map[string]string{}}
+}
+
+func (v *visitor) send(method, address, body string, more ...string) *httptest.ResponseRecorder {
+	v.t.Helper()
+	var in io.Reader
+	if body != "" {
+		in = strings.NewReader(body)
+	}
+	r := httptest.NewRequest(method, "http://"+v.host+"/", in)
+	u, err := url.ParseRequestURI(address)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = u.Path, u.RawPath, u.RawQuery
+	r.RemoteAddr, r.Host = v.peer, v.host
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for k, h := range v.headers {
+		r.Header.Set(k, h)
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		r.Header.Set(more[i], more[i+1])
+	}
+	for k, c := range v.cookies {
+		r.AddCookie(&http.Cookie{Name: k, Value: c})
+	}
+	w := httptest.NewRecorder()
+	v.s.ServeHTTP(w, r)
+	for _, c := range w.Result().Cookies() {
+		v.cookies[c.Name] = c.Value
+	}
+	return w
+}
+
+func (v *visitor) get(address string) *httptest.ResponseRecorder {
+	v.t.Helper()
+	return v.send(http.MethodGet, address, "")
+}
+
+// page gets an address that must be a page.
+func (v *visitor) page(address string) string {
+	v.t.Helper()
+	w := v.get(address)
+	if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+		v.t.Fatalf("%s: status %d: %s", address, w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+var tokenField = regexp.MustCompile(`name="token" value="([^"]+)"`)
+
+// token is that of the forms on a page.
+func (v *visitor) token(address string) string {
+	v.t.Helper()
+	m := tokenField.FindStringSubmatch(v.page(address))
+	if m == nil {
+		v.t.Fatalf("%s has no form", address)
+	}
+	return m[1]
+}
+
+// post sends a form with the token, as name, value, name, value.
+func (v *visitor) post(address string, fields ...string) *httptest.ResponseRecorder {
+	v.t.Helper()
+	form := url.Values{"token": {v.token("/status")}}
+	for i := 0; i+1 < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	return v.send(http.MethodPost, address, form.Encode())
+}
+
+var errTrouble = &source.Error{Kind: source.Retry, Err: errors.New("the disk is full"), Hint: "Make room on it."}
