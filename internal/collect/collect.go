@@ -299,7 +299,7 @@ func (l *loop) input(now time.Time) plan.Input {
 		Person: l.cfg.Person.ID, Now: now, Zones: l.zones, Feeds: l.feeds, Coverage: l.cover,
 		Denied: l.state.Denied, Failed: l.fates.failed, Aside: l.fates.aside, Settled: l.state.Settled,
 		Devices: l.state.devices(), NoDevices: !describes, Polled: l.polled, Seen: l.state.Seen, Tracks: l.track,
-		Wishes: l.state.wishes(), Start: l.cfg.Start, Quiet: l.quiet, Hold: l.fates.hold, Polls: l.polls, Reads: l.reads,
+		Wishes: l.state.wishes(), Start: l.cfg.Start, Quiet: l.quiet, Before: l.state.Before, Hold: l.fates.hold, HoldWhy: l.fates.why, Polls: l.polls, Reads: l.reads,
 		Budget: l.cfg.Budget(), Busy: plan.Busy{Live: l.live != nil, History: l.history != nil || l.ready != nil},
 	}
 	for _, j := range []*job{l.live, l.history, l.putting} {

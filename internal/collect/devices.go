@@ -79,6 +79,9 @@ func (l *loop) sawDevices(r result) {
 	if !last.Equal(before) || l.state.Seen.IsZero() {
 		l.state.Seen = now
 	}
+	if last.After(before) {
+		l.state.Before = before
+	}
 	for id, b := range r.stored {
 		l.state.Battery[id] = b
 	}

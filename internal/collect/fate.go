@@ -33,6 +33,7 @@ type fates struct {
 	asides  map[string]int // how often a span was put aside
 	aside   map[string][]plan.Aside
 	hold    time.Time // nothing at all before
+	why     string    // in words
 	last    map[string]repeat
 	limits  int // in a row
 	outages int // failures of any feed in a row
@@ -112,7 +113,7 @@ func (l *loop) failed(r result) error {
 		l.unauthorized(r.err, e)
 	case source.Limited:
 		f.limits++
-		f.hold = latest(e.Until, now.Add(backOff(limitFirst, limitMost, f.limits)), now)
+		f.hold, f.why = latest(e.Until, now.Add(backOff(limitFirst, limitMost, f.limits)), now), "the service asked for silence"
 	case source.Denied:
 		l.state.Denied[r.job.item.Feed] = now.Add(deniedFor)
 		l.save()
@@ -121,7 +122,7 @@ func (l *loop) failed(r result) error {
 	default:
 		f.failed[k] = latest(e.Until, now.Add(backOff(retryFirst, retryMost, f.tries[k])), now)
 		if f.outages++; f.outages >= inARow {
-			f.hold = now.Add(backOff(holdFirst, holdMost, f.outages-inARow+1))
+			f.hold, f.why = now.Add(backOff(holdFirst, holdMost, f.outages-inARow+1)), "nothing is answered; waiting"
 		}
 	}
 	if r.job.item.Feed == plan.Poll && (e.Kind == source.Denied || e.Kind == source.Bad || f.tries[k] >= inARow) {
@@ -148,6 +149,10 @@ func latest(told, own, now time.Time) time.Time {
 func (l *loop) unreadable(r result, k string, now time.Time) {
 	f, it := &l.fates, r.job.item
 	f.bad[k]++
+	if it.Feed == plan.Poll { // everything hangs on it, and it costs little
+		f.failed[k] = now.Add(backOff(retryFirst, retryMost, f.bad[k]))
+		return
+	}
 	if it.Lane == plan.Live || it.Session != nil || f.bad[k] >= inARow {
 		f.failed[k] = now.Add(min(backOff(badFirst, badMost, f.bad[k]), badMost))
 		return
@@ -169,7 +174,7 @@ func (l *loop) notKept(r result, k string, now time.Time, hint string) {
 	l.cfg.Log.Error("an answer could not be stored; it will be asked again", "feed", r.job.item.Feed, "error", r.err, "hint", hint)
 	f.failed[k] = now.Add(backOff(retryFirst, retryMost, f.tries[k]))
 	if f.outages++; f.outages >= inARow {
-		f.hold = now.Add(backOff(holdFirst, holdMost, f.outages-inARow+1))
+		f.hold, f.why = now.Add(backOff(holdFirst, holdMost, f.outages-inARow+1)), "answers cannot be stored here; waiting"
 	}
 }
 

@@ -26,6 +26,7 @@ type state struct {
 	First   string                `json:"first_tracker,omitempty"` // id of the tracker whose battery carries no tag
 	Battery map[string]level      `json:"battery,omitempty"`       // by device id: what was last stored
 	Seen    time.Time             `json:"sync_seen"`               // when, by our clock, the newest sync was first seen
+	Before  time.Time             `json:"sync_before"`             // the sync before the newest
 	Denied  map[string]time.Time  `json:"denied,omitempty"`
 	Settled map[string]metric.Day `json:"settled,omitempty"`
 	Wishes  []wish                `json:"wishes,omitempty"`

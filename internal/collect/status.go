@@ -112,6 +112,9 @@ func (l *loop) decided(now time.Time, d plan.Decision) {
 		s.Left = time.Duration(d.Remaining.Requests / rate * float64(time.Second))
 	}
 	s.Live, s.History = doing(l.live), doing(l.history)
+	if s.History == nil { // its answer may still be on its way to the disk
+		s.History = doing(l.putting)
+	}
 }
 
 func doing(j *job) *Doing {

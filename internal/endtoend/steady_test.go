@@ -113,12 +113,13 @@ func TestSteadyLife(t *testing.T) {
 		time.Sleep(11 * time.Hour) // history comes in
 		from := time.Now()
 		w0, f0, a0 := db.counts()
-		night := map[time.Time]bool{} // the hours that were wholly among the usual ones of sleep, as known then
+		night := map[time.Time]bool{} // the hours that the person slept through, as the collector could know
 		for range judgedDays * 24 {
 			h := time.Now().UTC()
-			night[h] = plan.Asleep(p.Zones, c.Status().Quiet, h)
+			known := func(at time.Time) bool { return asleep(p, at) && plan.Asleep(p.Zones, c.Status().Quiet, at) }
+			night[h] = known(h)
 			time.Sleep(time.Hour)
-			night[h] = night[h] && plan.Asleep(p.Zones, c.Status().Quiet, h.Add(time.Hour-time.Second))
+			night[h] = night[h] && known(h.Add(time.Hour-time.Second))
 		}
 		until := time.Now()
 		w1, f1, a1 := db.counts()
@@ -159,8 +160,7 @@ func judgeWrites(t *testing.T, written, fresh, again int) {
 	}
 }
 
-// judgeDelay measures from each sync to the first answer in the archive that reaches up to it. Judged are those outside of the
-// hours in which the person usually sleeps, as the collector has learnt them: inside, 20 requests an hour allow no more.
+// judgeDelay measures from each sync to the first answer in the archive that reaches up to it.
 func judgeDelay(t *testing.T, p *simulate.Person, last collect.Status, events []collect.Event, span metric.Span) {
 	t.Helper()
 	zones, quiet := p.Zones, last.Quiet
@@ -194,8 +194,9 @@ func judgeDelay(t *testing.T, p *simulate.Person, last collect.Status, events []
 	slices.Sort(awake)
 	t.Logf("from sync to archive: %.1f %% of %d within 90 s; outside of the usual hours of sleep %.1f %% of %d, of those truly awake %.1f %% of %d; median %v, 95 of 100 within %v, longest %v", share(all), len(all), share(awake), len(awake), share(up), len(up),
 		all[len(all)/2].Round(time.Second), all[len(all)*95/100].Round(time.Second), all[len(all)-1].Round(time.Second))
-	if len(all) < 40*judgedDays || share(awake) < 95 {
-		t.Errorf("%.1f %% of %d syncs outside of the usual hours of sleep were in the archive within 90 s, want 95", share(awake), len(awake))
+	// Of somebody asleep, syncs are an hour and more apart at no set time: 20 requests an hour find some of them in time.
+	if len(all) < 40*judgedDays || share(up) < 95 {
+		t.Errorf("%.1f %% of %d syncs of somebody awake were in the archive within 90 s, want 95", share(up), len(up))
 	}
 }
 
@@ -208,7 +209,7 @@ func asleep(p *simulate.Person, at time.Time) bool {
 	return false
 }
 
-// judgeRequests counts every request in every hour of the clock, asleep where the whole hour is among the usual ones of sleep.
+// judgeRequests counts every request in every hour of the clock, asleep where the person slept through it and usually does.
 func judgeRequests(t *testing.T, asleep map[time.Time]bool, log []simulate.Logged, span metric.Span) {
 	t.Helper()
 	hours := map[time.Time]int{}

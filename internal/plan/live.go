@@ -146,7 +146,7 @@ func (p *planner) due(f *field, trail metric.Span) bool {
 		return false
 	}
 	switch {
-	case f.class() == atEverySync && p.quiet:
+	case f.class() == atEverySync && p.quiet && !p.stir:
 		return p.roomAsleep()
 	case f.class() == atEverySync:
 		return p.room(1, mostAwake)

@@ -16,6 +16,7 @@ const (
 	likelyFrom = 38 * time.Minute
 	likelyTo   = 80 * time.Minute
 	settling   = 12 * time.Minute
+	closeSyncs = 20 * time.Minute // syncs of somebody asleep are further apart
 )
 
 // How many reads an hour may have beside the questions after the devices, by what they are for: the last ones are kept for what
@@ -41,7 +42,7 @@ func (p *planner) poll() bool {
 		p.later(due)
 		return false
 	}
-	return !p.quiet || p.fits(p.polls, 1, mostAsleep-max(readsAsleep, len(p.reads)))
+	return !p.quiet || p.stir || p.fits(p.polls, 1, mostAsleep-max(readsAsleep, len(p.reads)))
 }
 
 func (p *planner) interval() time.Duration {
@@ -49,7 +50,7 @@ func (p *planner) interval() time.Duration {
 	switch {
 	case p.blind:
 		return pollBlind
-	case !p.quiet, p.sync.Before(p.asleep) && p.in.Now.Sub(p.asleep) < settling:
+	case !p.quiet, p.stir, p.sync.Before(p.asleep) && p.in.Now.Sub(p.asleep) < settling:
 		return pollAwake // the last sync of the evening is still to come
 	case age < likelyFrom:
 		return min(pollRest, max(likelyFrom-p.in.Polled.Sub(p.sync), pollLikely))

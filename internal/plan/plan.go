@@ -32,7 +32,9 @@ type Input struct {
 	Wishes    []Wish                      // of the user
 	Start     metric.Day                  // history goes back to this day
 	Quiet     Quiet                       // when the person usually sleeps
-	Hold      time.Time                   // the service asked for silence until then
+	Before    time.Time                   // the LastSync before the newest; zero where none is known
+	Hold      time.Time                   // nothing is asked until then
+	HoldWhy   string                      // in words
 	Polls     []time.Time                 // of the last hour: the questions after the devices
 	Reads     []time.Time                 // of the last hour: the other requests that Item.Paced is about
 	Budget    Budget
@@ -119,7 +121,7 @@ func Next(in Input) Decision {
 	switch {
 	case p.inForce(in.Hold):
 		p.later(in.Hold)
-		d.Why = "the service asked for silence until " + p.clockTime(in.Hold)
+		d.Why = in.HoldWhy + " until " + p.clockTime(in.Hold)
 	case in.Budget.Left == 0 && in.Budget.Reset.After(in.Now):
 		p.later(in.Budget.Reset)
 		d.Why = "the budget is used up; it is full again at " + p.clockTime(in.Budget.Reset)
@@ -148,6 +150,7 @@ type planner struct {
 	ahead  bool      // the devices' clock is ahead of ours
 	quiet  bool
 	asleep time.Time   // start of the quiet window that now is in
+	stir   bool        // it is quiet, but the person is awake
 	polls  []time.Time // those that count now, in order
 	reads  []time.Time
 	fields []*field
@@ -168,6 +171,7 @@ func newPlanner(in Input) *planner {
 		p.in.Seen = p.in.Now
 	}
 	p.quiet, p.asleep = p.cal.quiet(in.Now, in.Quiet)
+	p.stir = p.quiet && p.stirring()
 	p.later(p.cal.nextEdge(in.Now, in.Quiet))
 	from := in.Now.Add(-time.Hour)
 	if p.quiet && p.asleep.After(from) {
@@ -183,6 +187,12 @@ func newPlanner(in Input) *planner {
 		fd.behind = p.active(fd.Behind)
 	}
 	return p
+}
+
+// stirring reports whether the person is awake in the quiet window: only then do syncs follow each other closely.
+func (p *planner) stirring() bool {
+	before := p.in.Before
+	return !p.blind && !before.IsZero() && p.sync.After(before) && p.sync.Sub(before) < closeSyncs && p.in.Now.Sub(p.sync) < closeSyncs
 }
 
 // LastSync returns the newest sync of the trackers, zero where none tells.
