@@ -1,0 +1,104 @@
+package appcheck
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/translations"
+)
+
+func readDocs(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(appDir, "DOCS.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestDocsExplainEveryOption, by its name in the table of its section.
+func TestDocsExplainEveryOption(t *testing.T) {
+	docs := readDocs(t)
+	schema, _ := readConfig(t).values["schema"].(map[string]any)
+	n := 0
+	explained := func(path string) {
+		n++
+		if !strings.Contains(docs, "| `"+path+"` |") {
+			t.Errorf("DOCS.md does not explain %s", path)
+		}
+	}
+	for key, value := range schema {
+		section, ok := value.(map[string]any)
+		if !ok {
+			explained(key)
+		}
+		for sub := range section {
+			explained(key + "." + sub)
+		}
+	}
+	// And the other way round: no option that is gone.
+	for _, m := range regexp.MustCompile("(?m)^\\| `((?:[a-z_]+\\.)?[a-z_]+)` \\| (?:[^|]*) \\|$").FindAllStringSubmatch(docs, -1) {
+		top, sub, nested := strings.Cut(m[1], ".")
+		section, _ := schema[top].(map[string]any)
+		if _, ok := schema[top]; !ok || nested && section[sub] == nil {
+			t.Errorf("DOCS.md explains %s, which is no option", m[1])
+		}
+	}
+	if n < 30 {
+		t.Errorf("%d options", n)
+	}
+}
+
+// TestDocsListEverySensor of the catalogue, by its English name.
+func TestDocsListEverySensor(t *testing.T) {
+	docs := readDocs(t)
+	words := translations.Lookup(translations.English)
+	for _, s := range metric.Default() {
+		for _, f := range s.Fields {
+			if f.Sensor == "" {
+				continue
+			}
+			row := regexp.MustCompile("(?m)^\\| `sensor\\.fitbit_(charge_6_)?" + f.Sensor + "` \\| " + regexp.QuoteMeta(words.Text(f.Sensor)) + " \\|")
+			if !row.MatchString(docs) {
+				t.Errorf("DOCS.md does not list %s, %q", f.Sensor, words.Text(f.Sensor))
+			}
+		}
+	}
+}
+
+// TestDocsAutomations: six, which load as YAML and name only entities that there are, or that their text says to make.
+func TestDocsAutomations(t *testing.T) {
+	docs := readDocs(t)
+	found := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(docs, -1)
+	if len(found) != 6 {
+		t.Errorf("%d automations", len(found))
+	}
+	for _, m := range found {
+		var a map[string]any
+		if err := yaml.Unmarshal([]byte(m[1]), &a); err != nil {
+			t.Errorf("%v in\n%s", err, m[1])
+			continue
+		}
+		if a["alias"] == nil || a["triggers"] == nil || a["actions"] == nil {
+			t.Errorf("%v is no automation", a["alias"])
+		}
+		for _, e := range regexp.MustCompile(`\b(?:sensor|event|binary_sensor)\.fitbit_\w+`).FindAllString(m[1], -1) {
+			if !strings.Contains(docs, "| `"+e+"` |") {
+				t.Errorf("%v names %s, which there is not", a["alias"], e)
+			}
+		}
+	}
+}
+
+// TestBrandWords: the former word stands once in each document for users.
+func TestBrandWords(t *testing.T) {
+	if n := strings.Count(readDocs(t), "app (add-on)"); n != 1 {
+		t.Errorf("DOCS.md says app (add-on) %d times", n)
+	}
+}
