@@ -81,12 +81,13 @@ func (p *Publisher) lastStage(s metric.Session) (stage string, at time.Time, ok 
 	return stage, time.Unix(0, last), ok
 }
 
-// hasStages reports whether the stages of a sleep have arrived.
+// hasStages reports whether the stages of a sleep have arrived: what closes it is a sample too.
 func hasStages(s metric.Session) bool {
+	n := 0
 	for _, b := range s.Blocks {
-		if b.Series == metric.SleepLevels && b.Len() > 1 {
-			return true
+		if b.Series == metric.SleepLevels {
+			n += b.Len()
 		}
 	}
-	return false
+	return n > 1
 }

@@ -23,6 +23,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 	if err := p.recall(ctx); err != nil {
 		return err
 	}
+	defer p.over()
 	var a attempts
 	for ctx.Err() == nil {
 		err := p.session(ctx, &a)

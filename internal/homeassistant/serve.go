@@ -3,6 +3,7 @@ package homeassistant
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -37,15 +38,16 @@ const (
 // serving is one connection being served.
 type serving struct {
 	*Publisher
-	link      link
-	sent      map[string]string    // what this broker has of us: payload by topic
-	gone      map[string]departure // components being removed, by device
-	announced time.Time            // the last discovery message
-	away      bool                 // Home Assistant said that it stops
-	began     time.Time
-	heard     map[string]bool // topics of our own that the broker gave back
-	waiting   bool            // events wait for Home Assistant to subscribe
-	unsaid    error           // the trouble told last
+	link       link
+	facts      map[string]facts     // by person; nil when the archive has to be asked
+	sent       map[string]string    // what this broker has of us: payload by topic
+	gone       map[string]departure // components being removed, by device
+	announced  time.Time            // the last discovery message
+	away       bool                 // Home Assistant said that it stops
+	began      time.Time
+	heard      map[string]bool // topics of our own that the broker gave back
+	waiting    bool            // events wait for Home Assistant to subscribe
+	complained string          // the trouble with the archive told last
 }
 
 // departure is what is being removed from a device: first announced as removed, then no longer announced.
@@ -61,32 +63,40 @@ func (s *serving) now() time.Time { return clock.Real().Now() }
 func (p *Publisher) serve(ctx context.Context, l link) error {
 	s := &serving{Publisher: p, link: l, sent: map[string]string{}, gone: map[string]departure{}, heard: map[string]bool{}}
 	s.began = s.now()
-	if err := l.publish(ctx, []message{{p.availabilityTopic(), online, true}}); err != nil {
+	err := s.loop(ctx)
+	if ctx.Err() != nil {
+		return s.leave()
+	}
+	return err
+}
+
+func (s *serving) loop(ctx context.Context) error {
+	if err := s.link.publish(ctx, []message{{s.availabilityTopic(), online, true}}); err != nil {
 		return err
 	}
 	due := s.now()
-	changed := p.cfg.Changed()
+	changed := s.cfg.Changed()
 	var looked time.Time
 	for {
 		timer := time.NewTimer(due.Sub(s.now()))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return s.leave()
-		case <-l.lost():
+			return ctx.Err()
+		case <-s.link.lost():
 			timer.Stop()
-			return l.why()
+			return s.link.why()
 		case <-changed:
 			changed = nil
-			due = earlier(due, later(s.now().Add(p.timing.quiet), looked.Add(p.timing.pause)))
-		case a := <-l.arrivals():
+			due = earlier(due, later(s.now().Add(s.timing.quiet), looked.Add(s.timing.pause)))
+		case a := <-s.link.arrivals():
 			if s.arrived(a) {
 				clear(s.sent)
-				due = s.now().Add(rand.N(p.timing.birth))
+				due = s.now().Add(rand.N(s.timing.birth))
 			}
 		case <-timer.C:
 			if changed == nil {
-				changed = p.cfg.Changed()
+				changed, s.facts = s.cfg.Changed(), nil
 			}
 			if err := s.look(ctx); err != nil {
 				return err
@@ -143,7 +153,7 @@ func (s *serving) arrived(a arrival) bool {
 			s.cfg.Sync()
 		}
 	default:
-		if s.heard != nil {
+		if s.heard != nil && !a.retained { // retained, it may be of an earlier life
 			s.heard[a.topic] = true
 		}
 	}
@@ -152,26 +162,73 @@ func (s *serving) arrived(a arrival) bool {
 
 // look publishes what the broker does not have yet.
 func (s *serving) look(ctx context.Context) error {
-	devices, all, err := s.devices(ctx)
-	if err != nil {
-		if ctx.Err() == nil && (s.unsaid == nil || s.unsaid.Error() != err.Error()) {
-			s.log.Error("Home Assistant does not get new values", "err", err)
-			s.unsaid = err
+	if err := s.read(ctx); err != nil {
+		if ctx.Err() == nil {
+			s.complain("Home Assistant does not get new values", err)
 		}
 		return nil // the archive may be well at the next look
 	}
-	s.unsaid = nil
+	for _, who := range s.cfg.People {
+		f := s.facts[who.ID]
+		s.refresh(&f, who)
+		s.facts[who.ID] = f
+	}
+	devices := s.devices(s.facts)
 	if err := s.announce(ctx, devices); err != nil {
 		return err
 	}
-	if err := s.happened(ctx, devices, all); err != nil {
+	if err := s.happened(ctx, devices); err != nil {
 		return err
 	}
 	s.echoed()
-	if err := s.remember(ctx); err != nil && ctx.Err() == nil {
-		s.log.Error("what Home Assistant was told is not remembered", "err", err)
-	}
+	s.store(ctx)
 	return nil
+}
+
+// read asks the archive, if it has changed.
+func (s *serving) read(ctx context.Context) error {
+	if s.facts != nil {
+		return nil
+	}
+	all := map[string]facts{}
+	for _, who := range s.cfg.People {
+		f, err := s.gather(ctx, who)
+		if err != nil {
+			return fmt.Errorf("looking for what to show of %s: %w", who.ID, err)
+		}
+		all[who.ID] = f
+	}
+	s.facts = all
+	return nil
+}
+
+// complain tells a trouble with the archive, once.
+func (s *serving) complain(what string, err error) {
+	if s.complained != err.Error() {
+		s.log.Error(what, "err", err)
+		s.complained = err.Error()
+	}
+}
+
+// store remembers, even when we are about to stop.
+func (s *serving) store(ctx context.Context) {
+	if err := s.remember(context.WithoutCancel(ctx)); err != nil {
+		s.complain("what Home Assistant was told is not remembered", err)
+		return
+	}
+	s.complained = ""
+}
+
+// expect remembers what is about to be announced, beside what is still to be removed: a stop in between forgets neither.
+func (s *serving) expect(ctx context.Context, now map[string]*known) {
+	for id, k := range now {
+		both := &known{Person: k.Person, Tracker: k.Tracker, Components: maps.Clone(k.Components)}
+		if old := s.mem.Devices[id]; old != nil {
+			maps.Copy(both.Components, old.Components)
+		}
+		s.mem.Devices[id] = both
+	}
+	s.store(ctx)
 }
 
 // announce publishes devices and states as far as they are not as the broker has them, and removes what is no longer there.
@@ -206,6 +263,7 @@ func (s *serving) announce(ctx context.Context, devices []device) error {
 			s.log.Info("a device is removed from Home Assistant", "device", id)
 		}
 	}
+	s.expect(ctx, now)
 	if err := s.send(ctx, discoveries); err != nil {
 		return err
 	}
@@ -238,7 +296,8 @@ func (s *serving) departed(d device, keys map[string]string) []message {
 		return nil
 	}
 	var out []message
-	for key, platform := range old.Components {
+	for _, key := range slices.Sorted(maps.Keys(old.Components)) {
+		platform := old.Components[key]
 		if _, ok := keys[key]; ok {
 			continue
 		}
@@ -272,10 +331,10 @@ func (s *serving) send(ctx context.Context, messages []message) error {
 }
 
 // happened publishes events, once Home Assistant has had the time to subscribe.
-func (s *serving) happened(ctx context.Context, devices []device, all map[string]facts) error {
+func (s *serving) happened(ctx context.Context, devices []device) error {
 	var news []event
 	for _, d := range devices {
-		f, ok := all[d.person]
+		f, ok := s.facts[d.person]
 		if !ok || d.tracker {
 			continue
 		}

@@ -108,6 +108,13 @@ func (p *Publisher) well() {
 	p.status = Status{Connected: true, Since: p.cfg.Clock.Now()}
 }
 
+// over notes the end.
+func (p *Publisher) over() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.status = Status{Since: p.cfg.Clock.Now()}
+}
+
 // forgive forgets the trouble told last: it is told again when it comes again.
 func (p *Publisher) forgive() {
 	p.mu.Lock()

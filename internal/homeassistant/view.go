@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -34,28 +33,32 @@ const (
 	farDays  = 60
 )
 
-// gather asks for all that is known of a person.
-func (p *Publisher) gather(ctx context.Context, who Person) (facts, error) {
-	f := facts{now: p.cfg.Clock.Now(), zones: who.Zones(), devices: who.Devices()}
-	local := metric.DayOf(f.now.In(f.zones.Now()))
-	c := p.mem.cursor(who.ID)
-	if c.Today != local+1 { // a day ahead: the person has gone west, and has had this day
-		c.Today = local
-	}
-	f.today = c.Today
-	var err error
+// gather asks the archive for all that it knows of a person.
+func (p *Publisher) gather(ctx context.Context, who Person) (f facts, err error) {
+	today := metric.DayOf(p.cfg.Clock.Now().In(who.Zones().Now()))
 	if f.values, err = p.cfg.Latest.Snapshot(ctx, who.ID); err != nil {
 		return f, err
 	}
 	for _, days := range []metric.Day{nearDays, farDays} {
-		if f.nights, err = p.cfg.Archive.Sessions(ctx, who.ID, metric.Sleep, metric.DaySpan(local-days, local+1)); err != nil || len(f.nights) > 0 {
+		if f.nights, err = p.cfg.Archive.Sessions(ctx, who.ID, metric.Sleep, metric.DaySpan(today-days, today+1)); err != nil || len(f.nights) > 0 {
 			break
 		}
 	}
 	if err == nil {
-		f.workouts, err = p.cfg.Archive.Sessions(ctx, who.ID, metric.Workout, metric.DaySpan(local-nearDays, local+1))
+		f.workouts, err = p.cfg.Archive.Sessions(ctx, who.ID, metric.Workout, metric.DaySpan(today-nearDays, today+1))
 	}
 	return f, err
+}
+
+// refresh brings what is not in the archive up to date.
+func (p *Publisher) refresh(f *facts, who Person) {
+	f.now, f.zones, f.devices = p.cfg.Clock.Now(), who.Zones(), who.Devices()
+	today := metric.DayOf(f.now.In(f.zones.Now()))
+	c := p.mem.cursor(who.ID)
+	if c.Today != today+1 { // a day ahead: the person has gone west, and has had this day
+		c.Today = today
+	}
+	f.today = c.Today
 }
 
 // hidden returns the keys of a person's entities that are not published.
@@ -219,20 +222,15 @@ func (p *Publisher) service() device {
 }
 
 // devices returns all devices as they are now, each behind the one it belongs to.
-func (p *Publisher) devices(ctx context.Context) ([]device, map[string]facts, error) {
+func (p *Publisher) devices(known map[string]facts) []device {
 	out := []device{p.service()}
-	all := map[string]facts{}
 	for _, who := range p.cfg.People {
-		f, err := p.gather(ctx, who)
-		if err != nil {
-			return nil, nil, fmt.Errorf("looking for what to show of %s: %w", who.ID, err)
-		}
-		all[who.ID] = f
+		f := known[who.ID]
 		d := p.person(who, f)
 		out = append(out, d)
 		out = append(out, p.trackers(who, d, f)...)
 	}
-	return out, all, nil
+	return out
 }
 
 // midnight returns how long it is, in told time, to the next midnight of anybody.

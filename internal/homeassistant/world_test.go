@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"maps"
 	"math"
 	"strconv"
 	"sync"
@@ -173,7 +172,7 @@ func (w *world) synced() int {
 // impatient is the timing of tests.
 var impatient = timing{
 	quiet: 10 * time.Millisecond, pause: 30 * time.Millisecond, tick: 100 * time.Millisecond, settle: 150 * time.Millisecond, birth: 10 * time.Millisecond,
-	echo: 700 * time.Millisecond, ack: 5 * time.Second, first: 20 * time.Millisecond, near: 100 * time.Millisecond, far: 100 * time.Millisecond, fleeting: 400 * time.Millisecond,
+	echo: 700 * time.Millisecond, ack: 5 * time.Second, first: 20 * time.Millisecond, near: 100 * time.Millisecond, far: 100 * time.Millisecond, fleeting: 2 * time.Second,
 }
 
 // run starts a publisher; stop ends it and waits.
@@ -237,12 +236,6 @@ func (w *watcher) value(topic string) any {
 	var s state
 	json.Unmarshal([]byte(w.get(topic)), &s)
 	return s.Value
-}
-
-func (w *watcher) topics() map[string]string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return maps.Clone(w.retained)
 }
 
 // clear forgets what came until now.
