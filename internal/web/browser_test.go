@@ -43,9 +43,6 @@ type tab struct {
 // browser starts Chromium.
 func browser(t *testing.T) *tab {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("-short: no browser")
-	}
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatal("this test needs Chromium: install the Debian package chromium")
@@ -310,7 +307,7 @@ func TestWizardInBrowser(t *testing.T) {
 	b.await("Bring the address back")
 	b.do(chromedp.SendKeys(`textarea[name=pasted]`, address), chromedp.Click(`form[action=finish] button`))
 	b.await("Connected to Google")
-	b.await("Granted: sleep")
+	b.await("sleep and its stages")
 	b.pictures("connected")
 	if _, err := w.tokens.Token(t.Context()); err != nil {
 		t.Fatalf("after the wizard there is no token: %v", err)

@@ -113,13 +113,12 @@ func (h *heart) draw(points []bucket, s scale) {
 // scale is the heights of rates.
 type scale struct{ low, high, step float64 }
 
-// newScale leaves some room around and begins and ends at a line of the grid.
+// newScale leaves some room around.
 func newScale(low, high float64) scale {
-	step := 20.0
-	if high-low > 100 {
-		step = 40
+	s := scale{low: math.Floor((low-4)/10) * 10, high: math.Ceil((high+4)/10) * 10, step: 20}
+	if s.high-s.low > 100 {
+		s.step = 40
 	}
-	s := scale{low: math.Floor((low-4)/step) * step, high: math.Ceil((high+4)/step) * step, step: step}
 	return s
 }
 
@@ -129,7 +128,10 @@ func (s scale) y(v float64) string {
 
 func (s scale) marks() []mark {
 	var out []mark
-	for v := s.low + s.step; v < s.high; v += s.step {
+	for v := math.Ceil(s.low/s.step) * s.step; v < s.high-4; v += s.step {
+		if v == s.low { // the base line is there
+			continue
+		}
 		out = append(out, mark{At: s.y(v), Text: strconv.Itoa(int(v))})
 	}
 	return out
@@ -155,4 +157,14 @@ func percentOf(part, all float64) string { return number(100*part/all) + "%" }
 // number writes a coordinate without needless digits.
 func number(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
 
-func decimal(v float64, digits int) string { return strconv.FormatFloat(v, 'f', digits, 64) }
+// decimal writes a value with so many digits at most, and a true minus.
+func decimal(v float64, digits int) string {
+	text := strconv.FormatFloat(v, 'f', digits, 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	if text == "-0" {
+		text = "0"
+	}
+	return strings.Replace(text, "-", "−", 1)
+}

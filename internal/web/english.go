@@ -196,7 +196,7 @@ var english = map[string]string{
 	"refresh_label":  "Refresh token",
 	"refresh_button": "Use it",
 	"finish_done":    "Connected to {service}",
-	"finish_missing": "{n} rights are missing; all else works without them.",
+	"finish_missing": "Missing rights: {n}. All else works without them.",
 	"finish_next":    "See your values",
 	"help_heading":   "If something goes wrong",
 

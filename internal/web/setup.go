@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 )
@@ -96,12 +98,28 @@ func (s *Server) finish(w http.ResponseWriter, r *request) {
 			return note{}, err
 		}
 		s.forgetVisit(p.ID)
-		n := note{Title: s.word("finish_done", "service", p.Service), Lines: g.Words}
+		n := note{Title: s.word("finish_done", "service", p.Service), Lines: told(g)}
 		if len(g.Missing) > 0 {
 			n.Hint, n.Help = s.word("finish_missing", "n", fmt.Sprint(len(g.Missing))), "scopes"
 		}
 		return n, nil
 	})
+}
+
+// told is what a grant says beyond the rights, which the page lists.
+func told(g auth.Grant) []string {
+	about := func(words string, scopes []auth.Scope) bool {
+		return slices.ContainsFunc(scopes, func(s auth.Scope) bool {
+			return strings.Contains(words, s.Short()+" (") || strings.Contains(words, s.Short()+".")
+		})
+	}
+	var out []string
+	for _, w := range g.Words {
+		if !about(w, g.Granted) && !about(w, g.Missing) {
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // confirmations are the actions that ask twice.

@@ -31,7 +31,7 @@ func (s *Server) showStatus(w http.ResponseWriter, r *request) {
 	s.render(w, r, "status", http.StatusOK, view{Title: "status_title", People: people, Person: p, Notes: s.sessions.takeNotes(r.identity), Data: d})
 }
 
-const maxRequests = 25 // shown at once
+const maxRequests = 15 // shown at once
 
 func (s *Server) statusData(ctx context.Context, p Person) (statusData, error) {
 	d := statusData{Today: metric.DayOf(s.cfg.Clock.Now().In(zone(p))), First: firstDay}

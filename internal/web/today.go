@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,6 +85,17 @@ func (s *Server) todayData(ctx context.Context, p Person, want string) (todayDat
 	if err != nil {
 		return d, err
 	}
+	// The rate stands above the curve already; the newest reading is newer than the last whole minute.
+	newest = slices.Clone(newest)
+	newest = slices.DeleteFunc(newest, func(v latest.Value) bool {
+		if v.Field.Sensor != "heart_rate" || d.Heart.Empty || !metric.Present(v.Value) {
+			return false
+		}
+		if !v.At.Before(d.Heart.LastAt) {
+			d.Heart.Last, d.Heart.LastAt = whole(v.Value), v.At
+		}
+		return true
+	})
 	d.Groups = s.tiles(newest, p)
 	return d, nil
 }
@@ -164,7 +176,12 @@ func (s *Server) quantity(v float64, f metric.Field) (value, unit string) {
 	switch {
 	case f.Kind == metric.Int, f.Unit == metric.Kilocalorie, math.Abs(v) >= 1000:
 		return count(v), unit
-	case f.Unit == metric.Kilometre || f.Unit == metric.Celsius && v < 20:
+	case f.Sensor == "skin_temperature": // against the person's own baseline
+		if value = decimal(v, 1); v > 0 && value != "0" {
+			value = "+" + value
+		}
+		return value, unit
+	case f.Unit == metric.Kilometre:
 		return decimal(v, 2), unit
 	}
 	return decimal(v, 1), unit
@@ -172,17 +189,16 @@ func (s *Server) quantity(v float64, f metric.Field) (value, unit string) {
 
 // heart is the curve of a day, ready to be drawn. Its width is the minutes of the day, its height 200.
 type heart struct {
-	Empty          bool
-	Minutes        int // 1380, 1440 or 1500
-	Band, Line     template.HTMLAttr
-	Lines          []mark // of the rate
-	Hours          []mark // of the clock
-	Low, High      int
-	Mean, Last     int
-	LastAt         time.Time
-	LastX, LastY   string
-	Table          []hour
-	First, Through time.Time
+	Empty        bool
+	Minutes      int // 1380, 1440 or 1500
+	Band, Line   template.HTMLAttr
+	Lines        []mark // of the rate
+	Hours        []mark // of the clock
+	Low, High    int
+	Mean, Last   int
+	LastAt       time.Time
+	LastX, LastY string
+	Table        []hour
 }
 
 // mark is a line of the grid with its text; At is a share of the width in percent, or a height.

@@ -1,0 +1,270 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
+)
+
+func goSource(t *testing.T) string {
+	t.Helper()
+	list, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, name := range list {
+		if strings.HasSuffix(name, "_test.go") || name == "english.go" {
+			continue
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(b)
+	}
+	return all.String()
+}
+
+// open serves s on this machine and returns its address.
+func open(t *testing.T, s *Server) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, s, l)
+	return "http://" + l.Addr().String()
+}
+
+// A thousand visitors at once are served or refused, and leave nothing behind.
+func TestStorm(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	base := open(t, w.server(Config{}))
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	routines := runtime.NumGoroutine()
+	var good, refused, broken atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 1000 {
+		wg.Go(func() {
+			path := []string{"/", "/status", "/setup", "/static/app.css", "/nothing", "/events?page=nothing", "/sync"}[i%7]
+			method, body := http.MethodGet, io.Reader(nil)
+			if i%7 == 6 {
+				method, body = http.MethodPost, strings.NewReader(strings.Repeat("x", 1+i*200))
+			}
+			req, err := http.NewRequest(method, base+path, body)
+			if err != nil {
+				broken.Add(1)
+				return
+			}
+			resp, err := client.Do(req)
+			if err != nil { // an answer before the end of a long body may break the line
+				if i%7 != 6 {
+					broken.Add(1)
+				}
+				return
+			}
+			defer resp.Body.Close()
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+				broken.Add(1)
+			}
+			if resp.StatusCode < 400 {
+				good.Add(1)
+			} else {
+				refused.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if broken.Load() > 0 || good.Load() < 500 || refused.Load() < 200 {
+		t.Errorf("%d served, %d refused, %d broken", good.Load(), refused.Load(), broken.Load())
+	}
+	for range 200 {
+		if runtime.NumGoroutine() <= routines+5 {
+			break
+		}
+		pause(20 * time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > routines+5 {
+		t.Errorf("%d goroutines before, %d after", routines, n)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 8<<20 {
+		t.Errorf("%d bytes stay", grown)
+	}
+	if calls := w.told(); len(calls) > 0 {
+		t.Errorf("the program was told %q", calls)
+	}
+}
+
+// follow reads server-sent events until there is one with data.
+func follow(t *testing.T, r *bufio.Reader) map[string]string {
+	t.Helper()
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			var pieces map[string]string
+			if err := json.Unmarshal([]byte(data), &pieces); err != nil {
+				t.Fatal(err)
+			}
+			return pieces
+		}
+	}
+}
+
+// What changes comes by itself, and only that.
+func TestEvents(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	base := open(t, w.server(Config{}))
+	resp, err := http.Get(base + "/events?page=status&person=main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("type %q", resp.Header.Get("Content-Type"))
+	}
+	in := bufio.NewReader(resp.Body)
+	if first := follow(t, in); len(first) != 4 || !strings.Contains(first["live-sinks"], "on their way") {
+		t.Fatalf("first: %v", first)
+	}
+	w.mu.Lock()
+	w.sick = true
+	w.mu.Unlock()
+	for range 5 {
+		pieces := follow(t, in)
+		if sinks, ok := pieces["live-sinks"]; ok && strings.Contains(sinks, "Start the InfluxDB app") {
+			return
+		}
+	}
+	t.Error("the change did not come")
+}
+
+// More than so many pages are not kept up to date, and one that goes makes room.
+func TestEventsAreLimited(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	s := w.server(Config{})
+	base := open(t, s)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ask := func() int {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/events?page=setup", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		return resp.StatusCode
+	}
+	for i := range maxEvents {
+		if got := ask(); got != 200 {
+			t.Fatalf("page %d: status %d", i, got)
+		}
+	}
+	if got := ask(); got != http.StatusServiceUnavailable {
+		t.Fatalf("status %d", got)
+	}
+	cancel()
+	for range 250 {
+		if len(s.events) == 0 {
+			return
+		}
+		pause(20 * time.Millisecond)
+	}
+	t.Errorf("%d places are still taken", len(s.events))
+}
+
+// A line that says nothing, or says it too slowly, is closed; the pages go on.
+func TestStop(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	s := w.server(Config{Listen: "127.0.0.1:0"})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	for !strings.Contains(w.log.String(), "the page is open") {
+		pause(5 * time.Millisecond)
+	}
+	_, address, _ := strings.Cut(w.log.String(), "address=")
+	address, _, _ = strings.Cut(address, " ")
+	resp, err := http.Get(fmt.Sprintf("http://%s/events?page=status", address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	began := time.Now()
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("with a page open the end took %v", took)
+	}
+	if _, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+		t.Error("it still listens")
+	}
+}
+
+// Malformed requests are refused on the line itself.
+func TestMalformed(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	address := strings.TrimPrefix(open(t, w.server(Config{})), "http://")
+	for name, text := range map[string]string{
+		"no HTTP":             "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+		"no host":             "GET / HTTP/1.1\r\n\r\n",
+		"two hosts":           "GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n",
+		"foreign host":        "GET / HTTP/1.1\r\nHost: evil.example.org\r\n\r\n",
+		"absolute address":    "GET http://evil.example.org/status HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"long header":         "GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 2*maxHeader) + "\r\n\r\n",
+		"long address":        "GET /" + strings.Repeat("x", 2*maxHeader) + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"both lengths":        "POST /sync HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"bad chunk":           "POST /sync HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+		"CONNECT":             "CONNECT evil:443 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"blank in the path":   "GET /sta tus HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"events with a body":  "GET /events?page=status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nxxxxx",
+		"dots":                "GET /static/../../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"broken percent code": "GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			go io.WriteString(c, text)
+			line, err := bufio.NewReader(c).ReadString('\n')
+			if err == nil && !strings.HasPrefix(line, "HTTP/1.1 4") && !strings.HasPrefix(line, "HTTP/1.0 4") {
+				t.Errorf("answer %q", line)
+			}
+			if e, ok := err.(net.Error); ok && e.Timeout() {
+				t.Error("no answer")
+			}
+		})
+	}
+}
