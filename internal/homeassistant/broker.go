@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -130,12 +131,15 @@ func (c *connection) close() { c.client.Disconnect(goodbye) }
 func address(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" {
-		return nil, &Error{Err: fmt.Errorf("the address of the MQTT broker is not one: %q", text), Hint: "it looks like mqtt://host:1883 or mqtts://host:8883"}
+		if strings.Contains(text, "@") {
+			text = "..." + text[strings.LastIndex(text, "@"):] // what stands before it may be a password
+		}
+		return nil, &Error{Err: fmt.Errorf("the address of the MQTT broker is not one: %q", text), wait: waitRefused, Hint: "it looks like mqtt://host:1883 or mqtts://host:8883"}
 	}
 	u.User = nil
 	port := map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "ssl": "8883", "tls": "8883", "ws": "80", "wss": "443"}[u.Scheme]
 	if port == "" {
-		return nil, &Error{Err: fmt.Errorf("the address of the MQTT broker begins with %q", u.Scheme), Hint: "it begins with mqtt://, mqtts://, ws:// or wss://"}
+		return nil, &Error{Err: fmt.Errorf("the address of the MQTT broker begins with %q", u.Scheme), wait: waitRefused, Hint: "it begins with mqtt://, mqtts://, ws:// or wss://"}
 	}
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), port)
@@ -151,11 +155,11 @@ func trusted(b Broker) (*tls.Config, error) {
 	}
 	pem, err := os.ReadFile(b.CA)
 	if err != nil {
-		return nil, &Error{Err: fmt.Errorf("reading the certificates of the MQTT broker's authority: %w", err), Hint: "check the path"}
+		return nil, &Error{Err: fmt.Errorf("reading the certificates of the MQTT broker's authority: %w", err), wait: waitRefused, Hint: "check the path"}
 	}
 	c.RootCAs = x509.NewCertPool()
 	if !c.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, &Error{Err: fmt.Errorf("the file %s holds no certificate", b.CA), Hint: "it has to be in PEM: text that begins with -----BEGIN CERTIFICATE-----"}
+		return nil, &Error{Err: fmt.Errorf("the file %s holds no certificate", b.CA), wait: waitRefused, Hint: "it has to be in PEM: text that begins with -----BEGIN CERTIFICATE-----"}
 	}
 	return c, nil
 }

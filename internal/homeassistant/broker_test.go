@@ -1,7 +1,9 @@
 package homeassistant
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -342,4 +344,48 @@ func TestRestart(t *testing.T) {
 			t.Error("there are steps")
 		}
 	})
+}
+
+func TestWebsocket(t *testing.T) {
+	b := embedded(t)
+	b.start(t)
+	w := stepping(b)
+	w.setBroker(Broker{URL: fmt.Sprintf("ws://127.0.0.1:%d", b.web), Username: user, Password: secret})
+	ha := watch(t, b.admin())
+	w.run(t)
+	until(t, "the steps are there", func() bool { return ha.value(stepsTopic) == 8231.0 })
+}
+
+// Nobody knows of a broker, and then somebody does. A password in an address that is none is not told.
+func TestNoBroker(t *testing.T) {
+	b := embedded(t)
+	b.start(t)
+	w := stepping(b)
+	none := &Error{Err: errors.New("there is no broker"), Hint: "install the Mosquitto broker app"}
+	ask := w.cfg.Broker
+	var mu sync.Mutex
+	there := false
+	w.cfg.Broker = func(ctx context.Context) (Broker, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !there {
+			return Broker{}, none
+		}
+		return ask(ctx)
+	}
+	p, _ := w.run(t)
+	until(t, "it says so", func() bool {
+		s := p.Status()
+		return strings.Contains(s.Problem, "there is no broker") && s.Hint == none.Hint
+	})
+	w.setBroker(Broker{URL: "fetch:battery-staple@host"})
+	mu.Lock()
+	there = true
+	mu.Unlock()
+	until(t, "it says so", func() bool { return strings.Contains(p.Status().Problem, "is not one") })
+	if strings.Contains(w.log.String(), "staple") {
+		t.Error("a password is in the log")
+	}
+	w.setBroker(b.at(user, secret))
+	until(t, "it is found", func() bool { return p.Status().Connected })
 }

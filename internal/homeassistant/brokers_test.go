@@ -37,6 +37,7 @@ const (
 // A testBroker is a broker with users, a plain port and a TLS port, that can be killed and started again.
 type testBroker struct {
 	plain, tls int
+	web        int    // websockets; 0 for none
 	ca         string // file
 	start      func(t *testing.T)
 	kill       func(t *testing.T)
@@ -185,7 +186,7 @@ func listening(port int) bool {
 // embedded is the broker of the demo.
 func embedded(t *testing.T) *testBroker {
 	t.Helper()
-	b := &testBroker{plain: freePort(t), tls: freePort(t)}
+	b := &testBroker{plain: freePort(t), tls: freePort(t), web: freePort(t)}
 	ca, cert, key := certificates(t, t.TempDir())
 	b.ca = ca
 	pair, err := tls.LoadX509KeyPair(cert, key)
@@ -224,6 +225,9 @@ func embedded(t *testing.T) *testBroker {
 			if err := server.AddListener(listeners.NewTCP(l)); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if err := server.AddListener(listeners.NewWebsocket(listeners.Config{ID: "web", Address: fmt.Sprintf("127.0.0.1:%d", b.web)})); err != nil {
+			t.Fatal(err)
 		}
 		if err := server.Serve(); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // device is a device as it is now.
@@ -209,13 +212,14 @@ func (p *Publisher) clearing(id, key, platform string) []message {
 	return []message{{p.stateTopic(id, key), "", true}}
 }
 
-// slug makes an id of a name: small letters, digits and single underscores.
+// slug makes an id of a name: small letters without accents, digits and single underscores.
 func slug(s string) string {
 	var b strings.Builder
-	for _, r := range strings.ToLower(s) {
+	for _, r := range norm.NFD.String(strings.ToLower(s)) {
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
 			b.WriteRune(r)
+		case unicode.Is(unicode.Mn, r):
 		case b.Len() > 0 && !strings.HasSuffix(b.String(), "_"):
 			b.WriteByte('_')
 		}

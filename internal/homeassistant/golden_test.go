@@ -273,15 +273,27 @@ func TestEveryRowIsFed(t *testing.T) {
 	}
 }
 
-// No value is in the log, whatever its level.
+// No value is in the log, whatever its level and whatever happens.
 func TestNoValueIsLogged(t *testing.T) {
+	b := embedded(t)
+	b.start(t)
 	w := readScene(t, "all").world(t)
 	w.cfg.Log = debugLog(w.log)
-	w.once(t)
-	for _, word := range []string{"8231", "41.2", "58", "Run", "74.3", "2026-11-20"} {
-		text := w.log.String()
-		for l := range strings.Lines(text) {
-			_, said, _ := strings.Cut(l, "msg=")
+	w.setBroker(b.at(user, secret))
+	ha := watch(t, b.admin())
+	p, stop := w.run(t)
+	until(t, "all is published", func() bool { return ha.count("fitbit_fetch/me/workout") == 1 })
+	ha.publish(t, pressTopic, press, false)
+	until(t, "a button is pressed", func() bool { return w.synced() == 1 })
+	b.kill(t)
+	until(t, "the broker is lost", func() bool { return !p.Status().Connected })
+	stop()
+	if text := w.log.String(); !strings.Contains(text, "connected to the MQTT broker") {
+		t.Fatalf("the log: %s", text)
+	}
+	for l := range strings.Lines(w.log.String()) {
+		_, said, _ := strings.Cut(l, "msg=")
+		for _, word := range []string{"8231", "41.2", "58", "Run", "74.3", "2026-11-20", "secret"} {
 			if strings.Contains(said, word) {
 				t.Errorf("%q is in the log: %s", word, l)
 			}

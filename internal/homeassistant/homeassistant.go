@@ -52,7 +52,7 @@ type Service struct {
 
 // A Broker is where to connect to.
 type Broker struct {
-	URL      string // mqtt://, mqtts://, ws:// or wss://, with host and port
+	URL      string // mqtt://, mqtts://, ws:// or wss://, with host and mostly port
 	Username string
 	Password string
 	CA       string // file of certificates in PEM, for a broker whose own authority signed its certificate
@@ -69,7 +69,7 @@ type Config struct {
 	Log       *slog.Logger
 	People    []Person
 
-	Broker  func(ctx context.Context) (Broker, error) // asked before every attempt to connect
+	Broker  func(ctx context.Context) (Broker, error) // asked before every attempt to connect; an *Error may carry a hint
 	Changed func() <-chan struct{}                    // closed at the next change of the archive
 	Service func() Service
 	Sync    func() // the button was pressed; must not block
@@ -118,6 +118,7 @@ type timing struct {
 	ack      time.Duration // for the broker to take a message
 	first    time.Duration // from a failed attempt to connect to the next
 	near     time.Duration // at most, where the broker's machine answers
+	refused  time.Duration // at most, where somebody has to change something
 	far      time.Duration // at most, where it does not
 	fleeting time.Duration // a connection that ends earlier is none
 }
@@ -128,7 +129,7 @@ func New(cfg Config) *Publisher {
 	cfg.Node = cmp.Or(cfg.Node, "fitbit_fetch")
 	p := &Publisher{cfg: cfg, log: cfg.Log, table: Entities(), entities: map[string]Entity{}, timing: timing{
 		quiet: 200 * time.Millisecond, pause: 5 * time.Second, tick: 30 * time.Second, settle: 3 * time.Second, birth: time.Second,
-		echo: 5 * time.Second, ack: 15 * time.Second, first: 500 * time.Millisecond, near: 3 * time.Second, far: time.Minute, fleeting: 30 * time.Second,
+		echo: 5 * time.Second, ack: 15 * time.Second, first: 500 * time.Millisecond, near: 3 * time.Second, refused: 15 * time.Second, far: time.Minute, fleeting: 30 * time.Second,
 	}}
 	for _, e := range p.table {
 		p.entities[e.Key] = e

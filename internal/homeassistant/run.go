@@ -46,7 +46,7 @@ func (p *Publisher) session(ctx context.Context, a *attempts) error {
 	b, err := p.cfg.Broker(ctx)
 	if err != nil {
 		a.failed++
-		return fmt.Errorf("looking for the MQTT broker: %w", err)
+		return &Error{Err: fmt.Errorf("looking for the MQTT broker: %w", err), Hint: hint(err), wait: waitRefused}
 	}
 	id := b.ClientID
 	if id == "" {
@@ -91,8 +91,13 @@ func (p *Publisher) session(ctx context.Context, a *attempts) error {
 func (p *Publisher) patience(err error, n int) time.Duration {
 	most := p.timing.near
 	var e *Error
-	if errors.As(err, &e) && e.far {
-		most = p.timing.far
+	if errors.As(err, &e) {
+		switch e.wait {
+		case waitRefused:
+			most = p.timing.refused
+		case waitLong:
+			most = p.timing.far
+		}
 	}
 	wait := p.timing.first
 	for range n - 1 {

@@ -20,7 +20,25 @@ type Error struct {
 	Err  error
 	Hint string // the cure
 
-	far bool // the broker's machine does not answer at all
+	wait wait
+}
+
+// wait says how soon another attempt is worth making.
+type wait uint8
+
+const (
+	waitNear    wait = iota // the broker's machine answers: it may be starting
+	waitRefused             // somebody has to change something
+	waitLong                // the broker's machine does not answer
+)
+
+// hint returns the hint of an error, if it has one.
+func hint(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -41,7 +59,9 @@ func explain(err error, to *url.URL) error {
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword), errors.Is(err, packets.ErrorRefusedNotAuthorised):
-		return say("check user name and password of the broker", "the MQTT broker at %s refuses our user name or password", where)
+		e := say("check user name and password of the broker", "the MQTT broker at %s refuses our user name or password", where)
+		e.wait = waitRefused
+		return e
 	case errors.Is(err, packets.ErrorRefusedIDRejected):
 		return say("leave the client id empty, or take another", "the MQTT broker at %s refuses our client id", where)
 	case errors.Is(err, packets.ErrorRefusedServerUnavailable):
@@ -52,7 +72,7 @@ func explain(err error, to *url.URL) error {
 		return say("start the broker, or check the port", "nothing listens at %s", where)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		e := say("check that the broker's machine is on, and no firewall between", "the MQTT broker at %s does not answer", where)
-		e.far = true
+		e.wait = waitLong
 		return e
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return say("check port and scheme: brokers take mqtt:// at 1883 and mqtts:// at 8883; the broker's log may say more", "%s ends the connection at once", where)
@@ -83,21 +103,16 @@ func explainTLS(err error, where string, say func(hint, format string, args ...a
 
 // trouble tells what is wrong, once, to the log and by Status.
 func (p *Publisher) trouble(err error, connected bool) {
-	var e *Error
-	hint := ""
-	if errors.As(err, &e) {
-		hint = e.Hint
-	}
 	p.mu.Lock()
 	told := p.said == err.Error()
 	p.said = err.Error()
 	if p.status.Connected != connected || p.status.Since.IsZero() {
 		p.status.Since = p.cfg.Clock.Now()
 	}
-	p.status.Connected, p.status.Problem, p.status.Hint = connected, err.Error(), hint
+	p.status.Connected, p.status.Problem, p.status.Hint = connected, err.Error(), hint(err)
 	p.mu.Unlock()
 	if !told {
-		p.log.Warn("Home Assistant: "+err.Error(), "hint", hint)
+		p.log.Warn("Home Assistant: "+err.Error(), "hint", hint(err))
 	}
 }
 

@@ -97,8 +97,12 @@ func personID(id string) string {
 
 // person returns a person's device.
 func (p *Publisher) person(who Person, f facts) device {
+	entity := "fitbit"
+	if who.Name != "" {
+		entity += "_" + cmp.Or(slug(who.Name), personID(who.ID))
+	}
 	d := device{
-		id: personID(who.ID), via: serviceID, person: who.ID, name: join2("Fitbit", who.Name), entity: cmp.Or(slug("fitbit "+who.Name), "fitbit"),
+		id: personID(who.ID), via: serviceID, person: who.ID, name: join2("Fitbit", who.Name), entity: entity,
 		maker: "Fitbit", model: model(f.devices), states: map[string]state{}, hidden: p.hidden(who),
 	}
 	for _, v := range f.values {
