@@ -37,7 +37,7 @@ func (s *Server) try(r *request, name string, do func(ctx context.Context) (note
 		return s.failure(err)
 	}
 	s.cfg.Log.Info("done on the page", "action", name)
-	n.OK = true
+	n.OK = !slices.ContainsFunc(n.Findings, func(f Finding) bool { return !f.OK })
 	return n
 }
 

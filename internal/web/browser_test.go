@@ -330,6 +330,58 @@ func TestWizardInBrowser(t *testing.T) {
 	b.calm()
 }
 
+// TestStatusInBrowser presses buttons, and sees what changes while a field is being filled in.
+func TestStatusInBrowser(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	s := w.server(Config{Password: "correct horse"})
+	b := browser(t)
+	b.do(chromedp.Navigate(open(t, s)))
+	b.await("protected by the password")
+	b.pictures("login")
+	b.do(chromedp.SendKeys(`input[name=password]`, "correct horse\r"))
+	b.await("Resting heart rate")
+	b.do(chromedp.Click(`//a[text()="Status"]`))
+	b.await("Last requests")
+	b.do(chromedp.Click(`form[action=sync] button`))
+	b.await("Looking for new data now")
+	b.do(chromedp.Click(`form[action=check] button`))
+	b.await("Start the InfluxDB app.")
+	b.pictures("checked")
+	if calls := strings.Join(w.told(), ", "); calls != "sync main, check" {
+		t.Errorf("the program was told %q", calls)
+	}
+
+	// News come while somebody writes, and disturb nothing.
+	b.do(chromedp.Focus(`input[name=first]`))
+	b.do(chromedp.Evaluate[chromedp.Void](`void (document.querySelector("input[name=first]").value = "2026-10-01")`))
+	w.mu.Lock()
+	w.sick = true
+	w.mu.Unlock()
+	b.await("connection refused")
+	if kept := eval[string](b, `document.activeElement.name + " " + document.activeElement.value`); kept != "first 2026-10-01" {
+		t.Errorf("the field is %q", kept)
+	}
+
+	// With the keyboard alone: the first stop leads past the navigation.
+	b.do(chromedp.Navigate(eval[string](b, "location.origin") + "/status"))
+	b.await("Last requests")
+	b.do(chromedp.KeyEvent("\t"))
+	if first := eval[string](b, `document.activeElement.className + " " + getComputedStyle(document.activeElement).outlineStyle`); first != "skip solid" {
+		t.Errorf("the first stop is %q", first)
+	}
+	b.do(chromedp.KeyEvent("\r"))
+	b.until(`location.hash === "#content"`)
+	nameless := eval[string](b, `Array.from(document.querySelectorAll("button, a, input:not([type=hidden]), select, textarea, svg[role=img], progress")).filter((e) =>
+		!(e.innerText || e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || (e.labels && e.labels.length))).map((e) => e.outerHTML).join()`)
+	if nameless != "" {
+		t.Errorf("a screen reader has no name for %s", nameless)
+	}
+
+	b.do(chromedp.Click(`form[action=logout] button`))
+	b.await("protected by the password")
+	b.calm()
+}
+
 // consent agrees on the simulated Google's page and returns the address at which the browser ends.
 func (b *tab) consent(link string) string {
 	b.t.Helper()

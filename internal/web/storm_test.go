@@ -136,7 +136,9 @@ func follow(t *testing.T, r *bufio.Reader) map[string]string {
 // What changes comes by itself, and only that.
 func TestEvents(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
-	base := open(t, w.server(Config{}))
+	s := w.server(Config{})
+	s.patience = 500 * time.Millisecond // with the request, not with the answer
+	base := open(t, s)
 	resp, err := http.Get(base + "/events?page=status&person=main")
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +200,7 @@ func TestEventsAreLimited(t *testing.T) {
 	t.Errorf("%d places are still taken", len(s.events))
 }
 
-// A line that says nothing, or says it too slowly, is closed; the pages go on.
+// The end of the process does not wait for pages that are open.
 func TestStop(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
 	s := w.server(Config{Listen: "127.0.0.1:0"})
@@ -225,6 +227,52 @@ func TestStop(t *testing.T) {
 	}
 	if _, err := net.DialTimeout("tcp", address, time.Second); err == nil {
 		t.Error("it still listens")
+	}
+}
+
+// A line that says nothing, or says it too slowly, is closed; an action may take longer than its request.
+func TestPatience(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	w.hold = make(chan bool)
+	s := w.server(Config{})
+	s.patience = 200 * time.Millisecond
+	address := strings.TrimPrefix(open(t, s), "http://")
+	for name, text := range map[string]string{
+		"nothing":     "",
+		"half a line": "GET / HT",
+		"no end":      "GET / HTTP/1.1\r\nHost: localhost\r\nX: ",
+		"half a form": "POST /sync HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\ntoken=",
+	} {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, text); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, c); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	token := s.visitor(t).token("/status")
+	done := make(chan int)
+	go func() {
+		resp, err := http.Post("http://"+address+"/sync", "application/x-www-form-urlencoded", strings.NewReader("token="+token+"&person=main&back=status"))
+		if err != nil {
+			done <- 0
+			return
+		}
+		resp.Body.Close()
+		done <- resp.StatusCode
+	}()
+	pause(600 * time.Millisecond)
+	w.hold <- true
+	if got := <-done; got != 200 || len(w.told()) != 1 {
+		t.Errorf("status %d, told %q", got, w.told())
 	}
 }
 

@@ -41,14 +41,14 @@ type Config struct {
 
 // Limits on what visitors can make it do.
 const (
-	maxConns    = 512
-	maxWorking  = 32 // requests being answered at once; the others wait
-	maxWaiting  = 15 * time.Second
-	maxEvents   = 24 // pages that are kept up to date
-	maxBody     = 64 << 10
-	maxHeader   = 32 << 10
-	readTimeout = 20 * time.Second
-	maxAnswer   = 2 * time.Minute
+	maxConns   = 512
+	maxWorking = 32 // requests being answered at once; the others wait
+	maxWaiting = 15 * time.Second
+	maxEvents  = 24 // pages that are kept up to date
+	maxBody    = 64 << 10
+	maxHeader  = 32 << 10
+	patience   = 20 * time.Second // for a request to arrive
+	maxAnswer  = 2 * time.Minute
 )
 
 // Server is the page.
@@ -66,14 +66,16 @@ type Server struct {
 	mu     sync.Mutex
 	visits map[string]auth.Visit // begun authorizations, by person
 
-	stop chan struct{} // closed when events have to end
+	patience time.Duration
+	stop     chan struct{} // closed when events have to end
 }
 
 // New returns a server; nothing listens yet.
 func New(cfg Config) *Server {
 	s := &Server{
 		cfg: cfg, sessions: newSessions(cfg.Clock.Now), visits: map[string]auth.Visit{},
-		working: make(chan struct{}, maxWorking), events: make(chan struct{}, maxEvents), stop: make(chan struct{}),
+		patience: patience,
+		working:  make(chan struct{}, maxWorking), events: make(chan struct{}, maxEvents), stop: make(chan struct{}),
 	}
 	s.templates = s.parse()
 	s.handler = s.routes()
@@ -109,7 +111,7 @@ func (s *Server) address() (string, error) {
 
 func (s *Server) serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
-		Handler: s.handler, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: maxAnswer, IdleTimeout: maxAnswer,
+		Handler: s.handler, ReadHeaderTimeout: s.patience, ReadTimeout: s.patience, WriteTimeout: maxAnswer, IdleTimeout: maxAnswer,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
