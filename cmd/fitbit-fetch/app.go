@@ -25,19 +25,21 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor"
 )
 
 // app is the program with its archive open: what the commands work on.
 type app struct {
-	opts      config.Options
-	clock     clock.Clock
-	log       *slog.Logger
-	catalogue metric.Catalogue
-	archive   *archive.Archive
-	latest    *latest.Latest
-	people    []*person
-	sinks     []*target
-	started   time.Time
+	opts       config.Options
+	clock      clock.Clock
+	log        *slog.Logger
+	catalogue  metric.Catalogue
+	archive    *archive.Archive
+	latest     *latest.Latest
+	people     []*person
+	sinks      []*target
+	supervisor *supervisor.Client // nil outside of Home Assistant's app
+	started    time.Time
 
 	mu      sync.Mutex
 	running bool // the loops run, and the socket is served
@@ -46,17 +48,18 @@ type app struct {
 // person is whose data it is, and all that belongs to them alone.
 type person struct {
 	metric.Person
-	opts    config.Person
-	tokens  *auth.TokenSource
-	flow    *auth.Flow
-	http    *http.Client // carries the authorization
-	source  source.Source
-	probe   prober // what diagnose may ask of the source
-	collect *collect.Collector
-	archive *archive.Archive
-	recent  *history
-	again   chan struct{} // the person has authorized again
-	log     *slog.Logger
+	opts     config.Person
+	provider auth.Provider
+	tokens   *auth.TokenSource
+	flow     *auth.Flow
+	http     *http.Client // carries the authorization
+	source   source.Source
+	probe    prober // what diagnose may ask of the source
+	collect  *collect.Collector
+	archive  *archive.Archive
+	recent   *history
+	again    chan struct{} // the person has authorized again
+	log      *slog.Logger
 }
 
 // target is a sink and the loop that delivers to it.
@@ -87,6 +90,9 @@ func openApp(ctx context.Context, opts config.Options, log *slog.Logger) (*app, 
 		return nil, fmt.Errorf("creating the data folder: %w", err)
 	}
 	a := &app{opts: opts, clock: opts.Clock, log: log, catalogue: metric.Default()}
+	if opts.InApp {
+		a.supervisor = supervisor.FromEnv(os.Getenv)
+	}
 	a.started = a.clock.Now()
 	var err error
 	a.archive, err = archive.Open(ctx, archive.Config{
@@ -149,6 +155,9 @@ func (a *app) Run(ctx context.Context) error {
 			}
 		})
 	}
+	wg.Go(func() { a.publish(ctx) })
+	wg.Go(func() { a.notify(ctx) })
+	wg.Go(func() { a.servePage(ctx) })
 	return control.Serve(ctx, a.opts.Socket(), serveCall(a))
 }
 

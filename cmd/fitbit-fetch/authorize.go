@@ -143,17 +143,26 @@ func (c *call) granted(ctx context.Context, p *person, f *authorizeFlags, g auth
 	if err != nil {
 		return err
 	}
-	if f.newPerson {
-		// From here on the archive goes on with the account that has just been authorized.
-		if err := p.archive.SetState(ctx, p.ID, collect.AccountKey(p.source.Name()), nil); err != nil {
-			return fmt.Errorf("entering the new account: %w", err)
-		}
+	if err := p.adopt(ctx, f.newPerson, nil); err != nil {
+		return err
 	}
 	for _, w := range g.Words {
 		fmt.Fprintln(c.stdout, c.wrap(w, "", "  "))
 	}
 	if !c.app.isRunning() {
 		fmt.Fprintln(c.stdout, "Next: fitbit-fetch check, then fitbit-fetch run.")
+	}
+	return nil
+}
+
+// adopt lets the archive go on with the account that has just been authorized, where that is meant to be another one. err is what
+// the authorization ended with.
+func (p *person) adopt(ctx context.Context, newPerson bool, err error) error {
+	if err != nil || !newPerson {
+		return err
+	}
+	if err := p.archive.SetState(ctx, p.ID, collect.AccountKey(p.source.Name()), nil); err != nil {
+		return fmt.Errorf("entering the new account: %w", err)
 	}
 	return nil
 }

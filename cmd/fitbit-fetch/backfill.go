@@ -134,7 +134,7 @@ func (c *call) backfillPerson(ctx context.Context, p *person, days metric.Span, 
 	var wg sync.WaitGroup
 	wg.Go(func() { c.showProgress(show, p) })
 	if again {
-		p.collect.Wish(days)
+		p.collect.Wish(days, true)
 	}
 	err := c.collectDays(ctx, p, days)
 	stop()

@@ -71,7 +71,7 @@ func (c *call) checkPerson(ctx context.Context, p *person) int {
 		return exitConfig
 	}
 	if err := p.takeOver(ctx, c.app); err != nil {
-		c.say(false, what, "the refresh token of the options is not accepted: %v", err)
+		c.say(false, what, "the authorization in the options is not accepted: %v", err)
 		c.cure(err)
 		return exitCode(err)
 	}

@@ -103,6 +103,17 @@ func (c *call) demo(ctx context.Context, f *demoFlags) (err error) {
 	return c.demoRun(ctx, &demo{call: c, demoFlags: f, app: a, who: a.people[0], device: cfg.Persons[0].Tracker(), began: time.Now()})
 }
 
+// pagePlace is where the demo serves its page: the usual place, or a free one where that is taken.
+func pagePlace() string {
+	for _, place := range []string{"127.0.0.1:8099", "127.0.0.1:0"} {
+		if l, err := net.Listen("tcp", place); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	return "off"
+}
+
 // demoRun runs the program and shows how it goes.
 func (c *call) demoRun(ctx context.Context, d *demo) error {
 	running, end := context.WithCancel(ctx)
@@ -148,7 +159,7 @@ func byDay(now time.Time, zone string) time.Time {
 func (f *demoFlags) options(data, base string, clk clock.Clock, client simulate.Client) (config.Options, error) {
 	env := map[string]string{
 		"FITBIT_FETCH_DATA_DIR": data, "GOOGLE_CLIENT_ID": client.ID, "GOOGLE_CLIENT_SECRET": client.Secret,
-		"FITBIT_FETCH_BACKFILL_START": fmt.Sprint(f.days), "FITBIT_FETCH_POLITE": "no",
+		"FITBIT_FETCH_BACKFILL_START": fmt.Sprint(f.days), "FITBIT_FETCH_POLITE": "no", "FITBIT_FETCH_PAGE_LISTEN": pagePlace(),
 		"FITBIT_FETCH_API_URL": base, "FITBIT_FETCH_AUTH_URL": base + simulate.PathAuth,
 		"FITBIT_FETCH_TOKEN_URL": base + simulate.PathToken, "FITBIT_FETCH_REVOKE_URL": base + simulate.PathRevoke,
 	}

@@ -135,6 +135,7 @@ func (d *demo) lines(v view) []line {
 		d.field("History", d.progress(v)),
 		d.field("Archive", fmt.Sprintf("%s samples in %s", countText(v.stats.Samples), bytesText(v.stats.Bytes))),
 		d.field("Database", d.database()),
+		d.field("Page", "http://"+d.app.opts.Page.Listen),
 		d.field("Device", d.deviceText(v)),
 		d.field("Last", lastText(v)),
 		d.field("Now", nowText(v)),

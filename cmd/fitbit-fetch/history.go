@@ -12,7 +12,7 @@ type history struct {
 	mu     sync.Mutex
 	good   ring[google.Exchange]
 	bad    ring[google.Exchange]
-	events ring[eventShown]
+	events ring[collect.Event]
 }
 
 // eventShown is what a bug report tells of a request of the plan. It has no health value.
@@ -24,7 +24,7 @@ type eventShown struct {
 }
 
 func newHistory() *history {
-	return &history{good: newRing[google.Exchange](200), bad: newRing[google.Exchange](200), events: newRing[eventShown](200)}
+	return &history{good: newRing[google.Exchange](200), bad: newRing[google.Exchange](200), events: newRing[collect.Event](200)}
 }
 
 func (h *history) exchange(e google.Exchange) {
@@ -38,6 +38,30 @@ func (h *history) exchange(e google.Exchange) {
 }
 
 func (h *history) event(e collect.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events.add(e)
+}
+
+// list returns the last requests of the plan, oldest first.
+func (h *history) list() []collect.Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.events.list()
+}
+
+// lists returns all that is kept, oldest first.
+func (h *history) lists() (good, bad []google.Exchange, events []eventShown) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.events.list() {
+		events = append(events, reported(e))
+	}
+	return h.good.list(), h.bad.list(), events
+}
+
+// reported is an event as a bug report tells it.
+func reported(e collect.Event) eventShown {
 	s := eventShown{
 		At: e.At.UTC().Format("2006-01-02T15:04:05Z"), Span: e.Span.String(), Feed: e.Feed, Lane: e.Lane.String(), Why: e.Why, Took: e.Took.String(),
 		Requests: e.Requests, Added: e.Change.Added, Changed: e.Change.Changed, Vanished: e.Change.Vanished,
@@ -45,16 +69,7 @@ func (h *history) event(e collect.Event) {
 	if e.Err != nil {
 		s.Err = e.Err.Error()
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.events.add(s)
-}
-
-// lists returns all that is kept, oldest first.
-func (h *history) lists() (good, bad []google.Exchange, events []eventShown) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.good.list(), h.bad.list(), h.events.list()
+	return s
 }
 
 // ring keeps the newest items.

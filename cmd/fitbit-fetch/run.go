@@ -103,7 +103,7 @@ func (p *person) awaitAuthorization(ctx context.Context, a *app) error {
 		var again <-chan time.Time
 		switch {
 		case err != nil && ctx.Err() == nil:
-			p.log.Warn("the refresh token of the options could not be taken over", "err", err, "hint", hint(err))
+			p.log.Warn("the authorization in the options could not be taken over", "err", err, "hint", hint(err))
 			if !isAuthError(err) {
 				again = time.After(pause)
 				pause = min(2*pause, 10*time.Minute)
@@ -112,6 +112,7 @@ func (p *person) awaitAuthorization(ctx context.Context, a *app) error {
 			p.log.Warn("there is no client id yet; waiting", "hint", "Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET (docs/configuration.md), start again, then: fitbit-fetch authorize")
 		case !told:
 			p.log.Warn(s.Text+" Waiting.", "hint", s.Hint)
+			p.offerVisit(a)
 		}
 		told = true
 		select {
@@ -123,17 +124,37 @@ func (p *person) awaitAuthorization(ctx context.Context, a *app) error {
 	}
 }
 
-// takeOver uses the refresh token of the options, where there is one and nothing is authorized yet.
+// offerVisit logs the address of the consent page in Home Assistant's app, where nobody has a shell.
+func (p *person) offerVisit(a *app) {
+	if !a.opts.InApp {
+		return
+	}
+	visit, err := p.flow.Begin()
+	if err != nil {
+		p.log.Warn("the consent page's address cannot be made", "err", err)
+		return
+	}
+	p.log.Warn("to authorize, use the page of this app; or open this address, sign in, and copy the address on which the browser ends into the option authorization_address", "open", visit.URL, "until", visit.Expires)
+}
+
+// takeOver uses what the options hold of an authorization, where nothing is authorized yet: the address that the browser ended on,
+// or else a refresh token.
 func (p *person) takeOver(ctx context.Context, a *app) error {
-	token := p.opts.RefreshToken.Reveal()
-	if token == "" || p.tokens.State(a.clock.Now()).Standing != auth.Missing {
+	address, token := p.opts.AuthorizationAddress.Reveal(), p.opts.RefreshToken.Reveal()
+	if address == "" && token == "" || p.tokens.State(a.clock.Now()).Standing != auth.Missing {
 		return nil
 	}
-	grant, err := p.flow.UseRefreshToken(ctx, token, false)
+	var grant auth.Grant
+	var err error
+	if address != "" {
+		grant, err = p.flow.Finish(ctx, address, false)
+	} else {
+		grant, err = p.flow.UseRefreshToken(ctx, token, false)
+	}
 	if err != nil {
 		return err
 	}
-	p.log.Info("the refresh token of the options was taken over", "account", grant.Account, "missing", len(grant.Missing))
+	p.log.Info("the authorization in the options was taken over", "account", grant.Account, "missing", len(grant.Missing))
 	return nil
 }
 

@@ -75,7 +75,7 @@ func (a *app) newPerson(o config.Person) (*person, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.tokens = tokens
+	p.provider, p.tokens = provider, tokens
 	if err := a.newGoogle(p, o); err != nil {
 		return nil, err
 	}

@@ -39,8 +39,8 @@ func (c *Collector) Complete(ctx context.Context, days metric.Span) error {
 	}
 }
 
-// Wish has the days (axis Days) asked for again, before ordinary history.
-func (c *Collector) Wish(days metric.Span) { c.order(order{days: days, again: true}) }
+// Wish has what is missing of the days (axis Days), or with again all of them, asked for before ordinary history.
+func (c *Collector) Wish(days metric.Span, again bool) { c.order(order{days: days, again: again}) }
 
 func (c *Collector) order(o order) {
 	c.mu.Lock()

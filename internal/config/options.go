@@ -37,6 +37,7 @@ type Options struct {
 	MQTT      MQTT        `json:"mqtt"`
 	Sensors   string      `json:"sensors"`  // all or missing
 	Language  string      `json:"language"` // one of translations.Languages; empty: Home Assistant's in its app, else en
+	Page      Page        `json:"page"`
 	Log       Log         `json:"log"`
 	DryRun    bool        `json:"dry_run"`
 	Manual    Manual      `json:"manual"`
@@ -108,6 +109,12 @@ type MQTT struct {
 	TLS      bool   `json:"tls"`
 	CA       string `json:"tls_ca"` // PEM file; empty: the system's authorities
 	Prefix   string `json:"discovery_prefix"`
+}
+
+// Page is the web page.
+type Page struct {
+	Listen   string `json:"listen"` // host:port, or off; empty: where the page decides
+	Password Secret `json:"password"`
 }
 
 // Log says what is logged and where.

@@ -168,6 +168,13 @@ func rows() []row {
 			doc: "Accept any certificate. Whoever is between can read and change the data.",
 			set: boolean(func(t target) *bool { return &t.InfluxDB.Insecure })},
 
+		{path: "page.listen", apart: true, env: []name{own("PAGE_LISTEN")}, kind: "host:port, off", defDoc: "127.0.0.1:8099; :8099 with a password",
+			doc: "Where the page is served. Beyond this machine it needs a password. In Home Assistant's app it stands in the side bar.",
+			set: text(func(t target) *string { return &t.Page.Listen })},
+		{path: "page.password", apart: true, env: []name{own("PAGE_PASSWORD")}, kind: "text", secret: true,
+			doc: "Password of the page, for those who open it from another machine.",
+			set: secret(func(t target) *Secret { return &t.Page.Password })},
+
 		// Where it is kept
 		{path: "data_dir", apart: true, env: []name{own("DATA_DIR")}, kind: "folder", defDoc: "/data in the Home Assistant app; the folder of TOKEN_FILE_PATH; $STATE_DIRECTORY; ~/.local/state/fitbit-fetch",
 			doc: "Folder of the archive, the tokens and the socket for commands.",

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"archive/zip"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/web"
+)
+
+// page is the program as the web page sees it.
+type page struct{ *app }
+
+// servePage serves the page until ctx ends; without it the rest goes on.
+func (a *app) servePage(ctx context.Context) {
+	o := a.opts.Page
+	if o.Listen == "off" {
+		return
+	}
+	s := web.New(web.Config{
+		Listen: o.Listen, Ingress: a.opts.InApp, Password: o.Password.Reveal(), Clock: a.clock, Log: a.log.With("part", "page"), Program: page{a},
+	})
+	if err := s.Run(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("there is no page; everything else goes on", "err", err)
+	}
+}
+
+func (p page) person(id string) (*person, error) {
+	i := slices.IndexFunc(p.people, func(p *person) bool { return p.ID == id })
+	if i < 0 {
+		return nil, fmt.Errorf("there is no person %q", id)
+	}
+	return p.people[i], nil
+}
+
+func (p page) People(ctx context.Context) ([]web.Person, error) {
+	var out []web.Person
+	for _, who := range p.people {
+		granted, _ := who.provider.Split(who.tokens.Snapshot().Scopes)
+		out = append(out, web.Person{
+			ID: who.ID, Zone: who.zones(ctx).Now(), Service: who.provider.Title, Client: who.opts.ClientID != "", Redirect: p.opts.Redirect,
+			Auth: who.tokens.State(p.clock.Now()), Granted: granted,
+		})
+	}
+	return out, nil
+}
+
+func (p page) Status(ctx context.Context) (web.Status, error) {
+	r, err := p.status(ctx)
+	if err != nil {
+		return web.Status{}, err
+	}
+	s := web.Status{Version: r.Version, Since: r.Since}
+	for _, n := range p.opts.Notes {
+		s.Notes = append(s.Notes, web.Problem{Text: n})
+	}
+	if o := r.Opened; o.Aside != "" {
+		s.Notes = append(s.Notes, web.Problem{Text: "The archive was broken (" + o.Reason + ").", Hint: "It was moved to " + o.Aside + "; what the service still has is fetched again."})
+	}
+	for i, who := range p.people {
+		s.People = append(s.People, p.work(who, r.People[i]))
+	}
+	for _, k := range r.Sinks {
+		s.Sinks = append(s.Sinks, sinkShown(k))
+	}
+	return s, nil
+}
+
+// work is what is being done for a person.
+func (p page) work(who *person, r personReport) web.Work {
+	c := r.Collect
+	w := web.Work{
+		Person: who.ID, Why: c.Why, Next: c.Next, Hold: c.Hold, LastSync: c.LastSync, LastFetch: c.LastFetch, LastHour: c.LastHour, Devices: who.collect.Status().Devices,
+		History: web.History{Known: c.Remaining.Total > 0, Requests: c.Remaining.Requests, Left: c.Left},
+	}
+	if c.Remaining.Total > 0 {
+		w.History.Share = 1 - c.Remaining.Days/c.Remaining.Total
+	}
+	switch a := r.Authorization; {
+	case a.Standing == auth.Missing || a.Standing == auth.Dead:
+		w.Problem = web.Problem{Text: a.Text, Hint: a.Hint}
+	case c.Phase == collect.NeedsUser || c.Phase == collect.Gone:
+		w.Problem = web.Problem{Text: string(c.Phase), Hint: c.Hint}
+	}
+	for _, d := range []*collect.Doing{c.Live, c.History} {
+		if d != nil {
+			w.Doing = append(w.Doing, web.Doing{Feed: d.Feed, Why: d.Why, Since: d.Since})
+		}
+	}
+	for _, id := range sortedKeys(c.Feeds) {
+		if f := c.Feeds[id]; f.Error != "" {
+			w.Feeds = append(w.Feeds, web.FeedProblem{Feed: id, Error: f.Error, Hint: f.Hint, Failed: f.Failed, Again: f.NotBefore})
+		}
+	}
+	for _, e := range slices.Backward(who.recent.list()) {
+		w.Requests = append(w.Requests, requestShown(e, c.Zones))
+	}
+	return w
+}
+
+func requestShown(e collect.Event, zones metric.Zones) web.Request {
+	r := web.Request{At: e.At, Took: e.Took, Feed: e.Feed, Why: e.Why}
+	if !e.Span.Start.IsZero() {
+		r.What = spanText(e.Axis, e.Span, zones)
+	}
+	switch ch := e.Change; {
+	case e.Err != nil:
+		r.Error = e.Err.Error()
+	case ch.Added+ch.Changed+ch.Vanished == 0:
+		r.Fate = "nothing new"
+	default:
+		r.Fate = fmt.Sprintf("%d new, %d changed, %d gone", ch.Added, ch.Changed, ch.Vanished)
+	}
+	return r
+}
+
+func sinkShown(k sinkReport) web.Sink {
+	d := k.Status
+	s := web.Sink{
+		Name: d.Sink, Working: d.Error == "", Behind: int64(k.Backlog.Samples), Remove: int64(k.Backlog.Tombs), Oldest: k.Backlog.Oldest, Rate: d.Rate,
+		Problem: web.Problem{Text: d.Error, Hint: d.Hint}, Since: d.Since, Retry: d.Retry, Success: d.Success,
+	}
+	for _, q := range k.Quarantine {
+		what := string(q.Series)
+		if q.Field != "" {
+			what += " " + q.Field
+		}
+		s.Refused = append(s.Refused, web.Refusal{What: what, Count: int64(q.Count), Reason: q.Reason, Hint: q.Hint})
+	}
+	return s
+}
+
+func (p page) Values(ctx context.Context, person string) ([]latest.Value, error) {
+	return p.latest.Snapshot(ctx, person)
+}
+
+func (p page) HeartRate(ctx context.Context, person string, day metric.Day) (metric.Block, error) {
+	out := metric.Block{Series: metric.HeartRateMinute}
+	who, err := p.person(person)
+	if err != nil {
+		return out, err
+	}
+	zones := who.zones(ctx)
+	span := metric.Span{Start: zones.Midnight(day), End: zones.Midnight(day + 1)}
+	for b, err := range p.archive.Read(ctx, person, metric.HeartRateMinute, span) {
+		if err != nil {
+			return out, err
+		}
+		for i, t := range b.Times {
+			out.Append(t, b.Row(i)...)
+		}
+	}
+	return out, nil
+}
+
+func (p page) Begin(_ context.Context, person string) (auth.Visit, error) {
+	who, err := p.person(person)
+	if err != nil {
+		return auth.Visit{}, err
+	}
+	return who.flow.Begin()
+}
+
+func (p page) Finish(ctx context.Context, person, pasted string, newPerson bool) (auth.Grant, error) {
+	who, err := p.person(person)
+	if err != nil {
+		return auth.Grant{}, err
+	}
+	g, err := who.flow.Finish(ctx, pasted, newPerson)
+	return g, who.adopt(ctx, newPerson, err)
+}
+
+func (p page) UseRefreshToken(ctx context.Context, person, refresh string, newPerson bool) (auth.Grant, error) {
+	who, err := p.person(person)
+	if err != nil {
+		return auth.Grant{}, err
+	}
+	g, err := who.flow.UseRefreshToken(ctx, refresh, newPerson)
+	return g, who.adopt(ctx, newPerson, err)
+}
+
+func (p page) Deauthorize(ctx context.Context, person string) error {
+	who, err := p.person(person)
+	if err != nil {
+		return err
+	}
+	return who.flow.Revoke(ctx)
+}
+
+func (p page) Sync(_ context.Context, person string) error {
+	who, err := p.person(person)
+	if err == nil {
+		who.collect.Sync()
+	}
+	return err
+}
+
+func (p page) Backfill(_ context.Context, person string, first, last metric.Day, again bool) error {
+	who, err := p.person(person)
+	if err == nil {
+		who.collect.Wish(metric.DaySpan(first, last), again)
+	}
+	return err
+}
+
+func (p page) Replay(ctx context.Context, sink string) error {
+	targets, err := p.chosenSinks(sink)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, t := range targets {
+		errs = append(errs, p.archive.Rewind(ctx, t.sink.Name()))
+	}
+	return errors.Join(errs...)
+}
+
+func (p page) Check(ctx context.Context) ([]web.Finding, error) {
+	var out []web.Finding
+	for _, who := range p.people {
+		out = append(out, p.checkPerson(ctx, who))
+	}
+	for _, t := range p.sinks {
+		f := web.Finding{OK: true, What: t.sink.Name()}
+		text, err := t.sink.Check(ctx)
+		if f.Text = text; err != nil {
+			f.OK, f.Text, f.Hint = false, err.Error(), hint(err)
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func (p page) checkPerson(ctx context.Context, who *person) web.Finding {
+	f := web.Finding{What: "person " + who.ID}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	s := who.tokens.State(p.clock.Now())
+	f.Text, f.Hint = s.Text, s.Hint
+	if s.Standing == auth.Missing || s.Standing == auth.Dead {
+		return f
+	}
+	d, ok := who.source.(source.Describer)
+	if !ok {
+		f.OK = true
+		return f
+	}
+	desc, err := d.Describe(ctx)
+	if err != nil {
+		f.Text, f.Hint = err.Error(), cmp.Or(hint(err), s.Hint)
+		return f
+	}
+	f.OK = true
+	f.Text = fmt.Sprintf("account %s, zone %s, devices: %d", auth.Mask(desc.Account), desc.Zone, len(desc.Devices))
+	return f
+}
+
+func (p page) Diagnose(ctx context.Context, w io.Writer) error {
+	z := zip.NewWriter(w)
+	c := &call{app: p.app, opts: p.opts}
+	if err := c.writeReport(ctx, z, false); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+func (p page) Erase(ctx context.Context, person string) error {
+	who, err := p.person(person)
+	if err != nil {
+		return err
+	}
+	if who.tokens.State(p.clock.Now()).Standing != auth.Missing {
+		return errors.New("the person is authorized, and all would be fetched again: take the authorization back first")
+	}
+	return p.archive.Erase(ctx, person)
+}
