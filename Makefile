@@ -40,6 +40,13 @@ $(INFLUXD_1_8):
 influxd-1.6:
 	@scripts/need influxd "InfluxDB 1.6" influxdb
 
+.PHONY: test-image
+test-image: ## build the app's image, and run it as Home Assistant and Docker do; needs root
+	@scripts/need buildah "buildah" buildah
+	@scripts/need debootstrap "debootstrap" debootstrap
+	@scripts/need qemu-aarch64 "the other architecture" qemu-user
+	$(GO) test -tags image -count=1 -timeout 20m -run TestImage ./internal/appcheck
+
 .PHONY: bench
 bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md
 	scripts/bench
