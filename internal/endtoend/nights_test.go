@@ -21,7 +21,7 @@ func TestNightComputedAgain(t *testing.T) {
 	a, b := sleepers(t, zone, night)
 	a.Rewrite = []simulate.Rewrite{{Day: night, At: a.Midnight(night + 1).Add(9 * time.Hour)}}
 	then, later := calm(night, 15, a, b), calm(night+2, 15, a, b)
-	people := still(5*time.Hour, []time.Time{then, later}, a, b)
+	people := still(12*time.Hour, []time.Time{then, later}, a, b)
 	a = people[0]
 
 	w := newWorld(t, then, 1, people...)
@@ -48,7 +48,7 @@ func TestNightComputedAgain(t *testing.T) {
 
 	// The day after the next, in the afternoon: by then the night was computed again, the last days have been read again.
 	stages := len(first["Sleep Levels|Device=Charge 6,isMainSleep=True|level"])
-	w.at(later, 1200)
+	w.at(later, 600)
 	p = h.run()
 	h.awaitAll(p, "the night computed again")
 	again := life(later)
@@ -137,7 +137,7 @@ func TestLateWeek(t *testing.T) {
 	a.Offline = []metric.Span{{Start: a.Midnight(first + 1).Add(10 * time.Hour), End: a.Midnight(first + 8).Add(10 * time.Hour)}}
 
 	then, later := calm(first+7, 15, b), calm(first+8, 15, a, b)
-	people := still(5*time.Hour, []time.Time{then, later}, a, b)
+	people := still(12*time.Hour, []time.Time{then, later}, a, b)
 	a, b = people[0], people[1]
 	w := newWorld(t, then, 1, a, b)
 	h := newHome(t, w, first, db.URL)
@@ -147,7 +147,7 @@ func TestLateWeek(t *testing.T) {
 	same(t, "while it was away", early, held(t, db, h.name), a.Zone(first))
 	p.stop()
 
-	w.at(later, 1200)
+	w.at(later, 600)
 	w.google.ClearLog()
 	p = h.run()
 	h.awaitAll(p, "the late week")
