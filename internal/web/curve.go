@@ -55,7 +55,10 @@ func curve(block metric.Block, day metric.Day, loc *time.Location) heart {
 		for _, b := range []*bucket{&points[minute/curveStep], &hours[minute/60], &all} {
 			b.add(v[1], v[0], v[2])
 		}
-		h.LastAt, newest, h.Empty = at, v[0], false
+		h.Empty = false
+		if at.After(h.LastAt) { // the minutes of another device may come behind
+			h.LastAt, newest = at, v[0]
+		}
 	}
 	h.Hours = hourMarks(begin, end, loc)
 	if h.Empty {

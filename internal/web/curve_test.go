@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
 // minutes makes a block of a rate for each of the minutes from start.
@@ -77,6 +79,35 @@ func TestCurve(t *testing.T) {
 		s := newScale(pair[0], pair[1])
 		if s.low > pair[0]-4 || s.high < pair[1]+4 || len(s.marks()) < 1 || len(s.marks()) > 6 {
 			t.Errorf("rates %v: %+v with %d lines", pair, s, len(s.marks()))
+		}
+	}
+}
+
+// Each kind of value tells its age as it is meant.
+func TestAges(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	s := w.server(Config{})
+	today := metric.DayOf(noon.In(w.zone))
+	for _, c := range []struct {
+		id   metric.ID
+		at   time.Time
+		want string
+		old  bool
+	}{
+		{metric.HeartRate, noon.Add(-30 * time.Second), "just now", false},
+		{metric.HeartRate, noon.Add(-3 * time.Minute), "3 min ago", false},
+		{metric.HeartRate, noon.Add(-47 * time.Hour), "47 h ago", false},
+		{metric.Weight, noon.Add(-9 * 24 * time.Hour), "9 days ago", true},
+		{"steps", today.In(w.zone), "today", false},
+		{"steps", (today - 1).In(w.zone), "yesterday", false},
+		{"steps", (today - 3).In(w.zone), "3 days ago", true},
+		{metric.SleepSummary, noon.Add(-17 * time.Hour), "began 17 h ago", false},
+		{metric.SleepLevels, noon.Add(-9 * time.Hour), "9 h ago", false},
+	} {
+		row := metric.Default().Must(c.id)
+		got := s.tile(latest.Value{Series: c.id, Field: row.Fields[0], At: c.at, Value: 1}, row, Person{Zone: w.zone}, false)
+		if got.Age != c.want || got.Old != c.old {
+			t.Errorf("%s at %v: %q, old %v", c.id, c.at, got.Age, got.Old)
 		}
 	}
 }

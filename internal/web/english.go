@@ -43,6 +43,7 @@ var english = map[string]string{
 	"never":         "never",
 	"just_now":      "just now",
 	"ago":           "{time} ago",
+	"began":         "began {time} ago",
 	"in_time":       "in {time}",
 	"milliseconds":  "{n} ms",
 	"seconds":       "{n} s",

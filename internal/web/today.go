@@ -151,6 +151,9 @@ func (s *Server) tile(v latest.Value, row metric.Series, p Person, another bool)
 		return t
 	}
 	t.Age = s.ago(v.At)
+	if row.Sampling == metric.Sessions && row.ID != metric.SleepLevels && now.Sub(v.At) >= time.Minute { // told at its start
+		t.Age = s.word("began", "time", s.lasting(now.Sub(v.At)))
+	}
 	t.Old = now.Sub(v.At) > 48*time.Hour
 	return t
 }

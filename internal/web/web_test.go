@@ -57,6 +57,17 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// A page that shows today goes on with the next day after midnight; one that shows a past day stays with it.
+func TestLiveDay(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	v := w.server(Config{}).visitor(t)
+	for address, want := range map[string]string{"/": "", "/?day=2026-11-23": "", "/?day=2026-11-24": "", "/?day=2026-11-22": "2026-11-22"} {
+		if body := v.page(address); !strings.Contains(body, `data-day="`+want+`"`) {
+			t.Errorf("%s: live with another day than %q", address, want)
+		}
+	}
+}
+
 func TestHeaders(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
 	for _, ingress := range []bool{true, false} {
@@ -188,7 +199,7 @@ func TestChangesNeedTheToken(t *testing.T) {
 func TestPathTricks(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
 	v := w.server(Config{}).visitor(t)
-	for _, a := range []string{"//", "//status", "/status/", "/./status", "/../status", "/static/../status", "/static/", "/static/..%2fweb.go", "/static/%2e%2e/web.go", "/%73tatus%2f", "/st%61tus%2F",
+	for _, a := range []string{"//", "//status", "/status/", "/./status", "/../status", "/static/../status", "/static/", "/static/..%2fweb.go", "/static/%2e%2e/web.go", "/%73tatus%2f", "/st%61tus", "/st%61tus%2F",
 		"/STATUS", "/static/app.css/", "/templates/today.html", "/index.html", "/.env", "/login", "/logout", "/status;x", "/status%00", "/api/status", "/static/APP.CSS", "/%2e%2e/%2e%2e/etc/passwd"} {
 		if got := v.get(a); got.Code != http.StatusNotFound || got.Header().Get("Location") != "" {
 			t.Errorf("%s: status %d, location %q", a, got.Code, got.Header().Get("Location"))
