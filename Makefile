@@ -7,7 +7,6 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 INFLUXD_1_8 := $(TOOLS)/influxd-1.8.3
 STATICCHECK := $(TOOLS)/staticcheck-0.8.2
-GOVULNCHECK := $(TOOLS)/govulncheck
 
 export CGO_ENABLED ?= 0
 export FITBIT_FETCH_TOOLS := $(TOOLS)
@@ -30,6 +29,8 @@ test: tools ## all tests, with the race detector and real servers
 tools: $(INFLUXD_1_8) influxd-1.6 ## the real servers that the tests need
 	@scripts/need cc "a C compiler" gcc
 	@scripts/need apparmor_parser "AppArmor's parser" apparmor
+	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto
+	@scripts/need chromium "the browser Chromium" chromium
 
 $(INFLUXD_1_8):
 	@mkdir -p $(TOOLS)
@@ -49,7 +50,7 @@ test-image: ## build the app's image, and run it as Home Assistant and Docker do
 
 .PHONY: bench
 bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md
-	scripts/bench
+	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench . -benchtime 3x
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for a little while
@@ -61,7 +62,7 @@ generate: ## docs/schema.md, docs/configuration.md
 
 .PHONY: check
 check: $(STATICCHECK) ## formatting, vet, staticcheck, known vulnerabilities, go.mod
-	@out=$$(gofmt -l cmd internal); if [ -n "$$out" ]; then echo "not formatted (run gofmt -w):"; echo "$$out"; exit 1; fi
+	@out=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$out" ]; then echo "not formatted (run gofmt -w):"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 	$(GO) mod tidy -diff
