@@ -4,19 +4,22 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/homeassistant"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
 
-// beside are the entities that come from no field of the catalogue.
-var beside = []string{
-	"sleep_start", "sleep_end", "last_sync", "workout", "night_complete", "sleeping", "worn",
-	"connectivity", "authorization", "influxdb", "last_fetch", "next_fetch", "requests_left", "backfill_progress", "last_error", "sync",
-}
-
-// TestSensorsHaveNames: every sensor of the catalogue has a name, and no name is without a sensor.
+// TestSensorsHaveNames: every sensor of the catalogue and every entity has a name, and no name is without one of them. The English
+// name is that of the table of entities.
 func TestSensorsHaveNames(t *testing.T) {
-	want := slices.Clone(beside)
+	var want []string
+	english := translations.Lookup(translations.English)
+	for _, e := range homeassistant.Entities() {
+		want = append(want, e.Key)
+		if got := english.Text(e.Key); got != e.Name {
+			t.Errorf("%s is %q in English, %q in the table of entities", e.Key, got, e.Name)
+		}
+	}
 	for _, s := range metric.Default() {
 		for _, f := range s.Fields {
 			if f.Sensor != "" && !slices.Contains(want, f.Sensor) {
@@ -25,7 +28,7 @@ func TestSensorsHaveNames(t *testing.T) {
 		}
 	}
 	slices.Sort(want)
-	if got := translations.Lookup(translations.English).Keys(); !slices.Equal(got, want) {
+	if got := english.Keys(); !slices.Equal(got, want) {
 		t.Errorf("names of %q\nwant  %q", got, want)
 	}
 	for _, lang := range translations.Languages() {
