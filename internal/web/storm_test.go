@@ -139,7 +139,13 @@ func TestEvents(t *testing.T) {
 	s := w.server(Config{})
 	s.patience = 500 * time.Millisecond // with the request, not with the answer
 	base := open(t, s)
-	resp, err := http.Get(base + "/events?page=status&person=main")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/events?page=status&person=main", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -494,6 +494,9 @@ func TestWizard(t *testing.T) {
 			t.Errorf("the page does not say %q:\n%s", want, body)
 		}
 	}
+	if strings.Contains(body, "The link is ready") {
+		t.Error("the link is still shown")
+	}
 	all := w.log.String()
 	for _, a := range pages {
 		all += v.page(a)
