@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("FITBIT_FETCH_DATA_DIR", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("FITBIT_FETCH_BACKFILL_START", "3")
+			e.Setenv("FITBIT_FETCH_PAGE_LISTEN", "off")
 			e.Setenv("FITBIT_LOG_FILE_PATH", filepath.Join(e.WorkDir, "log"))
 			e.Setenv("FITBIT_FETCH_REDIRECT_URI", "http://redirect.invalid:8080")
 			e.Values[worldKey{}] = &scriptWorld{}
@@ -57,10 +58,16 @@ func TestScripts(t *testing.T) {
 //	unpack ZIP FOLDER                unpack a zip
 //	clock                            as each of these does: let the next process begin at the service's time
 //	fill FILE MEGABYTES              write a file of that size
+//	broker                           start an MQTT broker and set the options that reach it
+//	heard TOPIC REGEXP               wait until what stands on a topic matches
+//	press TOPIC                      press a button of Home Assistant's
+//	page                             give the program's page a place
+//	shown PATH REGEXP                wait until the page holds it
 func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	commands := map[string]func(*testscript.TestScript, *scriptWorld, []string){
 		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "clock": func(*testscript.TestScript, *scriptWorld, []string) {}, "requests": countRequests, "signin": signIn,
 		"terminate": terminate, "await": await, "points": countPoints, "unpack": unpack, "fill": fill,
+		"broker": startBroker, "heard": heard, "press": press, "page": startPage, "shown": onPage,
 		"influx": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startInflux(t, ts, w, args) },
 	}
 	out := map[string]func(*testscript.TestScript, bool, []string){}

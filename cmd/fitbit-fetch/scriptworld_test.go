@@ -35,6 +35,8 @@ type scriptWorld struct {
 	cfg    simulate.Config
 	influx *influxd.Server
 	clock  *clock.Clock
+	topics *topics
+	press  func(topic string) error
 }
 
 // told is when every script begins.
