@@ -90,6 +90,7 @@ data_dir: %s
 polite: no
 clock: %s
 backfill_start: 14
+page: {listen: "off"}
 service: {api_url: %[3]s, auth_url: %[3]s/o/oauth2/v2/auth, token_url: %[3]s/token, revoke_url: %[3]s/revoke}
 `, data, now, service)
 	if influx != "" {
