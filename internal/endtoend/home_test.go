@@ -76,7 +76,7 @@ func (h *home) options() string {
 	c := simulate.DefaultClient()
 	fmt.Fprintf(&b, "client_id: %s\nclient_secret: %s\n", c.ID, c.Secret)
 	fmt.Fprintf(&b, "service:\n  api_url: %s\n  auth_url: %s\n  token_url: %s\n  revoke_url: %s\n", base, base+simulate.PathAuth, base+simulate.PathToken, base+simulate.PathRevoke)
-	fmt.Fprintf(&b, "data_dir: %s\npolite: no\nlog_level: %s\nbackfill_start: %s\npage: {listen: "off"}\n", h.dir, level, h.start)
+	fmt.Fprintf(&b, "data_dir: %s\npolite: no\nlog_level: %s\nbackfill_start: %s\npage: {listen: 'off'}\n", h.dir, level, h.start)
 	fmt.Fprintf(&b, "clock: %s@%g\n", h.w.now().Format(time.RFC3339Nano), h.w.speed())
 	if h.db != "" {
 		fmt.Fprintf(&b, "influxdb:\n  url: %s\n  database: %s\n", h.db, h.name)
