@@ -58,11 +58,20 @@ func newWorkshop(t *testing.T) workshop {
 	}
 	c := w.do(t, "from", "scratch")
 	w.do(t, "copy", "-q", c, system, "/")
-	w.do(t, "copy", "-q", c, runtime.GOROOT(), "/usr/local/go")
+	w.do(t, "copy", "-q", c, goEnv(t, "GOROOT"), "/usr/local/go")
 	w.do(t, "config", "--env", "PATH=/usr/local/go/bin:/usr/bin:/bin", "--env", "GOTOOLCHAIN=local", c)
 	w.do(t, "commit", "-q", c, w.base)
 	w.do(t, "rm", c)
 	return w
+}
+
+func goEnv(t *testing.T, name string) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", name).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
@@ -99,10 +108,6 @@ func (w workshop) build(t *testing.T, context, dockerfile, arch string) string {
 	if err := os.WriteFile(mine, bytes.Replace(text, []byte(" --start-interval=3s"), nil, 1), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	modules, err := exec.Command("go", "env", "GOMODCACHE").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	goCache := filepath.Join(w.dir, "gocache")
 	if err := os.MkdirAll(goCache, 0o755); err != nil {
 		t.Fatal(err)
@@ -110,7 +115,7 @@ func (w workshop) build(t *testing.T, context, dockerfile, arch string) string {
 	name := "localhost/fitbit-fetch-test:" + arch
 	w.do(t, "bud", "-q", "--pull-never", "--format", "docker", "--isolation", "chroot",
 		"--build-arg", "BUILD_FROM="+w.base, "--build-arg", "TARGETARCH="+arch, "--build-arg", "BUILD_VERSION=9.9.9",
-		"-v", strings.TrimSpace(string(modules))+":/root/go/pkg/mod:ro", "-v", goCache+":/root/.cache/go-build",
+		"-v", goEnv(t, "GOMODCACHE")+":/root/go/pkg/mod:ro", "-v", goCache+":/root/.cache/go-build",
 		"--env", "GOPROXY=off", "--env", "GOFLAGS=-mod=mod", "--env", "HOME=/root", "-t", name, "-f", mine, context)
 	return name
 }
