@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -17,8 +18,13 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
 
-// support is where help is found.
-const support = "https://github.com/fitbit-fetch/fitbit-fetch/issues"
+// support is where help is found: beside the code.
+func support() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
+		return "https://" + info.Main.Path + "/issues"
+	}
+	return ""
+}
 
 // publish shows the latest values in Home Assistant until ctx ends, where a broker is known or Supervisor can tell one.
 func (a *app) publish(ctx context.Context) {
@@ -36,7 +42,7 @@ func (a *app) publish(ctx context.Context) {
 			}
 			return ""
 		},
-		Hide: a.hidden(), Prefix: m.Prefix, Version: programVersion(), Support: support, Page: a.pageAddress(ctx),
+		Hide: a.hidden(), Prefix: m.Prefix, Version: programVersion(), Support: support(), Page: a.pageAddress(ctx),
 	})
 	if err := p.Run(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("publishing for Home Assistant has ended", "err", err, "hint", hint(err))
