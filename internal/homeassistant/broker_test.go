@@ -241,6 +241,52 @@ func TestLastWill(t *testing.T) {
 	})
 }
 
+// rival is another program with our client id, that comes back at once whenever it is thrown out.
+type rival struct {
+	mu   sync.Mutex
+	came int
+}
+
+func (r *rival) times() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.came
+}
+
+func compete(t *testing.T, b *testBroker, id string) *rival {
+	t.Helper()
+	r := &rival{}
+	stop := make(chan struct{})
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			lost := make(chan struct{})
+			o := b.admin().SetClientID(id).SetProtocolVersion(4).SetAutoReconnect(false)
+			o.SetConnectionLostHandler(func(mqtt.Client, error) { close(lost) })
+			c := mqtt.NewClient(o)
+			if k := c.Connect(); !k.WaitTimeout(5*time.Second) || k.Error() != nil {
+				select {
+				case <-stop:
+					return
+				default:
+					continue
+				}
+			}
+			r.mu.Lock()
+			r.came++
+			r.mu.Unlock()
+			select {
+			case <-lost:
+			case <-stop:
+				c.Disconnect(100)
+				return
+			}
+		}
+	})
+	t.Cleanup(func() { close(stop); done.Wait() })
+	return r
+}
+
 // Two programs with one client id throw each other out for ever, unless one of them gives way.
 func TestDuplicateClientID(t *testing.T) {
 	each(t, func(t *testing.T, b *testBroker) {
@@ -252,20 +298,20 @@ func TestDuplicateClientID(t *testing.T) {
 		if err := json.Unmarshal(text, &m); err != nil || m.Client == "" {
 			t.Fatalf("no client id is kept: %s (%v)", text, err)
 		}
-		o := b.admin().SetClientID(m.Client).SetProtocolVersion(4).SetAutoReconnect(true).SetMaxReconnectInterval(10 * time.Millisecond)
-		other := mqtt.NewClient(o)
-		if k := other.Connect(); !k.WaitTimeout(5*time.Second) || k.Error() != nil {
-			t.Fatal(k.Error())
-		}
-		defer other.Disconnect(100)
+		other := compete(t, b, m.Client)
 		until(t, "it says so", func() bool {
 			return strings.Contains(w.log.String(), "another program may use the client id "+m.Client)
 		})
 		ha := watch(t, b.admin())
-		w.archive.change(func(a *fakeArchive) { a.value("me", "steps", 8300, berlin.Midnight(today)) })
-		until(t, "both live", func() bool {
-			return ha.value(stepsTopic) == 8300.0 && ha.get(aliveTopic) == online && other.IsConnectionOpen()
-		})
+		until(t, "it is back", func() bool { return ha.get(aliveTopic) == online && p.Status().Connected })
+		n := other.times()
+		for i := range 10 {
+			w.archive.change(func(a *fakeArchive) { a.value("me", "steps", float64(8300+i), berlin.Midnight(today)) })
+			until(t, "both live", func() bool { return ha.value(stepsTopic) == float64(8300+i) })
+		}
+		if got := other.times(); got != n {
+			t.Errorf("the other was thrown out %d times more", got-n)
+		}
 	})
 }
 

@@ -398,3 +398,37 @@ func TestRemoval(t *testing.T) {
 		}
 	})
 }
+
+// Home Assistant's birth, and nothing else, has all announced again.
+func TestBirthAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(noon, 1)
+		w.archive.value("me", "steps", 1, berlin.Midnight(today))
+		r, stop := w.live(t)
+		defer stop()
+		n := len(r.messages)
+		for _, a := range []arrival{{birth, online, true}, {birth, offline, false}, {aliveTopic, online, false}, {birth, "", false}} {
+			r.in <- a
+			pass(time.Minute)
+			if len(r.messages) != n {
+				t.Errorf("%+v has %d messages published", a, len(r.messages)-n)
+			}
+		}
+		r.in <- arrival{birth, online, false}
+		pass(2 * time.Second)
+		if got := len(r.messages); got != 2*n-1 { // all but our own availability
+			t.Errorf("%d messages, there were %d", got, n)
+		}
+	})
+}
+
+// The samples of a night are not shown without their night: the newest of its stages is what closes it.
+func TestNightWithoutItsSession(t *testing.T) {
+	w := newWorld(noon, 1)
+	w.archive.value("me", "sleep_asleep", 400, noon)
+	w.archive.value("me", "sleep_stage", 3, noon)
+	_, r := w.once(t)
+	if text := r.text(t); strings.Contains(text, "sleep_") {
+		t.Errorf("published %s", text)
+	}
+}
