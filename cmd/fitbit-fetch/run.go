@@ -109,7 +109,11 @@ func (p *person) awaitAuthorization(ctx context.Context, a *app) error {
 				pause = min(2*pause, 10*time.Minute)
 			}
 		case !told && p.opts.ClientID == "":
-			p.log.Warn("there is no client id yet; waiting", "hint", "Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET (docs/configuration.md), start again, then: fitbit-fetch authorize")
+			cure := "Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET (docs/configuration.md), start again, then: fitbit-fetch authorize"
+			if a.opts.InApp {
+				cure = "Enter client_id and client_secret on the Configuration tab of this app and start it again; then sign in on its page."
+			}
+			p.log.Warn("there is no client id yet; waiting", "hint", cure)
 		case !told:
 			p.log.Warn(s.Text+" Waiting.", "hint", s.Hint)
 			p.offerVisit(a)
