@@ -28,7 +28,7 @@ const (
 func (s *Server) stream(w http.ResponseWriter, r *request) {
 	page, person, day := r.URL.Query().Get("page"), r.URL.Query().Get("person"), r.URL.Query().Get("day")
 	names, ok := fragments[page]
-	if !ok || r.ContentLength != 0 {
+	if !ok || r.ContentLength != 0 { // behind a body that nobody reads, the visitor's going away would not be noticed
 		s.refuse(w, http.StatusNotFound, "refused_path")
 		return
 	}
@@ -44,7 +44,6 @@ func (s *Server) stream(w http.ResponseWriter, r *request) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
 	out := http.NewResponseController(w)
-	_ = out.SetReadDeadline(time.Time{}) // the end of the server's patience for the request would end the answer
 	sent, quiet := map[string]string{}, time.Duration(0)
 	tick := time.NewTicker(eventsEvery)
 	defer tick.Stop()

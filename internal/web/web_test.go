@@ -186,6 +186,9 @@ func TestChangesNeedTheToken(t *testing.T) {
 			}
 		}
 	}
+	if got := v.send(http.MethodPost, "/sync", good, "Content-Type", "text/plain"); got.Code != http.StatusUnsupportedMediaType {
+		t.Errorf("a form of another type: status %d", got.Code)
+	}
 	if calls := w.told(); len(calls) > 0 {
 		t.Fatalf("the program was told %q", calls)
 	}
