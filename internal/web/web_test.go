@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"html"
 	"io/fs"
 	"net/http"
@@ -497,6 +498,9 @@ func TestWizard(t *testing.T) {
 			t.Errorf("the page does not say %q:\n%s", want, body)
 		}
 	}
+	if strings.Contains(body, "Granted: ") || strings.Contains(body, "Missing: ") {
+		t.Error("the rights are listed twice")
+	}
 	if strings.Contains(body, "The link is ready") {
 		t.Error("the link is still shown")
 	}
@@ -556,8 +560,20 @@ func TestAddress(t *testing.T) {
 		}
 	}
 	w := newWorld(t, simulate.Config{})
-	if err := w.server(Config{Listen: "0.0.0.0:0"}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "needs a password") {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := w.server(Config{Listen: "0.0.0.0:0"}).Run(ctx); err == nil || !strings.Contains(err.Error(), "needs a password") {
 		t.Errorf("Run: %v", err)
+	}
+}
+
+// What is filled into the help is text, whatever it holds.
+func TestHelpIsEscaped(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	w.plain.Redirect = "http://localhost:8080/<b>x</b>"
+	body := w.server(Config{}).visitor(t).page("/setup")
+	if strings.Contains(body, "<b>x</b>") || !strings.Contains(body, "&lt;b&gt;x") {
+		t.Error("the redirect address is not escaped")
 	}
 }
 
