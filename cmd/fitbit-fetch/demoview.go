@@ -162,7 +162,8 @@ func (d *demo) field(name, text string) line {
 }
 
 func (d *demo) database() string {
-	for _, t := range d.app.sinks {
+	if len(d.app.sinks) > 0 {
+		t := d.app.sinks[0] // the demo has one at most
 		s := t.deliver.Status()
 		if s.Error != "" {
 			return s.Error
