@@ -122,7 +122,7 @@ func (c *connection) why() error {
 	if c.err == nil {
 		return errLost
 	}
-	return fmt.Errorf("%w: %w", errLost, c.err)
+	return fmt.Errorf("%w: %w", errLost, portless(c.err))
 }
 
 func (c *connection) close() { c.client.Disconnect(goodbye) }

@@ -129,6 +129,7 @@ func TestTroubles(t *testing.T) {
 				if s.Connected || s.Hint == "" || !strings.Contains(s.Problem, c.want) {
 					t.Errorf("status %+v, want %q", s, c.want)
 				}
+				until(t, "it is tried again", func() bool { return w.attempts() > 3 })
 				w.setBroker(b.at(user, secret))
 				until(t, "it is cured", func() bool { return p.Status().Connected })
 				if n := strings.Count(w.log.String(), "level=WARN"); n != 1 {

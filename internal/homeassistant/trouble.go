@@ -49,6 +49,7 @@ func explain(err error, to *url.URL) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
+	err = portless(err)
 	where := to.Host
 	say := func(hint, format string, args ...any) *Error {
 		return &Error{Err: fmt.Errorf(format+": %w", append(args, err)...), Hint: hint}
@@ -78,6 +79,15 @@ func explain(err error, to *url.URL) error {
 		return say("check port and scheme: brokers take mqtt:// at 1883 and mqtts:// at 8883; the broker's log may say more", "%s ends the connection at once", where)
 	}
 	return say("look into the broker's log", "connecting to the MQTT broker at %s", where)
+}
+
+// portless takes the addresses out of an error: our own port is another at each attempt, and the trouble the same.
+func portless(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
+		return op.Err
+	}
+	return err
 }
 
 // explainTLS finds plain words for what is wrong with certificates.

@@ -119,6 +119,7 @@ type world struct {
 	devices []metric.Device
 	service Service
 	syncs   int
+	asked   int // for the broker
 }
 
 var berlin = metric.Zones{{From: 0, Name: "Europe/Berlin"}}
@@ -131,6 +132,7 @@ func newWorld(now time.Time, speed float64) *world {
 		Broker: func(context.Context) (Broker, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			w.asked++
 			return w.broker, nil
 		},
 		Changed: w.archive.Changed,
@@ -167,6 +169,12 @@ func (w *world) synced() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.syncs
+}
+
+func (w *world) attempts() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked
 }
 
 // impatient is the timing of tests.
