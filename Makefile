@@ -6,6 +6,7 @@ TOOLS       := $(CACHE)/bin
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 INFLUXD_1_8 := $(TOOLS)/influxd-1.8.3
+HOMEASSISTANT_VERSION ?= 2026.11.0
 STATICCHECK := $(TOOLS)/staticcheck-0.8.2
 
 export CGO_ENABLED ?= 0
@@ -47,6 +48,12 @@ test-image: ## build the app's image, and run it as Home Assistant and Docker do
 	@scripts/need debootstrap "debootstrap" debootstrap
 	@scripts/need qemu-aarch64 "the other architecture" qemu-user
 	$(GO) test -tags image -count=1 -timeout 20m -run TestImage ./internal/appcheck
+
+.PHONY: test-homeassistant
+test-homeassistant: ## every sensor in a real Home Assistant; HOMEASSISTANT_VERSION says which, 2026.11.0 otherwise
+	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto
+	@scripts/home-assistant $(HOMEASSISTANT_VERSION)
+	HOMEASSISTANT_VERSION=$(HOMEASSISTANT_VERSION) $(GO) test -tags homeassistant -count=1 -timeout 10m -v ./internal/realhome
 
 .PHONY: bench
 bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md

@@ -48,6 +48,7 @@ var layers = map[string][]string{
 	"internal/simulate":              {"internal/metric"},
 	"internal/homeassistant":         {"internal/metric", "internal/latest", "internal/clock"},
 	"internal/endtoend":              {},
+	"internal/realhome":              {},
 }
 
 // files calls f for every Go file of the tree with its imports.
