@@ -105,10 +105,10 @@ func (d *Deliverer) probe(ctx context.Context) error {
 	if asked == 0 || w.rewound {
 		return nil
 	}
-	d.cfg.Log.Warn("the database no longer holds what was delivered to it: it was emptied, or restored from an older copy. All is delivered again from the archive")
 	if err := d.cfg.Archive.Rewind(ctx, d.name); err != nil {
 		return fmt.Errorf("starting delivery anew: %w", err)
 	}
+	d.cfg.Log.Warn("the database no longer holds what was delivered to it: it was emptied, or restored from an older copy. All is delivered again from the archive")
 	w.rewound = true
 	w.known, w.dirty = nil, true
 	d.status.emptied(d.cfg.Clock.Now())
