@@ -204,73 +204,86 @@ func registered(t *testing.T, h *home, all []thing, disabled bool) {
 	}
 }
 
-// TestHomeAssistant is one life: each part goes on where the one before it ended.
+// life is one life of all parts: each step goes on where the one before it ended.
+type life struct {
+	*testing.T
+	*world
+	home *home
+	all  []thing // that have to be there
+}
+
+func byDefault(e thing) bool { return !e.Off }
+func always(thing) bool      { return true }
+
 func TestHomeAssistant(t *testing.T) {
 	w := newWorld(t)
 	began := time.Now()
-	h := newHome(t, cmp.Or(os.Getenv("HOMEASSISTANT_VERSION"), "2026.11.0"))
+	l := &life{t, w, newHome(t, cmp.Or(os.Getenv("HOMEASSISTANT_VERSION"), "2026.11.0")), nil}
 	t.Logf("Home Assistant runs for the first time after %v", time.Since(began))
-	h.mqtt(w.port)
-	w.startProgram("")
-	var all []thing
-	took := until(t, "all entities are announced", time.Minute, func() (missing string) {
-		all, missing = w.things()
+	l.home.mqtt(w.port)
+	l.appear()
+	l.restartHome()
+	l.killBroker()
+	l.killProgram()
+	l.button()
+	l.remove()
+	l.pass()
+	for _, line := range l.home.complaints() {
+		t.Errorf("Home Assistant's log: %s", line)
+	}
+}
+
+// appear starts the program for the first time.
+func (l *life) appear() {
+	l.startProgram("")
+	took := until(l.T, "all entities are announced", time.Minute, func() (missing string) {
+		l.all, missing = l.things()
 		return missing
 	})
-	t.Logf("%d entities announced %v after the program's start", len(all), took)
-	byDefault := func(e thing) bool { return !e.Off }
-	t.Logf("all right in Home Assistant after %v more", until(t, "entities", 30*time.Second, func() string { return w.wrong(h, all, byDefault) }))
-	registered(t, h, all, true)
+	l.Logf("%d entities announced %v after the program's start", len(l.all), took)
+	l.Logf("all right in Home Assistant after %v more", until(l.T, "entities", 30*time.Second, func() string { return l.wrong(l.home, l.all, byDefault) }))
+	registered(l.T, l.home, l.all, true)
+}
 
-	always := func(thing) bool { return true }
-	returned := func(what string) {
-		t.Helper()
-		t.Logf("%s: all is back after %v", what, until(t, what, back, func() string { return w.wrong(h, all, always) }))
-	}
+// returned wants all entities back soon.
+func (l *life) returned(what string) {
+	l.T.Helper()
+	l.Logf("%s: all is back after %v", what, until(l.T, what, back, func() string { return l.wrong(l.home, l.all, always) }))
+}
 
-	for _, e := range all {
+// restartHome restarts Home Assistant, once its user has enabled all entities.
+func (l *life) restartHome() {
+	for _, e := range l.all {
 		if e.Off {
-			h.command(nil, map[string]any{"type": "config/entity_registry/update", "entity_id": e.id, "disabled_by": nil})
+			l.home.command(nil, map[string]any{"type": "config/entity_registry/update", "entity_id": e.id, "disabled_by": nil})
 		}
 	}
-	h.restart()
-	t.Logf("Home Assistant runs again after %v", h.running())
-	returned("Home Assistant restarted, all entities enabled by its user")
-	registered(t, h, all, false)
+	l.home.restart()
+	l.Logf("Home Assistant runs again after %v", l.home.running())
+	l.returned("Home Assistant restarted")
+	registered(l.T, l.home, l.all, false)
+}
 
-	w.broker.kill()
-	h.lost("the broker was killed")
-	w.startBroker()
-	t.Logf("the broker was killed: both ends are connected again after %v", w.joined())
-	returned("the broker killed")
+func (l *life) killBroker() {
+	l.broker.kill()
+	l.home.lost("the broker was killed")
+	l.startBroker()
+	l.Logf("the broker was killed: both ends are connected again after %v", l.joined())
+	l.returned("the broker killed")
+}
 
-	w.program.kill()
-	h.lost("the program was killed")
-	n := w.connections()
-	w.startProgram("")
-	t.Logf("the program was killed: it is connected again after %v", until(t, "the program connects", time.Minute, func() string {
-		if w.connections() == n {
+func (l *life) killProgram() {
+	l.program.kill()
+	l.home.lost("the program was killed")
+	n := l.connections()
+	l.startProgram("")
+	l.Logf("the program was killed: it is connected again after %v", until(l.T, "the program connects", time.Minute, func() string {
+		if l.connections() == n {
 			return "not yet"
 		}
 		return ""
 	}))
-	returned("the program killed")
-
-	button(t, w, h)
-
-	w.program.stop()
-	w.startProgram("leave_out: [weight]\n")
-	all, _ = w.things("weight")
-	t.Logf("removed after %v", until(t, "what is left out is removed", 30*time.Second, func() string {
-		if n := len(h.entries()); n != len(all) {
-			return fmt.Sprintf("there are %d entities, want %d", n, len(all))
-		}
-		return w.wrong(h, all, always)
-	}))
-	registered(t, h, all, false)
-	for _, line := range h.complaints() {
-		t.Errorf("Home Assistant's log: %s", line)
-	}
+	l.returned("the program killed")
 }
 
 // lost waits until an entity is unavailable.
@@ -285,23 +298,71 @@ func (h *home) lost(what string) {
 }
 
 // button presses the button in Home Assistant: the service is asked at once.
-func button(t *testing.T, w *world, h *home) {
-	t.Helper()
+func (l *life) button() {
 	asked := func() int {
 		n := 0
-		for _, l := range w.google.Log() {
-			if strings.Contains(l.Path, "pairedDevices") {
+		for _, r := range l.google.Log() {
+			if strings.Contains(r.Path, "pairedDevices") {
 				n++
 			}
 		}
 		return n
 	}
 	before := asked()
-	h.do(http.MethodPost, "/api/services/button/press", map[string]string{"entity_id": "button.fitbit_fetch_sync"}, nil)
-	t.Logf("the button: the service is asked after %v", until(t, "the button", 10*time.Second, func() string {
-		if asked() == before || !strings.Contains(w.program.out.String(), "Home Assistant asks to fetch now") {
+	l.home.do(http.MethodPost, "/api/services/button/press", map[string]string{"entity_id": "button.fitbit_fetch_sync"}, nil)
+	l.Logf("the button: the service is asked after %v", until(l.T, "the button", 10*time.Second, func() string {
+		if asked() == before || !strings.Contains(l.program.out.String(), "Home Assistant asks to fetch now") {
 			return "nothing was asked"
 		}
 		return ""
 	}))
+}
+
+// remove leaves a series out.
+func (l *life) remove() {
+	l.program.stop()
+	l.startProgram(leaveOut)
+	l.all, _ = l.things("weight")
+	l.Logf("removed after %v", until(l.T, "what is left out is removed", 30*time.Second, func() string {
+		if n := len(l.home.entries()); n != len(l.all) {
+			return fmt.Sprintf("there are %d entities, want %d", n, len(l.all))
+		}
+		return l.wrong(l.home, l.all, always)
+	}))
+	registered(l.T, l.home, l.all, false)
+}
+
+const leaveOut = "leave_out: [weight]\n"
+
+// pass goes to the evening, and over midnight: counters begin again.
+func (l *life) pass() {
+	l.program.stop()
+	l.at(l.midnight.Add(-15 * time.Second))
+	l.startProgram(leaveOut)
+	steps := func() float64 {
+		f, err := strconv.ParseFloat(l.home.states()["sensor.fitbit_steps"].State, 64)
+		if err != nil {
+			return -1
+		}
+		return f
+	}
+	evening := 0.0
+	until(l.T, "the steps of the evening", 14*time.Second, func() string {
+		evening = steps()
+		if text := l.wrong(l.home, l.all, always); evening < 1000 || text != "" {
+			return fmt.Sprintf("%g steps; %s", evening, text)
+		}
+		return ""
+	})
+	until(l.T, "the steps begin again at midnight", 30*time.Second, func() string {
+		if n := steps(); n != 0 {
+			return fmt.Sprintf("%g steps", n)
+		}
+		return ""
+	})
+	late := l.now().Sub(l.midnight)
+	l.Logf("midnight: from %g steps to none, %v late", evening, late)
+	if late < 0 || late > back {
+		l.Errorf("the steps began again %v after midnight", late)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,9 +52,11 @@ func withBinary(m *testing.M) int {
 type world struct {
 	t      *testing.T
 	google *simulate.Google
-	clock  clock.Clock
+	clock  atomic.Pointer[clock.Clock]
 	url    string // of the service
 	dir    string // of the program
+
+	midnight time.Time // the next one of both people
 
 	conf    string // file of the broker
 	port    int
@@ -97,13 +100,14 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	zone := metric.Zones{{From: 0, Name: "Europe/Berlin"}}
+	w.midnight = (today + 1).In(time.UTC).Add(-time.Hour) // in Berlin
 	people := []*simulate.Person{{Seed: 1, Zones: zone, Start: today - 60}, {Seed: 2, Zones: zone, Start: today - 60, Device: "Versa 4"}}
 	at := people[0].Midnight(today).Add(10 * time.Hour)
 	for i, p := range people { // nobody's tracker syncs while we compare
-		people[i] = &simulate.Person{Seed: p.Seed, Zones: p.Zones, Start: p.Start, Device: p.Device, Offline: []metric.Span{{Start: at, End: at.Add(time.Hour)}}}
+		people[i] = &simulate.Person{Seed: p.Seed, Zones: p.Zones, Start: p.Start, Device: p.Device, Offline: []metric.Span{{Start: at, End: at.Add(time.Hour)}, {Start: w.midnight.Add(-10 * time.Minute), End: w.midnight.Add(10 * time.Minute)}}}
 	}
-	w.clock = clock.At(at, 1)
-	w.google = simulate.NewGoogle(simulate.Config{Persons: people, Now: func() time.Time { return w.clock.Now().UTC() }, NoQuota: true, AutoApprove: true})
+	w.at(at)
+	w.google = simulate.NewGoogle(simulate.Config{Persons: people, Now: w.now, NoQuota: true, AutoApprove: true})
 	server := httptest.NewServer(w.google)
 	t.Cleanup(server.Close)
 	w.url = server.URL
@@ -122,6 +126,14 @@ func newWorld(t *testing.T) *world {
 	w.observe()
 	return w
 }
+
+// at moves the world to another time. The program does not notice: it has to be started again.
+func (w *world) at(start time.Time) {
+	c := clock.At(start, 1)
+	w.clock.Store(&c)
+}
+
+func (w *world) now() time.Time { return w.clock.Load().Now().UTC() }
 
 func (w *world) startBroker() {
 	w.t.Helper()
@@ -180,7 +192,7 @@ func (w *world) startProgram(more string) {
 	c := simulate.DefaultClient()
 	text := fmt.Sprintf("client_id: %s\nclient_secret: %s\nservice: {api_url: '%s', auth_url: '%s', token_url: '%s', revoke_url: '%s'}\n", c.ID, c.Secret,
 		w.url, w.url+simulate.PathAuth, w.url+simulate.PathToken, w.url+simulate.PathRevoke) +
-		fmt.Sprintf("data_dir: %s\npolite: no\nbackfill_start: 2026-11-06\npage: {listen: 'off'}\nclock: %s@1\n", w.dir, w.clock.Now().UTC().Format(time.RFC3339Nano)) +
+		fmt.Sprintf("data_dir: %s\npolite: no\nbackfill_start: 2026-11-06\npage: {listen: 'off'}\nclock: %s@1\n", w.dir, w.now().Format(time.RFC3339Nano)) +
 		fmt.Sprintf("mqtt: {host: 127.0.0.1, port: %d}\ninfluxdb: {url: 'http://127.0.0.1:1'}\npersons: [{name: Kim}]\n", w.port) + more
 	file := filepath.Join(w.t.TempDir(), "options.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
