@@ -334,7 +334,7 @@ func (l *life) remove() {
 
 const leaveOut = "leave_out: [weight]\n"
 
-// pass goes to the evening, and over midnight: counters begin again.
+// pass goes to just before midnight, and over it: counters begin again.
 func (l *life) pass() {
 	l.program.stop()
 	l.at(l.midnight.Add(-15 * time.Second))
@@ -346,11 +346,11 @@ func (l *life) pass() {
 		}
 		return f
 	}
-	evening := 0.0
-	until(l.T, "the steps of the evening", 14*time.Second, func() string {
-		evening = steps()
-		if text := l.wrong(l.home, l.all, always); evening < 1000 || text != "" {
-			return fmt.Sprintf("%g steps; %s", evening, text)
+	before := 0.0
+	until(l.T, "the steps before midnight", 14*time.Second, func() string {
+		before = steps()
+		if text := l.wrong(l.home, l.all, always); before < 1000 || text != "" {
+			return fmt.Sprintf("%g steps; %s", before, text)
 		}
 		return ""
 	})
@@ -361,7 +361,7 @@ func (l *life) pass() {
 		return ""
 	})
 	late := l.now().Sub(l.midnight)
-	l.Logf("midnight: from %g steps to none, %v late", evening, late)
+	l.Logf("midnight: from %g steps to none, %v late", before, late)
 	if late < 0 || late > back {
 		l.Errorf("the steps began again %v after midnight", late)
 	}
