@@ -6,8 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
@@ -61,10 +63,14 @@ func dispatch(ctx context.Context, c *call, args []string) int {
 	return c.withArchive(ctx, cmd, append([]string{name}, args...))
 }
 
-// withArchive runs cmd in the process that owns the archive, or here where there is none. One that has just been started may own it
-// and not listen yet.
+// The archive may be owned for a moment by a command, or by a process that has just been started and does not listen yet.
+const (
+	ownedTries = 20
+	ownedPause = 100 * time.Millisecond
+)
+
+// withArchive runs cmd in the process that owns the archive, or here where there is none.
 func (c *call) withArchive(ctx context.Context, cmd command, args []string) int {
-	const tries, pause = 20, 100 * time.Millisecond
 	for try := 1; ; try++ {
 		code, err := control.Do(ctx, c.opts.Socket(), control.Call{Args: args, Dir: c.dir, TTY: c.tty, Wide: c.wide}, c.stdin, c.stdout, c.stderr)
 		if err == nil {
@@ -77,13 +83,41 @@ func (c *call) withArchive(ctx context.Context, cmd command, args []string) int 
 		switch {
 		case err == nil:
 			c.app = a
-			err = cmd.run(ctx, c)
-			return c.finish(errors.Join(err, a.Close()))
-		case !errors.Is(err, archive.ErrOwned) || try == tries:
+			return c.finish(c.runHere(ctx, cmd))
+		case !errors.Is(err, archive.ErrOwned) || try == ownedTries:
 			return c.finish(err)
 		}
-		if err := clock.Real().Sleep(ctx, pause); err != nil {
+		if err := clock.Real().Sleep(ctx, ownedPause); err != nil {
 			return c.finish(err)
+		}
+	}
+}
+
+// runHere runs cmd with the archive that this process has opened, and serves other commands meanwhile: one may ask how a long
+// backfill stands.
+func (c *call) runHere(ctx context.Context, cmd command) error {
+	serving, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := control.Serve(serving, c.opts.Socket(), serveCall(c.app)); err != nil {
+			c.app.log.Warn("other commands cannot be served meanwhile", "err", err)
+		}
+	})
+	err := cmd.run(ctx, c)
+	stop()
+	wg.Wait()
+	return errors.Join(err, c.app.Close())
+}
+
+// openOwned opens the program for run, and waits for a command that has the archive for a moment.
+func openOwned(ctx context.Context, opts config.Options, log *slog.Logger) (*app, error) {
+	for try := 1; ; try++ {
+		a, err := openApp(ctx, opts, log)
+		if !errors.Is(err, archive.ErrOwned) || try == ownedTries {
+			return a, err
+		}
+		if err := clock.Real().Sleep(ctx, ownedPause); err != nil {
+			return nil, err
 		}
 	}
 }

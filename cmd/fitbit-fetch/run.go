@@ -36,7 +36,10 @@ func (c *call) runLoops(ctx context.Context) error {
 	}
 	log, closeLog := c.logger()
 	defer closeLog()
-	a, err := openApp(ctx, c.opts, log)
+	a, err := openOwned(ctx, c.opts, log)
+	if err != nil && stopped(ctx, err) == nil {
+		return nil
+	}
 	if errors.Is(err, archive.ErrOwned) {
 		return fmt.Errorf("%w; every other command is done by the process that runs already, so there is no need for a second one", err)
 	}
@@ -48,7 +51,7 @@ func (c *call) runLoops(ctx context.Context) error {
 		a.log.Warn("options: " + n)
 	}
 	if err := a.settleSinks(ctx); err != nil {
-		return errors.Join(err, a.Close())
+		return errors.Join(stopped(ctx, err), a.Close())
 	}
 	// A stop that hangs must not keep the container from stopping: all that counts is on disk already.
 	stop := context.AfterFunc(ctx, func() {
@@ -58,9 +61,17 @@ func (c *call) runLoops(ctx context.Context) error {
 		})
 	})
 	defer stop()
-	err = a.Run(ctx)
+	err = stopped(ctx, a.Run(ctx))
 	a.log.Info("fitbit-fetch stops")
 	return errors.Join(err, a.Close())
+}
+
+// stopped returns err, or nil where it only says that run was told to stop, which may be at any moment.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 // noClient says what to do before anything can be fetched.
