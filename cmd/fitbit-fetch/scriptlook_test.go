@@ -2,18 +2,16 @@ package main
 
 import (
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
 
-	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/hooks/auth"
-	"github.com/mochi-mqtt/server/v2/listeners"
-	"github.com/mochi-mqtt/server/v2/packets"
+	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -27,19 +25,39 @@ func freePort(ts *testscript.TestScript) string {
 	return port
 }
 
-// startBroker starts an MQTT broker and sets the options that reach it.
+// startBroker starts Mosquitto and sets the options that reach it.
 func startBroker(ts *testscript.TestScript, w *scriptWorld, _ []string) {
 	port := freePort(ts)
-	s := mochi.New(&mochi.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
-	ts.Check(s.AddHook(new(auth.AllowHook), nil))
-	ts.Check(s.AddListener(listeners.NewTCP(listeners.Config{ID: "script", Address: "127.0.0.1:" + port})))
-	ts.Check(s.Serve())
-	ts.Defer(func() { s.Close() })
+	path, err := exec.LookPath("mosquitto")
+	if err != nil {
+		path = "/usr/sbin/mosquitto"
+	}
+	conf := ts.MkAbs("mosquitto.conf")
+	ts.Check(os.WriteFile(conf, []byte("user root\nallow_anonymous true\nlistener "+port+" 127.0.0.1\n"), 0o600))
+	cmd := exec.Command(path, "-c", conf)
+	if err := cmd.Start(); err != nil {
+		ts.Fatalf("starting Mosquitto (make tools installs it): %v", err)
+	}
+	ts.Defer(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
 	w.topics = &topics{now: map[string]string{}}
-	ts.Check(s.Subscribe("#", 1, func(_ *mochi.Client, _ packets.Subscription, p packets.Packet) {
-		w.topics.set(p.TopicName, string(p.Payload))
-	}))
-	w.press = func(topic string) error { return s.Publish(topic, []byte("PRESS"), false, 0) }
+	opts := mqtt.NewClientOptions().AddBroker("tcp://127.0.0.1:" + port).SetClientID("script").SetConnectRetry(true).SetConnectRetryInterval(50 * time.Millisecond)
+	client := mqtt.NewClient(opts)
+	if t := client.Connect(); !t.WaitTimeout(30*time.Second) || t.Error() != nil {
+		ts.Fatalf("Mosquitto cannot be reached: %v", t.Error())
+	}
+	ts.Defer(func() { client.Disconnect(0) })
+	t := client.Subscribe("#", 1, func(_ mqtt.Client, m mqtt.Message) { w.topics.set(m.Topic(), string(m.Payload())) })
+	if !t.WaitTimeout(30*time.Second) || t.Error() != nil {
+		ts.Fatalf("listening to all topics: %v", t.Error())
+	}
+	w.press = func(topic string) error {
+		t := client.Publish(topic, 1, false, "PRESS")
+		t.Wait()
+		return t.Error()
+	}
 	ts.Setenv("FITBIT_FETCH_MQTT_HOST", "127.0.0.1")
 	ts.Setenv("FITBIT_FETCH_MQTT_PORT", port)
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -184,56 +185,96 @@ func listening(port int) bool {
 	return true
 }
 
-// embedded is the broker of the demo.
+// embeddedBroker is what a child process needs to be the broker. It runs in a process of its own because the library reads and
+// writes its retained messages without a lock between, which the race detector would count as ours.
+type embeddedBroker struct {
+	Plain, TLS, Web int
+	Cert, Key       string // files
+	Password        string // of user
+}
+
+const embeddedEnv = "HOMEASSISTANT_TEST_BROKER"
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(embeddedEnv); text != "" {
+		var e embeddedBroker
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			panic(err)
+		}
+		if err := e.serve(); err != nil {
+			panic(err)
+		}
+		io.Copy(io.Discard, os.Stdin) // until the test ends
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// embedded is the broker in Go.
 func embedded(t *testing.T) *testBroker {
 	t.Helper()
 	b := &testBroker{plain: freePort(t), tls: freePort(t), web: freePort(t)}
-	ca, cert, key := certificates(t, t.TempDir())
-	b.ca = ca
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	current := secret
-	b.password = func(_ *testing.T, password string) { current = password }
-	var server *mochi.Server
+	e := embeddedBroker{Plain: b.plain, TLS: b.tls, Web: b.web, Password: secret}
+	b.ca, e.Cert, e.Key = certificates(t, t.TempDir())
+	b.password = func(_ *testing.T, password string) { e.Password = password }
+	var cmd *exec.Cmd
+	var in io.Closer
 	b.kill = func(t *testing.T) {
-		if server != nil {
-			server.Close()
-			server = nil
+		if cmd != nil {
+			cmd.Process.Kill()
+			cmd.Wait()
+			in.Close()
+			cmd = nil
 		}
 	}
 	b.start = func(t *testing.T) {
-		server = mochi.New(&mochi.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
-		var rules auth.AuthRules
-		for _, name := range []string{"admin", guest, narrow} {
-			rules = append(rules, auth.AuthRule{Username: auth.RString(name), Password: secret, Allow: true})
-		}
-		rules = append(rules, auth.AuthRule{Username: user, Password: auth.RString(current), Allow: true})
-		filters := func(discovery auth.Access) auth.Filters {
-			return auth.Filters{"fitbit_fetch/#": auth.ReadWrite, "homeassistant/#": discovery, "#": auth.Deny}
-		}
-		err := server.AddHook(new(auth.Hook), &auth.Options{Ledger: &auth.Ledger{Auth: rules, ACL: auth.ACLRules{
-			{Username: guest, Filters: filters(auth.ReadWrite)}, {Username: narrow, Filters: filters(auth.ReadOnly)},
-		}}})
+		text, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, l := range []listeners.Config{
-			{ID: "plain", Address: fmt.Sprintf("127.0.0.1:%d", b.plain)},
-			{ID: "tls", Address: fmt.Sprintf("127.0.0.1:%d", b.tls), TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}}},
-		} {
-			if err := server.AddListener(listeners.NewTCP(l)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := server.AddListener(listeners.NewWebsocket(listeners.Config{ID: "web", Address: fmt.Sprintf("127.0.0.1:%d", b.web)})); err != nil {
+		cmd = exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), embeddedEnv+"="+string(text))
+		if in, err = cmd.StdinPipe(); err != nil {
 			t.Fatal(err)
 		}
-		if err := server.Serve(); err != nil {
+		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+		until(t, "the embedded broker listens", func() bool { return listening(b.plain) && listening(b.tls) && listening(b.web) })
 	}
 	t.Cleanup(func() { b.kill(t) })
 	return b
+}
+
+// serve starts the broker.
+func (e embeddedBroker) serve() error {
+	pair, err := tls.LoadX509KeyPair(e.Cert, e.Key)
+	if err != nil {
+		return err
+	}
+	server := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})
+	var rules auth.AuthRules
+	for _, name := range []string{"admin", guest, narrow} {
+		rules = append(rules, auth.AuthRule{Username: auth.RString(name), Password: secret, Allow: true})
+	}
+	rules = append(rules, auth.AuthRule{Username: user, Password: auth.RString(e.Password), Allow: true})
+	filters := func(discovery auth.Access) auth.Filters {
+		return auth.Filters{"fitbit_fetch/#": auth.ReadWrite, "homeassistant/#": discovery, "#": auth.Deny}
+	}
+	err = server.AddHook(new(auth.Hook), &auth.Options{Ledger: &auth.Ledger{Auth: rules, ACL: auth.ACLRules{
+		{Username: guest, Filters: filters(auth.ReadWrite)}, {Username: narrow, Filters: filters(auth.ReadOnly)},
+	}}})
+	if err != nil {
+		return err
+	}
+	for _, l := range []listeners.Listener{
+		listeners.NewTCP(listeners.Config{ID: "plain", Address: fmt.Sprintf("127.0.0.1:%d", e.Plain)}),
+		listeners.NewTCP(listeners.Config{ID: "tls", Address: fmt.Sprintf("127.0.0.1:%d", e.TLS), TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}}}),
+		listeners.NewWebsocket(listeners.Config{ID: "web", Address: fmt.Sprintf("127.0.0.1:%d", e.Web)}),
+	} {
+		if err := server.AddListener(l); err != nil {
+			return err
+		}
+	}
+	return server.Serve()
 }
