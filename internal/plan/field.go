@@ -173,13 +173,17 @@ func (p *planner) findGaps(f *field) *gaps {
 func (p *planner) wished(f *field) []metric.Span {
 	var out []metric.Span
 	for _, w := range p.in.Wishes {
-		s := w.Days
-		if f.Axis == metric.Instants {
-			s = p.cal.toInstants(s)
-		}
-		out = append(out, s)
+		out = append(out, p.spanOf(f, w))
 	}
 	return out
+}
+
+// spanOf returns the days of a wish on the feed's axis.
+func (p *planner) spanOf(f *field, w Wish) metric.Span {
+	if f.Axis == metric.Instants {
+		return p.cal.toInstants(w.Days)
+	}
+	return w.Days
 }
 
 // overtaken reports that s, which reaches to the end, holds the newest days that nobody has asked for yet: on the lane beside, history

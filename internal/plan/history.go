@@ -63,10 +63,7 @@ func (p *planner) wanted(f *field, w Wish) []metric.Span {
 	if f.Trigger == metric.OnWish || f.behind != nil {
 		return nil
 	}
-	s := w.Days
-	if f.Axis == metric.Instants {
-		s = p.cal.toInstants(s)
-	}
+	s := p.spanOf(f, w)
 	if s.End.After(f.span.End) {
 		s.End = f.span.End
 	}
@@ -159,12 +156,8 @@ func (p *planner) remaining(d *Decision) {
 		}
 		d.Remaining.add(f, missing, f.needed([]metric.Span{f.span}))
 		for _, w := range p.in.Wishes {
-			s := w.Days
-			if f.Axis == metric.Instants {
-				s = p.cal.toInstants(s)
-			}
 			if f.behind == nil && !p.givenUp(f.ID) {
-				d.Wished.add(f, p.wanted(f, w), []metric.Span{s})
+				d.Wished.add(f, p.wanted(f, w), []metric.Span{p.spanOf(f, w)})
 			}
 		}
 	}
