@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -137,9 +138,10 @@ func TestSecretsStayInside(t *testing.T) {
 				t.Errorf("the account is in %s: …%s…", where, around(text, p.Account()))
 			}
 		}
+		timeless := times.ReplaceAllString(text, "")
 		for what, v := range want {
-			if strings.Contains(text, v) {
-				t.Errorf("%s (%s) is in %s: …%s…", v, what, where, around(text, v))
+			if strings.Contains(timeless, v) {
+				t.Errorf("%s (%s) is in %s: …%s…", v, what, where, around(timeless, v))
 			}
 		}
 		for _, s := range []string{"HeartRate_Intraday,", `"beatsPerMinute":"`, "bpm=", "Bearer ya29", "123454321"} {
@@ -153,6 +155,9 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 	t.Logf("%d secrets and %d readings looked for in %d texts, %d bytes of log", len(spy.heard), len(want), len(said), len(said["log file"]))
 }
+
+// times are instants and durations: their digits may happen to be those of a place.
+var times = regexp.MustCompile(`\d{2}:\d{2}:\d{2}\.\d+|\b(\d+h)?(\d+m)?\d+(\.\d+)?(ns|µs|ms|s)\b`)
 
 // readings are values so long that they stand for nothing else.
 func readings(p *simulate.Person, all points) map[string]string {
