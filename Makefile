@@ -35,8 +35,7 @@ tools: $(INFLUXD_1_8) influxd-1.6 ## the real servers that the tests need
 
 $(INFLUXD_1_8):
 	@mkdir -p $(TOOLS)
-	GOBIN=$(TOOLS)/new CGO_ENABLED=0 $(GO) install -ldflags "-s -w -X main.version=1.8.3" github.com/influxdata/influxdb/cmd/influxd@v1.8.3
-	mv $(TOOLS)/new/influxd $@
+	new=$$(mktemp -d $(TOOLS)/new.XXXXXX) && GOBIN=$$new CGO_ENABLED=0 $(GO) install -ldflags "-s -w -X main.version=1.8.3" github.com/influxdata/influxdb/cmd/influxd@v1.8.3 && mv $$new/influxd $@ && rmdir $$new
 
 .PHONY: influxd-1.6
 influxd-1.6:
@@ -77,8 +76,7 @@ check: $(STATICCHECK) ## formatting, vet, staticcheck, known vulnerabilities, go
 
 $(STATICCHECK):
 	@mkdir -p $(TOOLS)
-	GOBIN=$(TOOLS)/new $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
-	mv $(TOOLS)/new/staticcheck $@
+	new=$$(mktemp -d $(TOOLS)/new.XXXXXX) && GOBIN=$$new $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2 && mv $$new/staticcheck $@ && rmdir $$new
 
 .PHONY: help
 help: ## this list
