@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/homeassistant"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor"
@@ -55,11 +56,23 @@ func (a *app) published() []homeassistant.Person {
 	for _, p := range a.people {
 		out = append(out, homeassistant.Person{
 			Person: p.Person, Name: p.opts.Name, LeaveOut: a.leaveOut(),
-			Devices: func() []metric.Device { return p.collect.Status().Devices },
+			Devices: func() []metric.Device { return p.devices(context.Background()) },
 			Zones:   func() metric.Zones { return p.zones(context.Background()) },
 		})
 	}
 	return out
+}
+
+// devices are the person's as the service tells of them, or as it last did, before it has been asked.
+func (p *person) devices(ctx context.Context) []metric.Device {
+	if d := p.collect.Status().Devices; d != nil {
+		return d
+	}
+	d, err := collect.Devices(ctx, p.archive, p.ID, p.source.Name())
+	if err != nil {
+		p.log.Warn("reading which devices there are", "err", err)
+	}
+	return d
 }
 
 // words are the names of the sensors in the user's language.

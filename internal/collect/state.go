@@ -196,6 +196,21 @@ func Zones(ctx context.Context, a interface {
 	return out, nil
 }
 
+// Devices reads a person's devices as a source last told of them; nil where it never has.
+func Devices(ctx context.Context, a interface {
+	State(ctx context.Context, person, key string) ([]byte, error)
+}, person, source string) ([]metric.Device, error) {
+	b, err := a.State(ctx, person, stateKey(source))
+	if err != nil {
+		return nil, fmt.Errorf("reading the devices: %w", err)
+	}
+	var s state
+	if b == nil || json.Unmarshal(b, &s) != nil { // of another version, perhaps: the service will tell
+		return nil, nil
+	}
+	return s.devices(), nil
+}
+
 // moveTo opens an entry in the list of zones if name is another than the newest. Past days never move.
 func (l *loop) moveTo(name string) error {
 	loc, err := time.LoadLocation(name)

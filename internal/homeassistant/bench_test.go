@@ -19,7 +19,7 @@ func BenchmarkLook(b *testing.B) {
 	}
 	s := &serving{Publisher: p, link: newRecorder(), sent: map[string]string{}, gone: map[string]departure{}}
 	for b.Loop() {
-		if err := s.look(context.Background()); err != nil {
+		if _, err := s.look(context.Background(), false); err != nil {
 			b.Fatal(err)
 		}
 	}

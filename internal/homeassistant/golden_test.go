@@ -186,7 +186,7 @@ func (w *world) once(t *testing.T) (*Publisher, *recorder) {
 	}
 	r := newRecorder()
 	s := &serving{Publisher: p, link: r, sent: map[string]string{}, gone: map[string]departure{}}
-	if err := s.look(t.Context()); err != nil {
+	if _, err := s.look(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	return p, r

@@ -110,7 +110,8 @@ type Publisher struct {
 // timing is how long it waits, in real time. Tests are less patient.
 type timing struct {
 	quiet    time.Duration // after a change, for what comes with it
-	pause    time.Duration // between two readings of the archive
+	glance   time.Duration // between two readings of the archive
+	pause    time.Duration // from telling of a change to telling of the next one
 	tick     time.Duration // between two looks when nothing changes
 	settle   time.Duration // from an announcement to the first event, for Home Assistant to subscribe
 	birth    time.Duration // at most, from Home Assistant's birth to the announcement
@@ -128,7 +129,7 @@ func New(cfg Config) *Publisher {
 	cfg.Prefix = cmp.Or(cfg.Prefix, "homeassistant")
 	cfg.Node = cmp.Or(cfg.Node, "fitbit_fetch")
 	p := &Publisher{cfg: cfg, log: cfg.Log, table: Entities(), entities: map[string]Entity{}, timing: timing{
-		quiet: 200 * time.Millisecond, pause: 5 * time.Second, tick: 30 * time.Second, settle: 3 * time.Second, birth: time.Second,
+		quiet: 200 * time.Millisecond, glance: 700 * time.Millisecond, pause: 5 * time.Second, tick: 30 * time.Second, settle: 3 * time.Second, birth: time.Second,
 		echo: 5 * time.Second, ack: 15 * time.Second, first: 500 * time.Millisecond, near: 3 * time.Second, refused: 15 * time.Second, far: time.Minute, fleeting: 30 * time.Second,
 	}}
 	for _, e := range p.table {

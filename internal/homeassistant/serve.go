@@ -74,11 +74,15 @@ func (s *serving) loop(ctx context.Context) error {
 	if err := s.link.publish(ctx, []message{{s.availabilityTopic(), online, true}}); err != nil {
 		return err
 	}
-	due := s.now()
+	due := s.now()                       // of the next look
+	var glance, glanced, shown time.Time // glance: of the next glance; zero for none
 	changed := s.cfg.Changed()
-	var looked time.Time
 	for {
-		timer := time.NewTimer(due.Sub(s.now()))
+		next := due
+		if !glance.IsZero() {
+			next = earlier(due, glance)
+		}
+		timer := time.NewTimer(next.Sub(s.now()))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -88,7 +92,7 @@ func (s *serving) loop(ctx context.Context) error {
 			return s.link.why()
 		case <-changed:
 			changed = nil
-			due = earlier(due, later(s.now().Add(s.timing.quiet), looked.Add(s.timing.pause)))
+			glance = later(s.now().Add(s.timing.quiet), glanced.Add(s.timing.glance))
 		case a := <-s.link.arrivals():
 			if s.arrived(a) {
 				clear(s.sent)
@@ -98,11 +102,17 @@ func (s *serving) loop(ctx context.Context) error {
 			if changed == nil {
 				changed, s.facts = s.cfg.Changed(), nil
 			}
-			if err := s.look(ctx); err != nil {
+			glance, glanced = time.Time{}, s.now()
+			told, err := s.look(ctx, glanced.Before(due) && glanced.Before(shown.Add(s.timing.pause)))
+			if err != nil {
 				return err
 			}
-			looked = s.now()
-			due = looked.Add(s.wait())
+			if told {
+				shown = s.now()
+				due = shown.Add(s.wait())
+			} else {
+				due = earlier(due, shown.Add(s.timing.pause))
+			}
 		}
 		timer.Stop()
 	}
@@ -160,13 +170,14 @@ func (s *serving) arrived(a arrival) bool {
 	return false
 }
 
-// look publishes what the broker does not have yet.
-func (s *serving) look(ctx context.Context) error {
+// look publishes what the broker does not have yet. A mere glance does so only where an entity has its first value: new values of
+// those that are known can wait for the next look. It returns whether it has published.
+func (s *serving) look(ctx context.Context, glance bool) (told bool, err error) {
 	if err := s.read(ctx); err != nil {
 		if ctx.Err() == nil {
 			s.complain("Home Assistant does not get new values", err)
 		}
-		return nil // the archive may be well at the next look
+		return true, nil // the archive may be well at the next look
 	}
 	for _, who := range s.cfg.People {
 		f := s.facts[who.ID]
@@ -174,15 +185,31 @@ func (s *serving) look(ctx context.Context) error {
 		s.facts[who.ID] = f
 	}
 	devices := s.devices(s.facts)
+	if glance && !s.first(devices) {
+		return false, nil
+	}
 	if err := s.announce(ctx, devices); err != nil {
-		return err
+		return false, err
 	}
 	if err := s.happened(ctx, devices); err != nil {
-		return err
+		return false, err
 	}
 	s.echoed()
 	s.store(ctx)
-	return nil
+	return true, nil
+}
+
+// first reports whether there is an entity that has never been announced.
+func (s *serving) first(devices []device) bool {
+	for _, d := range devices {
+		old := s.mem.Devices[d.id]
+		for key := range s.components(d) {
+			if old == nil || old.Components[key] == "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // read asks the archive, if it has changed.

@@ -159,6 +159,56 @@ func TestChanges(t *testing.T) {
 	})
 }
 
+// From an empty archive each entity is announced within a second of its first value, with that value, while new values of those
+// that are known are told as seldom as ever. A new start announces all at once.
+func TestFirstValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(noon, 1)
+		r, stop := w.live(t)
+		var keys []string
+		for _, e := range Entities() {
+			if e.StateClass == total {
+				keys = append(keys, e.Key)
+			}
+		}
+		if len(keys) < 15 {
+			t.Fatalf("only %q", keys)
+		}
+		for i, key := range keys {
+			w.archive.change(func(a *fakeArchive) {
+				a.value("me", key, 5, berlin.Midnight(today))
+				a.value("me", "steps", float64(100+i), berlin.Midnight(today))
+			})
+			pass(time.Duration(330*(i%4)) * time.Millisecond) // history comes in
+			w.archive.change(func(a *fakeArchive) {})
+			pass(time.Second - time.Duration(330*(i%4))*time.Millisecond)
+			if topic := "fitbit_fetch/me/" + key; len(r.values(topic)) == 0 {
+				t.Errorf("%s has no state a second after its first value", key)
+			}
+			if all := r.on(personTopic); len(all) == 0 || !strings.Contains(all[len(all)-1], `"`+key+`":{"platform"`) {
+				t.Errorf("%s is not announced a second after its first value", key)
+			}
+		}
+		pass(10 * time.Second)
+		r.clear()
+		for i := range 60 { // nothing is new but values
+			w.archive.change(func(a *fakeArchive) { a.value("me", "steps", float64(1000+i), berlin.Midnight(today)) })
+			pass(time.Second)
+		}
+		if n := len(r.on(stepsTopic)); n < 11 || n > 13 {
+			t.Errorf("the steps were told %d times in a minute", n)
+		}
+		stop()
+		r, stop = w.live(t)
+		defer stop()
+		for _, key := range keys {
+			if len(r.values("fitbit_fetch/me/"+key)) != 1 {
+				t.Errorf("%s is not told at a start", key)
+			}
+		}
+	})
+}
+
 // Trouble with the archive is said once, and over when it is over.
 func TestArchiveTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -179,7 +179,7 @@ func (w *world) attempts() int {
 
 // impatient is the timing of tests.
 var impatient = timing{
-	quiet: 10 * time.Millisecond, pause: 30 * time.Millisecond, tick: 100 * time.Millisecond, settle: 150 * time.Millisecond, birth: 10 * time.Millisecond,
+	quiet: 10 * time.Millisecond, glance: 15 * time.Millisecond, pause: 30 * time.Millisecond, tick: 100 * time.Millisecond, settle: 150 * time.Millisecond, birth: 10 * time.Millisecond,
 	echo: 700 * time.Millisecond, ack: 5 * time.Second, first: 20 * time.Millisecond, near: 100 * time.Millisecond, refused: 100 * time.Millisecond, far: 100 * time.Millisecond, fleeting: 2 * time.Second,
 }
 
