@@ -79,7 +79,7 @@ func (l *loop) sawDevices(r result) {
 	if !last.Equal(before) || l.state.Seen.IsZero() {
 		l.state.Seen = now
 	}
-	if last.After(before) {
+	if last.Sub(before) > plan.Together {
 		l.state.Before = before
 	}
 	for id, b := range r.stored {

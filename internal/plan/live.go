@@ -76,6 +76,9 @@ func (f *field) class() int {
 	return totals
 }
 
+// counts reports whether f is a running total of the day: it grows while somebody is up, at whatever hour.
+func (f *field) counts() bool { return f.class() == totals && f.Axis == metric.Days && !f.Settles }
+
 // current returns what is missing of today and of the days before it that have been missed.
 func (p *planner) current(f *field) []ranked {
 	g := p.gaps(f)
@@ -150,8 +153,10 @@ func (p *planner) due(f *field, trail metric.Span) bool {
 		return p.roomAsleep()
 	case f.class() == atEverySync:
 		return p.room(1, mostAwake)
+	case p.quiet && !(p.stir && f.counts()):
+		return false // what belongs to the night comes with the first sync behind it
 	}
-	return !p.quiet && p.room(1, restAwake)
+	return p.room(1, restAwake)
 }
 
 // tracks returns the sessions whose track is wanted, as requests of the lane.

@@ -19,6 +19,9 @@ const (
 	closeSyncs = 20 * time.Minute // syncs of somebody asleep are further apart
 )
 
+// Together is how far apart two syncs are that are one: a phone's second look at the device moments later.
+const Together = time.Minute
+
 // How many reads an hour may have beside the questions after the devices, by what they are for: the last ones are kept for what
 // matters most. In the quiet window the questions count too, and nothing is read but what a sync brought.
 const (

@@ -32,7 +32,7 @@ type Input struct {
 	Wishes    []Wish                      // of the user
 	Start     metric.Day                  // history goes back to this day
 	Quiet     Quiet                       // when the person usually sleeps
-	Before    time.Time                   // the LastSync before the newest; zero where none is known
+	Before    time.Time                   // the LastSync before the newest, not Together with it; zero where none is known
 	Hold      time.Time                   // nothing is asked until then
 	HoldWhy   string                      // in words
 	Polls     []time.Time                 // of the last hour: the questions after the devices
@@ -189,10 +189,10 @@ func newPlanner(in Input) *planner {
 	return p
 }
 
-// stirring reports whether the person is awake in the quiet window: only then do syncs follow each other closely.
+// stirring reports whether the person is awake in the quiet window: only then do syncs follow each other closely in it.
 func (p *planner) stirring() bool {
 	before := p.in.Before
-	return !p.blind && !before.IsZero() && p.sync.After(before) && p.sync.Sub(before) < closeSyncs && p.in.Now.Sub(p.sync) < closeSyncs
+	return !p.blind && !before.Before(p.asleep) && p.sync.After(before) && p.sync.Sub(before) < closeSyncs && p.in.Now.Sub(p.sync) < closeSyncs
 }
 
 // LastSync returns the newest sync of the trackers, zero where none tells.

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -54,7 +57,7 @@ func (w *world) judge() {
 		most := 100
 		from, _ := cal.quiet(h, w.in.Quiet)
 		to, _ := cal.quiet(h.Add(time.Hour-time.Second), w.in.Quiet)
-		if from && to {
+		if from && to && !w.up(h) {
 			most = 20
 		}
 		if n > most {
@@ -68,6 +71,13 @@ func (w *world) judge() {
 	if d := Next(w.in); w.sc.Done && d.Remaining.Days > 0.01 {
 		w.t.Errorf("%.2f feed-days of history remain", d.Remaining.Days)
 	}
+}
+
+// up reports whether the person is up in the hour that begins at h, though it is quiet, or was until just before.
+func (w *world) up(h time.Time) bool {
+	return slices.ContainsFunc(w.sc.Up, func(a [2]time.Time) bool {
+		return !metric.Span{Start: h, End: h.Add(time.Hour)}.Overlap(metric.Span{Start: a[0], End: a[1].Add(closeSyncs)}).Empty()
+	})
 }
 
 func firstDifference(got, want string) string {

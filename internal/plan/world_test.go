@@ -26,6 +26,7 @@ type scenario struct {
 	Polled  bool       // and the devices were known
 	Syncs   bool
 	Away    [][2]time.Time // the device does not sync
+	Up      [][2]time.Time // the person is up in the quiet window, and the device syncs as by day
 	Off     [][2]time.Time // the program does not run
 	Double  bool           // every sync is followed by another one 3 s later
 	Denied  map[string][2]time.Time
@@ -146,7 +147,8 @@ func (w *world) makeSyncs() {
 			}
 		}
 		gap := 11*time.Minute + time.Duration(w.rnd.Int64N(int64(8*time.Minute)))
-		if in, _ := newCalendar(w.in.Zones).quiet(at, w.in.Quiet); in {
+		up := slices.ContainsFunc(w.sc.Up, func(a [2]time.Time) bool { return !at.Before(a[0]) && at.Before(a[1]) })
+		if in, _ := newCalendar(w.in.Zones).quiet(at, w.in.Quiet); in && !up {
 			gap = 50*time.Minute + time.Duration(w.rnd.Int64N(int64(20*time.Minute)))
 		}
 		at = at.Add(gap).Truncate(time.Second)
@@ -413,9 +415,12 @@ func (w *world) arrived(f *flight) {
 }
 
 func (w *world) polled() {
-	last := w.lastSync()
-	if !last.Equal(LastSync(w.in.Devices)) || w.in.Seen.IsZero() {
+	before, last := LastSync(w.in.Devices), w.lastSync()
+	if !last.Equal(before) || w.in.Seen.IsZero() {
 		w.in.Seen = w.now
+	}
+	if last.Sub(before) > Together {
+		w.in.Before = before
 	}
 	w.in.Polled = w.now
 	w.in.Devices = []metric.Device{{ID: "1", Name: "Charge 5", Tracker: true, LastSync: last}}
