@@ -47,6 +47,7 @@ var layers = map[string][]string{
 	"internal/web":                   {"internal/metric", "internal/latest", "internal/auth", "internal/source", "internal/clock"},
 	"internal/simulate":              {"internal/metric"},
 	"internal/homeassistant":         {"internal/metric", "internal/latest", "internal/clock"},
+	"internal/proctest":              {},
 	"internal/endtoend":              {},
 	"internal/realhome":              {},
 }

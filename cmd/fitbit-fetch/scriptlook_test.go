@@ -2,39 +2,27 @@ package main
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/rogpeppe/go-internal/testscript"
-)
 
-// freePort returns a port of this machine that nobody uses.
-func freePort(ts *testscript.TestScript) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	ts.Check(err)
-	return port
-}
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
+)
 
 // startBroker starts Mosquitto and sets the options that reach it.
 func startBroker(ts *testscript.TestScript, w *scriptWorld, _ []string) {
-	port := freePort(ts)
-	path, err := exec.LookPath("mosquitto")
-	if err != nil {
-		path = "/usr/sbin/mosquitto"
-	}
+	port := strconv.Itoa(proctest.FreePort(ts))
 	conf := ts.MkAbs("mosquitto.conf")
 	ts.Check(os.WriteFile(conf, []byte("user root\nallow_anonymous true\nlistener "+port+" 127.0.0.1\n"), 0o600))
-	cmd := exec.Command(path, "-c", conf)
+	cmd := exec.Command(proctest.Mosquitto(ts), "-c", conf)
 	if err := cmd.Start(); err != nil {
 		ts.Fatalf("starting Mosquitto (make tools installs it): %v", err)
 	}
@@ -90,7 +78,7 @@ func press(ts *testscript.TestScript, w *scriptWorld, args []string) { ts.Check(
 
 // startPage gives the program's page a place.
 func startPage(ts *testscript.TestScript, _ *scriptWorld, _ []string) {
-	ts.Setenv("FITBIT_FETCH_PAGE_LISTEN", "127.0.0.1:"+freePort(ts))
+	ts.Setenv("FITBIT_FETCH_PAGE_LISTEN", "127.0.0.1:"+strconv.Itoa(proctest.FreePort(ts)))
 }
 
 // onPage waits until a page of the program holds what is wanted.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
@@ -116,9 +117,9 @@ func badAnswer(t *testing.T, seed uint64, fault simulate.Fault, kind string) {
 }
 
 // peakRSS is the most memory a process has had, in bytes.
-func peakRSS(t *testing.T, p *process) int {
+func peakRSS(t *testing.T, p *proctest.Process) int {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,13 +189,13 @@ func TestKilledAtRefresh(t *testing.T) {
 		run := h.run()
 		select {
 		case <-answered:
-		case <-run.done:
-			t.Fatalf("ended with code %d:\n%s", run.code, tail(run.out.String()))
+		case <-run.Done:
+			t.Fatalf("ended with code %d:\n%s", run.Code, run.Tail())
 		case <-time.After(20 * time.Second):
 			t.Fatal("no token was asked for")
 		}
 		time.Sleep(time.Duration(n) * 300 * time.Microsecond)
-		run.kill()
+		run.Kill()
 		if w.front.Load() != nil {
 			t.Fatal("the front is still there")
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
@@ -36,8 +37,8 @@ func TestAuthorizationDies(t *testing.T) {
 	if !strings.Contains(s.People[0].Collect.Hint, "uthorize") {
 		t.Errorf("no cure: %q", s.People[0].Collect.Hint)
 	}
-	if said := run.out.String(); !strings.Contains(said, "fitbit-fetch authorize") {
-		t.Errorf("the log does not name the cure:\n%s", tail(said))
+	if said := run.Out.String(); !strings.Contains(said, "fitbit-fetch authorize") {
+		t.Errorf("the log does not name the cure:\n%s", proctest.Tail(said))
 	}
 	w.google.ClearLog()
 	silent := w.now().Add(20 * time.Minute)
@@ -50,7 +51,7 @@ func TestAuthorizationDies(t *testing.T) {
 	h.await(run, "work to go on", 30*time.Second, func(s status) bool {
 		return s.People[0].Collect.Phase == "working" && len(w.asked("pairedDevices")) > 1
 	})
-	if code, _ := run.stop(); code != 0 {
+	if code, _ := run.Stop(); code != 0 {
 		t.Errorf("stopped with code %d", code)
 	}
 }

@@ -34,7 +34,7 @@ func TestTruth(t *testing.T) {
 			got := held(t, db, h.name)
 			same(t, "InfluxDB and the people's lives", want, got, zone)
 			same(t, "InfluxDB and the archive", h.exported(), got, zone)
-			if code, took := p.stop(); code != 0 || took > 5*time.Second {
+			if code, took := p.Stop(); code != 0 || took > 5*time.Second {
 				t.Errorf("stopped with code %d after %v", code, took)
 			}
 			t.Logf("%d values of %d series, %d requests", got.len(), len(got), len(w.asked("/dataTypes/")))

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
 )
@@ -31,7 +32,7 @@ func TestFileLimit(t *testing.T) {
 			cmd := h.command()
 			cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -S -f %d; exec "$0" "$@"`, kb*2)}, append([]string{binary}, cmd.Args[1:]...)...)
 			cmd.Path = "/bin/sh"
-			run := start(t, cmd)
+			run := proctest.Start(t, "the program", cmd)
 			if h.full(run) {
 				if err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}, nil); err != nil {
 					t.Fatal(err)
@@ -65,7 +66,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	run := h.run()
 	if !h.full(run) {
-		t.Fatalf("the program ended on a full disk; it said:\n%s", tail(run.out.String()))
+		t.Fatalf("the program ended on a full disk; it said:\n%s", run.Tail())
 	}
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
@@ -84,11 +85,11 @@ func diskWorld(t *testing.T, seed uint64) (*world, *simulate.Person, time.Time) 
 }
 
 // full waits for the message that the disk is full; it reports whether the program still runs. One that ended must have said it.
-func (h *home) full(run *process) bool {
+func (h *home) full(run *proctest.Process) bool {
 	h.t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
-	for !run.ended() && time.Now().Before(deadline) {
-		if s := run.out.String(); strings.Contains(s, "could not be stored") || strings.Contains(s, "could not be saved") {
+	for !run.Ended() && time.Now().Before(deadline) {
+		if s := run.Out.String(); strings.Contains(s, "could not be stored") || strings.Contains(s, "could not be saved") {
 			break
 		}
 		if s, ok := h.status(); ok && s.settled() {
@@ -96,18 +97,18 @@ func (h *home) full(run *process) bool {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	said := run.out.String()
+	said := run.Out.String()
 	if strings.Contains(said, "goroutine ") || strings.Contains(said, "SIGXFSZ") {
 		h.t.Fatalf("the program crashed:\n%s", said)
 	}
-	if run.ended() {
-		if run.code != 1 || !strings.Contains(said, "space") {
-			h.t.Errorf("ended with code %d, and did not name the cure:\n%s", run.code, said)
+	if run.Ended() {
+		if run.Code != 1 || !strings.Contains(said, "space") {
+			h.t.Errorf("ended with code %d, and did not name the cure:\n%s", run.Code, said)
 		}
 		return false
 	}
 	if !strings.Contains(said, "disk") && !strings.Contains(said, "file too large") && !strings.Contains(said, "no space") {
-		h.t.Errorf("nothing in the log says what is wrong:\n%s", tail(said))
+		h.t.Errorf("nothing in the log says what is wrong:\n%s", proctest.Tail(said))
 	}
 	cured := func(s status) bool {
 		for _, f := range s.People[0].Collect.Feeds {
@@ -127,13 +128,13 @@ func (h *home) full(run *process) bool {
 }
 
 // recovers waits until all is there by itself.
-func (h *home) recovers(run *process, p *simulate.Person, at time.Time, db *influxd.Server) {
+func (h *home) recovers(run *proctest.Process, p *simulate.Person, at time.Time, db *influxd.Server) {
 	h.t.Helper()
 	h.settle(run, "everything, once there is room")
 	got := held(h.t, db, h.name)
 	same(h.t, "InfluxDB and the person's life", truthOf(p, "", h.start, at).points, got, p.Zone(h.start))
 	same(h.t, "InfluxDB and the archive", h.exported(), got, p.Zone(h.start))
-	if code, _ := run.stop(); code != 0 {
-		h.t.Errorf("stopped with code %d:\n%s", code, tail(run.out.String()))
+	if code, _ := run.Stop(); code != 0 {
+		h.t.Errorf("stopped with code %d:\n%s", code, run.Tail())
 	}
 }

@@ -9,13 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/control"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
@@ -90,7 +89,7 @@ func (h *home) options() string {
 	return b.String() + h.more
 }
 
-// command prepares a run of the program. It dies with the test.
+// command prepares a run of the program.
 func (h *home) command(args ...string) *exec.Cmd {
 	h.t.Helper()
 	file := filepath.Join(h.t.TempDir(), "options.yaml")
@@ -100,97 +99,19 @@ func (h *home) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, append([]string{"--config", file}, args...)...)
 	cmd.Dir = h.dir
 	cmd.Env = []string{"HOME=" + h.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
-	cmd.SysProcAttr = childAttr()
 	return cmd
 }
 
-// process is a program that runs.
-type process struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	out  output // standard output and error
-	done chan struct{}
-	code int // valid once done is closed; -1 where a signal ended it
-}
-
-// output is what a process says.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
 // run starts the program; it is killed when the test ends.
-func (h *home) run(args ...string) *process {
+func (h *home) run(args ...string) *proctest.Process {
 	h.t.Helper()
-	return start(h.t, h.command(args...))
-}
-
-func start(t *testing.T, cmd *exec.Cmd) *process {
-	t.Helper()
-	p := &process{t: t, cmd: cmd, done: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &p.out, &p.out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		cmd.Wait() // its fate is in the state
-		p.code = cmd.ProcessState.ExitCode()
-		close(p.done)
-	}()
-	t.Cleanup(p.kill)
-	return p
-}
-
-// kill ends the process as a power cut would.
-func (p *process) kill() {
-	p.cmd.Process.Signal(syscall.SIGKILL) // it may have ended
-	<-p.done
-}
-
-// stop ends the process as a user does, and returns its code and how long that took.
-func (p *process) stop() (code int, took time.Duration) {
-	p.t.Helper()
-	began := time.Now()
-	p.cmd.Process.Signal(syscall.SIGTERM)
-	return p.wait(20 * time.Second), time.Since(began)
-}
-
-// wait waits for the end and returns the exit code.
-func (p *process) wait(most time.Duration) int {
-	p.t.Helper()
-	select {
-	case <-p.done:
-	case <-time.After(most):
-		p.t.Fatalf("the program did not end within %v; it said:\n%s", most, tail(p.out.String()))
-	}
-	return p.code
-}
-
-func (p *process) ended() bool {
-	select {
-	case <-p.done:
-		return true
-	default:
-		return false
-	}
+	return proctest.Start(h.t, "the program", h.command(args...))
 }
 
 // do runs a command to its end: in the program that runs, as the client would, or else alone.
 func (h *home) do(args ...string) (code int, said string) {
 	h.t.Helper()
-	var out output
+	var out proctest.Output
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	code, err := control.Do(ctx, filepath.Join(h.dir, "control.sock"), control.Call{Args: args, Dir: h.dir}, bytes.NewReader(nil), &out, &out)
@@ -198,7 +119,7 @@ func (h *home) do(args ...string) (code int, said string) {
 		return code, out.String()
 	}
 	p := h.run(args...)
-	return p.wait(60 * time.Second), p.out.String()
+	return p.Wait(60 * time.Second), p.Out.String()
 }
 
 // status is what the tests read of `status --json`.
@@ -263,7 +184,7 @@ func (s status) delivered() bool {
 }
 
 // await waits until the running program's status is as wanted.
-func (h *home) await(p *process, what string, most time.Duration, ok func(status) bool) status {
+func (h *home) await(p *proctest.Process, what string, most time.Duration, ok func(status) bool) status {
 	h.t.Helper()
 	var last status
 	for deadline := time.Now().Add(most); time.Now().Before(deadline); {
@@ -273,17 +194,17 @@ func (h *home) await(p *process, what string, most time.Duration, ok func(status
 			}
 		}
 		select {
-		case <-p.done:
-			h.t.Fatalf("waiting for %s: the program ended with code %d; it said:\n%s", what, p.code, tail(p.out.String()))
+		case <-p.Done:
+			h.t.Fatalf("waiting for %s: the program ended with code %d; it said:\n%s", what, p.Code, p.Tail())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	h.t.Fatalf("no %s within %v; status %+v; it said:\n%s", what, most, last, tail(p.out.String()))
+	h.t.Fatalf("no %s within %v; status %+v; it said:\n%s", what, most, last, p.Tail())
 	return last
 }
 
 // settle waits until everything is fetched and delivered, and stays so: an answer that is just being stored does not show.
-func (h *home) settle(p *process, what string) {
+func (h *home) settle(p *proctest.Process, what string) {
 	h.t.Helper()
 	samples, since := -1, time.Time{}
 	h.await(p, what, 2*time.Minute, func(s status) bool {
@@ -300,17 +221,9 @@ func (h *home) settle(p *process, what string) {
 
 // awaitAll waits until everything is fetched and delivered, an hour's limit of requests passed by included. The world has to run
 // fast, and its people's trackers to be still.
-func (h *home) awaitAll(p *process, what string) {
+func (h *home) awaitAll(p *proctest.Process, what string) {
 	h.t.Helper()
 	from := h.w.now().Add(150 * time.Minute)
 	h.await(p, what, 2*time.Minute, func(status) bool { return h.w.now().After(from) })
 	h.settle(p, what)
-}
-
-// tail is the end of a log.
-func tail(s string) string {
-	if n := len(s) - 6000; n > 0 {
-		return "…" + s[n:]
-	}
-	return s
 }

@@ -60,7 +60,7 @@ func TestKilledBackfill(t *testing.T) {
 				got := held(t, db, h.name)
 				same(t, "InfluxDB and the archive", h.exported(), got, p.Zone(today))
 				same(t, "InfluxDB and the person's life", truthOf(p, "", h.start, at).points, got, p.Zone(today))
-				if code, _ := run.stop(); code != 0 {
+				if code, _ := run.Stop(); code != 0 {
 					t.Errorf("stopped with code %d", code)
 				}
 			}
@@ -81,10 +81,10 @@ func (h *home) killOnce(random *rand.Rand) int {
 	p := h.run()
 	select {
 	case <-time.After(time.Duration(20+random.IntN(400)) * time.Millisecond):
-	case <-p.done:
-		h.t.Fatalf("the program ended by itself with code %d; it said:\n%s", p.code, tail(p.out.String()))
+	case <-p.Done:
+		h.t.Fatalf("the program ended by itself with code %d; it said:\n%s", p.Code, p.Tail())
 	}
-	p.kill()
+	p.Kill()
 	asked := 0
 	for _, l := range h.w.google.Log() {
 		r := parse(l)

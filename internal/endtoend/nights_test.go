@@ -44,7 +44,7 @@ func TestNightComputedAgain(t *testing.T) {
 	}
 	first := life(then)
 	same(t, "before it is computed again", first, held(t, db, h.name), a.Zone(night))
-	p.stop()
+	p.Stop()
 
 	// The day after the next, in the afternoon: by then the night was computed again, the last days have been read again.
 	stages := len(first["Sleep Levels|Device=Charge 6,isMainSleep=True|level"])
@@ -145,7 +145,7 @@ func TestLateWeek(t *testing.T) {
 	h.settle(p, "what there is before the sync")
 	early := truthOf(a, "", first, then).plus(truthOf(b, "Kim", first, then).points)
 	same(t, "while it was away", early, held(t, db, h.name), a.Zone(first))
-	p.stop()
+	p.Stop()
 
 	w.at(later, 600)
 	w.google.ClearLog()

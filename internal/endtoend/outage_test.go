@@ -32,7 +32,7 @@ func TestDatabaseAway(t *testing.T) {
 	if k := broken.Sinks[0]; k.Status.Hint == "" {
 		t.Errorf("no cure beside %q", k.Status.Error)
 	}
-	if n := strings.Count(run.out.String(), "delivery stopped for now; nothing is lost"); n != 1 {
+	if n := strings.Count(run.Out.String(), "delivery stopped for now; nothing is lost"); n != 1 {
 		t.Errorf("an hour's outage was reported %d times in the log, want once", n)
 	}
 	db.Start()
@@ -46,7 +46,7 @@ func TestDatabaseAway(t *testing.T) {
 	w.google.ClearLog()
 	db.Query("", "DROP DATABASE "+h.name)
 	h.await(run, "a word of the emptied database", time.Minute, func(status) bool {
-		return strings.Contains(run.out.String(), "All is delivered again from the archive")
+		return strings.Contains(run.Out.String(), "All is delivered again from the archive")
 	})
 	h.await(run, "all of it again", time.Minute, status.delivered) // asked behind that word
 	got := held(t, db, h.name)
@@ -57,7 +57,7 @@ func TestDatabaseAway(t *testing.T) {
 		}
 	}
 	t.Logf("%d samples waited behind the outage; %d values came back into the emptied database", broken.Sinks[0].Backlog.Samples, got.len())
-	if code, _ := run.stop(); code != 0 {
+	if code, _ := run.Stop(); code != 0 {
 		t.Errorf("stopped with code %d", code)
 	}
 }
@@ -72,15 +72,15 @@ func TestSecondRun(t *testing.T) {
 	run := h.run()
 	h.settle(run, "complete history")
 	second := h.run("run")
-	if code := second.wait(10 * time.Second); code != 1 || !strings.Contains(second.out.String(), "another process") && !strings.Contains(second.out.String(), "runs already") {
-		t.Errorf("code %d, said:\n%s", code, tail(second.out.String()))
+	if code := second.Wait(10 * time.Second); code != 1 || !strings.Contains(second.Out.String(), "another process") && !strings.Contains(second.Out.String(), "runs already") {
+		t.Errorf("code %d, said:\n%s", code, second.Tail())
 	}
-	if run.ended() {
+	if run.Ended() {
 		t.Error("the first one ended")
 	}
 	client := h.run("status")
-	if code := client.wait(10 * time.Second); code != 0 || !strings.Contains(client.out.String(), "running since") {
-		t.Errorf("status: code %d, said:\n%s", code, client.out.String())
+	if code := client.Wait(10 * time.Second); code != 0 || !strings.Contains(client.Out.String(), "running since") {
+		t.Errorf("status: code %d, said:\n%s", code, client.Out.String())
 	}
 }
 
@@ -114,9 +114,9 @@ func TestStop(t *testing.T) {
 			} else {
 				h.await(run, "samples to deliver", 30*time.Second, func(s status) bool { return s.Archive.Samples > 1000 })
 			}
-			code, took := run.stop()
+			code, took := run.Stop()
 			if code != 0 || took > 5*time.Second {
-				t.Errorf("stopped with code %d after %v; it said:\n%s", code, took, tail(run.out.String()))
+				t.Errorf("stopped with code %d after %v; it said:\n%s", code, took, run.Tail())
 			}
 			t.Logf("stopped after %v", took.Round(time.Millisecond))
 		})

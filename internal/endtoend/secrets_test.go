@@ -117,8 +117,8 @@ func TestSecretsStayInside(t *testing.T) {
 	for _, c := range [][]string{{"status"}, {"status", "--json"}, {"plan"}, {"check"}, {"diagnose", "--ask", "-o", "report.zip"}, {"authorize", "--paste", "http://localhost:8080/?code=4/0Awrong&state=x"}} {
 		_, said[strings.Join(c, " ")] = h.do(c...)
 	}
-	run.stop()
-	said["output"] = run.out.String()
+	run.Stop()
+	said["output"] = run.Out.String()
 	text, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)

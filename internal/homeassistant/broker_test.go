@@ -15,6 +15,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
 
 const (
@@ -110,7 +111,7 @@ func TestTroubles(t *testing.T) {
 			change func(Broker) Broker
 			want   string
 		}{
-			"nothing there":     {port("mqtt", "127.0.0.1", freePort(t)), "nothing listens at"},
+			"nothing there":     {port("mqtt", "127.0.0.1", proctest.FreePort(t)), "nothing listens at"},
 			"no such host":      {port("mqtt", "core-mosquitto.invalid", 1883), "core-mosquitto.invalid is not known"},
 			"unknown authority": {port("mqtts", "127.0.0.1", b.tls), "signed by an unknown authority"},
 			"another name":      {func(x Broker) Broker { x.CA = b.ca; return port("mqtts", "localhost", b.tls)(x) }, "for another name"},

@@ -1,7 +1,6 @@
 package homeassistant
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,7 +17,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -26,6 +24,8 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/mochi-mqtt/server/v2/listeners"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
 
 const (
@@ -66,16 +66,6 @@ func each(t *testing.T, test func(t *testing.T, b *testBroker)) {
 			test(t, b)
 		})
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // certificates writes an authority's certificate, and one of it for a server at 127.0.0.1.
@@ -119,14 +109,8 @@ func certificates(t *testing.T, dir string) (ca, cert, key string) {
 // mosquitto is the broker that most people have.
 func mosquitto(t *testing.T) *testBroker {
 	t.Helper()
-	path, err := exec.LookPath("mosquitto")
-	if err != nil {
-		if path = "/usr/sbin/mosquitto"; !executable(path) {
-			t.Fatal("mosquitto is missing: apt-get install mosquitto")
-		}
-	}
-	dir := t.TempDir()
-	b := &testBroker{plain: freePort(t), tls: freePort(t), strict: true}
+	path, dir := proctest.Mosquitto(t), t.TempDir()
+	b := &testBroker{plain: proctest.FreePort(t), tls: proctest.FreePort(t), strict: true}
 	ca, cert, key := certificates(t, dir)
 	b.ca = ca
 	passwords, acl, conf := filepath.Join(dir, "passwords"), filepath.Join(dir, "acl"), filepath.Join(dir, "mosquitto.conf")
@@ -150,39 +134,12 @@ func mosquitto(t *testing.T) *testBroker {
 	write(acl, "user admin\ntopic readwrite #\nuser "+user+"\ntopic readwrite #\nuser "+guest+"\n"+ours+"topic readwrite homeassistant/#\nuser "+narrow+"\n"+ours+"topic read homeassistant/#\n")
 	write(conf, fmt.Sprintf("user root\nallow_anonymous false\npassword_file %s\nacl_file %s\npersistence true\npersistence_location %s/\nlistener %d 127.0.0.1\nlistener %d 127.0.0.1\ncertfile %s\nkeyfile %s\n",
 		passwords, acl, dir, b.plain, b.tls, cert, key))
-	var cmd *exec.Cmd
-	b.kill = func(t *testing.T) {
-		if cmd != nil {
-			cmd.Process.Kill()
-			cmd.Wait()
-			cmd = nil
-		}
-	}
 	b.start = func(t *testing.T) {
-		var out bytes.Buffer
-		cmd = exec.Command(path, "-c", conf)
-		cmd.Stdout, cmd.Stderr = &out, &out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		until(t, "mosquitto listens", func() bool { return listening(b.plain) && listening(b.tls) })
+		broker := proctest.Start(t, "mosquitto", exec.Command(path, "-c", conf))
+		b.kill = func(*testing.T) { broker.Kill() }
+		until(t, "mosquitto listens", func() bool { return proctest.Listening(b.plain) && proctest.Listening(b.tls) })
 	}
-	t.Cleanup(func() { b.kill(t) })
 	return b
-}
-
-func executable(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode()&0o111 != 0
-}
-
-func listening(port int) bool {
-	c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return false
-	}
-	c.Close()
-	return true
 }
 
 // embeddedBroker is what a child process needs to be the broker. It runs in a process of its own because the library reads and
@@ -213,36 +170,26 @@ func TestMain(m *testing.M) {
 // embedded is the broker in Go.
 func embedded(t *testing.T) *testBroker {
 	t.Helper()
-	b := &testBroker{plain: freePort(t), tls: freePort(t), web: freePort(t)}
+	b := &testBroker{plain: proctest.FreePort(t), tls: proctest.FreePort(t), web: proctest.FreePort(t)}
 	e := embeddedBroker{Plain: b.plain, TLS: b.tls, Web: b.web, Password: secret}
 	b.ca, e.Cert, e.Key = certificates(t, t.TempDir())
 	b.password = func(_ *testing.T, password string) { e.Password = password }
-	var cmd *exec.Cmd
-	var in io.Closer
-	b.kill = func(t *testing.T) {
-		if cmd != nil {
-			cmd.Process.Kill()
-			cmd.Wait()
-			in.Close()
-			cmd = nil
-		}
-	}
 	b.start = func(t *testing.T) {
 		text, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd = exec.Command(os.Args[0])
+		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), embeddedEnv+"="+string(text))
-		if in, err = cmd.StdinPipe(); err != nil {
+		if _, err := cmd.StdinPipe(); err != nil {
 			t.Fatal(err)
 		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		until(t, "the embedded broker listens", func() bool { return listening(b.plain) && listening(b.tls) && listening(b.web) })
+		broker := proctest.Start(t, "the embedded broker", cmd)
+		b.kill = func(*testing.T) { broker.Kill() }
+		until(t, "the embedded broker listens", func() bool {
+			return proctest.Listening(b.plain) && proctest.Listening(b.tls) && proctest.Listening(b.web)
+		})
 	}
-	t.Cleanup(func() { b.kill(t) })
 	return b
 }
 

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
 
 // home is a Home Assistant with a configuration of its own. Its log, over all its lives, is in said.
@@ -26,8 +28,8 @@ type home struct {
 	config  string
 	base    string
 	token   string
-	process *process
-	said    output
+	process *proctest.Process
+	said    proctest.Output
 }
 
 const configuration = `homeassistant:
@@ -51,7 +53,7 @@ logger:
 // newHome starts a Home Assistant that has never run, and makes its first user.
 func newHome(t *testing.T, version string) *home {
 	t.Helper()
-	port := freePort(t)
+	port := proctest.FreePort(t)
 	h := &home{t: t, version: version, config: t.TempDir(), base: fmt.Sprintf("http://127.0.0.1:%d", port)}
 	http := map[string]any{"version": 3, "minor_version": 1, "key": "http", "data": map[string]any{
 		"stable": map[string]any{
@@ -93,10 +95,10 @@ func (h *home) write(name string, body any) {
 
 func (h *home) start() {
 	h.t.Helper()
-	h.process = start(h.t, "Home Assistant", exec.Command("../../scripts/home-assistant", h.version, h.config), &h.said)
+	h.process = proctest.Start(h.t, "Home Assistant", exec.Command("../../scripts/home-assistant", h.version, h.config), &h.said)
 	until(h.t, "Home Assistant answers", time.Minute, func() string {
-		if h.process.ended() {
-			h.t.Fatalf("Home Assistant ended with %d:\n%s", h.process.code, tail(h.said.String()))
+		if h.process.Ended() {
+			h.t.Fatalf("Home Assistant ended with %d:\n%s", h.process.Code, proctest.Tail(h.said.String()))
 		}
 		resp, err := http.Get(h.base + "/api/")
 		if err != nil {
@@ -170,7 +172,7 @@ func (h *home) mqtt(port int) {
 func (h *home) do(method, path string, body, answer any) {
 	h.t.Helper()
 	if err := h.ask(method, path, body, answer); err != nil {
-		h.t.Fatalf("%v; Home Assistant said:\n%s", err, tail(h.said.String()))
+		h.t.Fatalf("%v; Home Assistant said:\n%s", err, proctest.Tail(h.said.String()))
 	}
 }
 
@@ -321,8 +323,8 @@ func (h *home) restart() {
 	h.t.Helper()
 	const again = 100                                                                    // the exit code by which it asks to be started again
 	h.ask(http.MethodPost, "/api/services/homeassistant/restart", map[string]any{}, nil) // it may go before it has answered
-	if code := h.process.wait(time.Minute); code != again {
-		h.t.Fatalf("Home Assistant ended with %d:\n%s", code, tail(h.said.String()))
+	if code := h.process.Wait(time.Minute); code != again {
+		h.t.Fatalf("Home Assistant ended with %d:\n%s", code, proctest.Tail(h.said.String()))
 	}
 	h.start()
 }

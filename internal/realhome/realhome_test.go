@@ -20,6 +20,9 @@ import (
 // back is how long entities may be away once both ends are up.
 const back = 5 * time.Second
 
+// soon is how long after a start all of which there are data is announced.
+const soon = time.Second
+
 // a thing is an entity that Home Assistant has to have.
 type thing struct {
 	homeassistant.Entity
@@ -265,7 +268,7 @@ func (l *life) restartHome() {
 }
 
 func (l *life) killBroker() {
-	l.broker.kill()
+	l.broker.Kill()
 	l.home.lost("the broker was killed")
 	l.startBroker()
 	l.Logf("the broker was killed: both ends are connected again after %v", l.joined())
@@ -273,16 +276,18 @@ func (l *life) killBroker() {
 }
 
 func (l *life) killProgram() {
-	l.program.kill()
+	l.program.Kill()
 	l.home.lost("the program was killed")
-	n := l.connections()
+	l.seen.clear()
 	l.startProgram("")
-	l.Logf("the program was killed: it is connected again after %v", until(l.T, "the program connects", time.Minute, func() string {
-		if l.connections() == n {
-			return "not yet"
-		}
-		return ""
-	}))
+	took := until(l.T, "all entities are announced again", time.Minute, func() (missing string) {
+		_, missing = l.things()
+		return missing
+	})
+	l.Logf("the program was killed: all is announced %v after its start", took)
+	if took > soon {
+		l.Errorf("from a start to the announcement of all it takes %v, want %v", took, soon)
+	}
 	l.returned("the program killed")
 }
 
@@ -311,7 +316,7 @@ func (l *life) button() {
 	before := asked()
 	l.home.do(http.MethodPost, "/api/services/button/press", map[string]string{"entity_id": "button.fitbit_fetch_sync"}, nil)
 	l.Logf("the button: the service is asked after %v", until(l.T, "the button", 10*time.Second, func() string {
-		if asked() == before || !strings.Contains(l.program.out.String(), "Home Assistant asks to fetch now") {
+		if asked() == before || !strings.Contains(l.program.Out.String(), "Home Assistant asks to fetch now") {
 			return "nothing was asked"
 		}
 		return ""
@@ -320,7 +325,7 @@ func (l *life) button() {
 
 // remove leaves a series out.
 func (l *life) remove() {
-	l.program.stop()
+	l.stopProgram()
 	l.startProgram(leaveOut)
 	l.all, _ = l.things("weight")
 	l.Logf("removed after %v", until(l.T, "what is left out is removed", 30*time.Second, func() string {
@@ -336,7 +341,7 @@ const leaveOut = "leave_out: [weight]\n"
 
 // pass goes to just before midnight, and over it: counters begin again.
 func (l *life) pass() {
-	l.program.stop()
+	l.stopProgram()
 	l.at(l.midnight.Add(-15 * time.Second))
 	l.startProgram(leaveOut)
 	steps := func() float64 {

@@ -20,33 +20,14 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
 // binary is the program under test; TestMain builds it, and nothing changes it later.
 var binary string
 
-func TestMain(m *testing.M) {
-	os.Exit(withBinary(m))
-}
-
-func withBinary(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "fitbit-fetch-realhome-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "fitbit-fetch")
-	build := exec.Command("go", "build", "-o", binary, "github.com/fitbit-fetch/fitbit-fetch/cmd/fitbit-fetch")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the program: %v\n", err)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(proctest.Main(m, &binary)) }
 
 // world is the simulated service with two people, the broker, and the program that stands between them.
 type world struct {
@@ -60,8 +41,8 @@ type world struct {
 
 	conf    string // file of the broker
 	port    int
-	broker  *process
-	program *process
+	broker  *proctest.Process
+	program *proctest.Process
 	seen    topics
 }
 
@@ -77,6 +58,13 @@ func (s *topics) set(topic, text string) {
 	s.now[topic] = text
 }
 
+// clear forgets what came until now.
+func (s *topics) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.now)
+}
+
 func (s *topics) get(topic string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +76,7 @@ const observer = "observer"
 // newWorld starts everything but the program.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, port: freePort(t), seen: topics{now: map[string]string{}}}
+	w := &world{t: t, port: proctest.FreePort(t), seen: topics{now: map[string]string{}}}
 	dir, err := os.MkdirTemp("", "home-") // short: a socket's path is
 	if err != nil {
 		t.Fatal(err)
@@ -137,13 +125,9 @@ func (w *world) now() time.Time { return w.clock.Load().Now().UTC() }
 
 func (w *world) startBroker() {
 	w.t.Helper()
-	path, err := exec.LookPath("mosquitto")
-	if err != nil {
-		path = "/usr/sbin/mosquitto"
-	}
-	w.broker = start(w.t, "mosquitto", exec.Command(path, "-c", w.conf))
+	w.broker = proctest.Start(w.t, "mosquitto", exec.Command(proctest.Mosquitto(w.t), "-c", w.conf))
 	until(w.t, "mosquitto listens", 10*time.Second, func() string {
-		if !listening(w.port) {
+		if !proctest.Listening(w.port) {
 			return "it does not"
 		}
 		return ""
@@ -157,7 +141,7 @@ func (w *world) joined() time.Duration {
 	w.t.Helper()
 	return until(w.t, "both ends are connected to the broker", time.Minute, func() string {
 		who := map[string]bool{}
-		for _, m := range connected.FindAllStringSubmatch(w.broker.out.String(), -1) {
+		for _, m := range connected.FindAllStringSubmatch(w.broker.Out.String(), -1) {
 			who[m[1]] = m[1] != observer
 		}
 		delete(who, observer)
@@ -166,11 +150,6 @@ func (w *world) joined() time.Duration {
 		}
 		return ""
 	})
-}
-
-// connections counts how often somebody has connected to the broker that runs now.
-func (w *world) connections() int {
-	return len(connected.FindAllString(w.broker.out.String(), -1))
 }
 
 // observe notes what is published.
@@ -201,7 +180,15 @@ func (w *world) startProgram(more string) {
 	cmd := exec.Command(binary, "--config", file, "run")
 	cmd.Dir = w.dir
 	cmd.Env = []string{"HOME=" + w.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
-	w.program = start(w.t, "fitbit-fetch", cmd)
+	w.program = proctest.Start(w.t, "fitbit-fetch", cmd)
+}
+
+// stopProgram ends the program as a user does.
+func (w *world) stopProgram() {
+	w.t.Helper()
+	if code, _ := w.program.Stop(); code != 0 {
+		w.t.Fatalf("the program ended with %d; it said:\n%s", code, w.program.Tail())
+	}
 }
 
 // announcement is a device as it is announced.
@@ -233,4 +220,22 @@ func (w *world) announced() map[string]announcement {
 		out[strings.TrimSuffix(id, "/config")] = a
 	}
 	return out
+}
+
+// until waits until is says nothing is missing any more, and returns how long that took.
+func until(t *testing.T, what string, most time.Duration, is func() string) time.Duration {
+	t.Helper()
+	began := time.Now()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		missing := is()
+		if missing == "" {
+			return time.Since(began)
+		}
+		if time.Since(began) > most {
+			t.Fatalf("%s: not within %v: %s", what, most, missing)
+		}
+		<-tick.C
+	}
 }

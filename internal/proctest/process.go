@@ -1,0 +1,112 @@
+package proctest
+
+import (
+	"bytes"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Process is a program that runs. It is killed, with what it has started, when the test ends.
+type Process struct {
+	Out  Output        // standard output and error
+	Done chan struct{} // closed at the end
+	Code int           // valid once Done is closed; -1 where a signal ended it
+
+	t    testing.TB
+	name string
+	cmd  *exec.Cmd
+}
+
+// Output is what a process says. It can be read while it is written.
+type Output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *Output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// Start runs a command. What it says goes to also, too.
+func Start(t testing.TB, name string, cmd *exec.Cmd, also ...io.Writer) *Process {
+	t.Helper()
+	p := &Process{t: t, name: name, cmd: cmd, Done: make(chan struct{})}
+	w := io.MultiWriter(append(also, &p.Out)...)
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = w, w, childAttr()
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("starting %s: %v", name, err)
+	}
+	go func() {
+		cmd.Wait() // its fate is in the state
+		p.Code = cmd.ProcessState.ExitCode()
+		close(p.Done)
+	}()
+	t.Cleanup(p.Kill)
+	return p
+}
+
+// Pid is the id of the process.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Kill ends the process, and what it has started, as a power cut would.
+func (p *Process) Kill() {
+	syscall.Kill(-p.Pid(), syscall.SIGKILL) // it may have ended
+	<-p.Done
+}
+
+// Stop ends the process as a user does, and returns its exit code and how long that took.
+func (p *Process) Stop() (code int, took time.Duration) {
+	p.t.Helper()
+	began := time.Now()
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	return p.Wait(30 * time.Second), time.Since(began)
+}
+
+// Wait waits for the end and returns the exit code.
+func (p *Process) Wait(most time.Duration) int {
+	p.t.Helper()
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-p.Done:
+	case <-timer.C:
+		p.t.Fatalf("%s did not end within %v; it said:\n%s", p.name, most, p.Tail())
+	}
+	return p.Code
+}
+
+// Ended reports whether it has ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.Done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Tail is the end of what it said.
+func (p *Process) Tail() string { return Tail(p.Out.String()) }
+
+// Tail is the end of a log, in whole lines.
+func Tail(s string) string {
+	const most = 6000
+	if len(s) <= most {
+		return s
+	}
+	s = s[len(s)-most:]
+	return "…" + s[strings.IndexByte(s, '\n')+1:]
+}

@@ -1,0 +1,67 @@
+// Package proctest runs programs for tests: ours as it is shipped, and those that it talks to. None outlives its test.
+package proctest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+)
+
+// Main is a TestMain that builds the program first, and notes in binary where it is.
+func Main(m *testing.M, binary *string) int {
+	dir, err := os.MkdirTemp("", "fitbit-fetch-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	*binary = filepath.Join(dir, "fitbit-fetch")
+	build := exec.Command("go", "build", "-o", *binary, "github.com/fitbit-fetch/fitbit-fetch/cmd/fitbit-fetch")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the program: %v\n", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// failer is what is needed of a test; a script of testscript is one, too.
+type failer interface {
+	Fatalf(format string, args ...any)
+}
+
+// Mosquitto is where the broker is; Debian keeps it where not everybody looks.
+func Mosquitto(t failer) string {
+	for _, name := range []string{"mosquitto", "/usr/sbin/mosquitto"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatalf("the MQTT broker Mosquitto is missing: make tools installs it")
+	return ""
+}
+
+// FreePort returns a port of the loopback that nobody uses.
+func FreePort(t failer) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("looking for a free port: %v", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Listening reports whether somebody listens at a port of the loopback.
+func Listening(port int) bool {
+	c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
