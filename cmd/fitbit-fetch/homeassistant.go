@@ -15,6 +15,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/homeassistant"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor"
 	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
@@ -145,7 +146,7 @@ func (a *app) syncAll() {
 
 // service is how the program is doing, over all persons and databases.
 func (a *app) service() homeassistant.Service {
-	s := homeassistant.Service{Backfill: math.NaN()}
+	s := homeassistant.Service{Backfill: math.NaN(), Left: -1}
 	var left, total float64
 	for _, p := range a.people {
 		c := p.collect.Status()
@@ -157,7 +158,13 @@ func (a *app) service() homeassistant.Service {
 		if s.NextFetch.IsZero() || !c.Next.IsZero() && c.Next.Before(s.NextFetch) {
 			s.NextFetch = c.Next
 		}
+		if c.Unanswered.After(s.Unanswered) {
+			s.Unanswered = c.Unanswered
+		}
 		s.Requests += c.LastHour
+		if n := p.requestsLeft(c.Budget); n >= 0 && (s.Left < 0 || n < s.Left) {
+			s.Left = n
+		}
 		left, total = left+c.Remaining.Days, total+c.Remaining.Total
 		for _, id := range sortedKeys(c.Feeds) {
 			if f := c.Feeds[id]; f.Error != "" {
@@ -176,6 +183,17 @@ func (a *app) service() homeassistant.Service {
 		}
 	}
 	return s
+}
+
+// requestsLeft is what the service's limit leaves: as the service says it, or as the source counts; negative where nobody knows.
+func (p *person) requestsLeft(b plan.Budget) int {
+	if b.Left >= 0 {
+		return b.Left
+	}
+	if s, ok := p.source.(interface{ Left() int }); ok {
+		return s.Left()
+	}
+	return -1
 }
 
 // noticeEvery is how often Home Assistant's notifications are looked after, beside every change of an authorization.

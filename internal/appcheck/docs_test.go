@@ -9,8 +9,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
-	"github.com/fitbit-fetch/fitbit-fetch/translations"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/homeassistant"
 )
 
 func readDocs(t *testing.T) string {
@@ -55,20 +54,31 @@ func TestDocsExplainEveryOption(t *testing.T) {
 	}
 }
 
-// TestDocsListEverySensor of the catalogue, by its English name.
-func TestDocsListEverySensor(t *testing.T) {
-	docs := readDocs(t)
-	words := translations.Lookup(translations.English)
-	for _, s := range metric.Default() {
-		for _, f := range s.Fields {
-			if f.Sensor == "" {
-				continue
-			}
-			row := regexp.MustCompile("(?m)^\\| `sensor\\.fitbit_(charge_6_)?" + f.Sensor + "` \\| " + regexp.QuoteMeta(words.Text(f.Sensor)) + " \\|")
-			if !row.MatchString(docs) {
-				t.Errorf("DOCS.md does not list %s, %q", f.Sensor, words.Text(f.Sensor))
-			}
+// TestDocsListEveryEntity: the table and the entities are the same set, with the names, units and what is switched off at first.
+func TestDocsListEveryEntity(t *testing.T) {
+	listed := map[string][3]string{} // name, unit, note
+	for _, m := range regexp.MustCompile("(?m)^\\| `((?:sensor|binary_sensor|event|button)\\.\\w+)` \\| (.*?) \\| ?(.*?) ?\\| ?(.*?) ?\\|$").FindAllStringSubmatch(readDocs(t), -1) {
+		if _, twice := listed[m[1]]; twice {
+			t.Errorf("DOCS.md lists %s twice", m[1])
 		}
+		listed[m[1]] = [3]string{m[2], m[3], m[4]}
+	}
+	begins := map[homeassistant.Place]string{homeassistant.OfPerson: "fitbit_", homeassistant.OfTracker: "fitbit_charge_6_", homeassistant.OfService: "fitbit_fetch_"}
+	for _, e := range homeassistant.Entities() {
+		id := e.Platform + "." + begins[e.Place] + e.Key
+		row, ok := listed[id]
+		delete(listed, id)
+		unit := e.Unit
+		if e.DeviceClass == "timestamp" {
+			unit = "time"
+		}
+		off := row[2] == "off" || strings.HasPrefix(row[2], "off;")
+		if !ok || row[0] != e.Name || row[1] != unit || off != e.Off {
+			t.Errorf("%s is listed as %q, want %q in %q, off: %v", id, row, e.Name, unit, e.Off)
+		}
+	}
+	for id := range listed {
+		t.Errorf("DOCS.md lists %s, which there is not", id)
 	}
 }
 

@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -264,6 +265,9 @@ func TestFailures(t *testing.T) {
 				if f := col.Status().Feeds["steps_day"]; f.Failed.IsZero() || f.Error == "" {
 					t.Errorf("the failure is not shown: %+v", f)
 				}
+				if vain := col.Status().Unanswered; vain.IsZero() == strings.HasPrefix(c.name, "retry") {
+					t.Errorf("asked in vain at %v", vain)
+				}
 				if c.name == "limited" {
 					for _, r := range s.made("", from.Add(time.Minute)) {
 						if r.at.Before(from.Add(39 * time.Minute)) {
@@ -277,6 +281,29 @@ func TestFailures(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDevicesAreRemembered: before the service has been asked, what it told last is there.
+func TestDevicesAreRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		s.syncs = every15(40)
+		if d, err := Devices(t.Context(), a, "default", s.Name()); err != nil || d != nil {
+			t.Errorf("of an empty archive: %v, %v", d, err)
+		}
+		cfg := config(s, a)
+		c := New(cfg)
+		stop := start(t, c)
+		pass(time.Hour)
+		want := c.Status().Devices
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		got, err := Devices(t.Context(), a, cfg.Person.ID, s.Name())
+		if err != nil || len(got) == 0 || !slices.EqualFunc(got, want, sameDevice) {
+			t.Errorf("remembered %v, %v, want %v", got, err, want)
+		}
+	})
 }
 
 func TestDeniedIsRemembered(t *testing.T) {

@@ -120,6 +120,7 @@ func (l *loop) failed(r result) error {
 	case source.Bad:
 		l.unreadable(r, k, now)
 	default:
+		l.unanswered(now)
 		f.failed[k] = latest(e.Until, now.Add(backOff(retryFirst, retryMost, f.tries[k])), now)
 		if f.outages++; f.outages >= inARow {
 			f.hold, f.why = now.Add(backOff(holdFirst, holdMost, f.outages-inARow+1)), "nothing is answered; waiting"

@@ -30,6 +30,8 @@ type Status struct {
 	Devices        []metric.Device
 	LastSync       time.Time // of the devices; zero where unknown
 	LastFetch      time.Time // the last answer stored
+	Unanswered     time.Time // when the service was last asked in vain; zero for never
+	Budget         plan.Budget
 	Hold           time.Time // the service asked for silence until then; zero for not
 	Next           time.Time // when something becomes due
 	Why            string    // why nothing is being asked
@@ -103,7 +105,7 @@ func (l *loop) decided(now time.Time, d plan.Decision) {
 	defer l.mu.Unlock()
 	s := &l.status
 	s.Zones, s.Quiet, s.Devices, s.Hold, s.Next, s.Why = l.zones, l.quiet, l.state.devices(), time.Time{}, d.Wake, d.Why
-	s.LastSync = plan.LastSync(s.Devices)
+	s.LastSync, s.Budget = plan.LastSync(s.Devices), l.cfg.Budget()
 	if l.fates.hold.After(now) {
 		s.Hold = l.fates.hold
 	}
@@ -155,6 +157,13 @@ func (l *loop) count(r result) {
 	l.status.Feeds[it.Feed] = f
 	l.mu.Unlock()
 	l.cfg.Events(e)
+}
+
+// unanswered notes that the service was asked in vain.
+func (l *loop) unanswered(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status.Unanswered = now
 }
 
 // describeCost is what the question after account and zone costs: identity, settings and devices.

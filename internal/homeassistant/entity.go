@@ -193,6 +193,7 @@ func trackers() []Entity {
 func service() []Entity {
 	return join(
 		of(OfService,
+			other(BinarySensor, "connectivity", "Health service", "connectivity", ""),
 			other(BinarySensor, "authorization", "Authorization", "problem", ""),
 			other(BinarySensor, "influxdb", "InfluxDB", "connectivity", ""),
 			word("last_fetch", "Last fetch", "timestamp", "mdi:download"),
@@ -202,6 +203,7 @@ func service() []Entity {
 		off(of(OfService,
 			word("next_fetch", "Next fetch", "timestamp", "mdi:download-outline"),
 			gauge("requests", "Requests in the last hour", "requests", "", 0, "mdi:counter"),
+			gauge("requests_left", "Requests left", "requests", "", 0, "mdi:gauge"),
 			gauge("backfill", "Backfill progress", "%", "", 0, "mdi:progress-download"),
 		)...),
 	)

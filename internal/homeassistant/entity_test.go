@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
@@ -138,6 +139,18 @@ func TestEverySensorHasItsRow(t *testing.T) {
 			if want != "" && e.Unit != want {
 				t.Errorf("%s is shown in %q and held in %q", e.Key, e.Unit, want)
 			}
+		}
+	}
+}
+
+// The health service answers as long as it was not asked in vain since its last answer.
+func TestAnswers(t *testing.T) {
+	for _, c := range []struct {
+		fetched, vain time.Time
+		want          any
+	}{{time.Time{}, time.Time{}, nil}, {noon, time.Time{}, "ON"}, {noon, noon.Add(-time.Minute), "ON"}, {noon, noon.Add(time.Minute), "OFF"}, {time.Time{}, noon, "OFF"}} {
+		if got := (Service{LastFetch: c.fetched, Unanswered: c.vain}).answers(); got != c.want {
+			t.Errorf("answered at %v, in vain at %v: %v, want %v", c.fetched, c.vain, got, c.want)
 		}
 	}
 }

@@ -70,11 +70,13 @@ type sceneDevice struct {
 
 type sceneService struct {
 	Unauthorized bool      `json:"unauthorized"`
+	Unanswered   time.Time `json:"unanswered"`
 	InfluxDB     bool      `json:"influxdb"`
 	Connected    bool      `json:"connected"`
 	LastFetch    time.Time `json:"last_fetch"`
 	NextFetch    time.Time `json:"next_fetch"`
 	Requests     int       `json:"requests"`
+	Left         int       `json:"requests_left"`
 	Backfill     *float64  `json:"backfill"`
 	LastError    string    `json:"last_error"`
 }
@@ -147,7 +149,7 @@ func (s scene) world(t *testing.T) *world {
 		w.devices = append(w.devices, metric.Device{ID: d.ID, Name: d.Name, Tracker: !d.Scale, LastSync: d.LastSync, Battery: optional(d.Battery)})
 	}
 	if v := s.Service; v != nil {
-		w.service = Service{v.Unauthorized, v.InfluxDB, v.Connected, v.LastFetch, v.NextFetch, v.Requests, optional(v.Backfill), v.LastError}
+		w.service = Service{v.Unauthorized, v.Unanswered, v.InfluxDB, v.Connected, v.LastFetch, v.NextFetch, v.Requests, v.Left, optional(v.Backfill), v.LastError}
 	}
 	if s.Known != nil {
 		text, err := json.Marshal(memory{Client: "fitbit_fetch_1", Devices: map[string]*known{"me": {Person: "me", Components: s.Known}}})

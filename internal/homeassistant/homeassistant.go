@@ -41,11 +41,13 @@ type Person struct {
 // Service is how the program itself is doing.
 type Service struct {
 	Unauthorized bool      // somebody has to authorize again
+	Unanswered   time.Time // when the health service was last asked in vain; zero for never
 	InfluxDB     bool      // there is one
 	Connected    bool      // and it takes what it is given
 	LastFetch    time.Time // zero before the first
 	NextFetch    time.Time
 	Requests     int     // in the last hour
+	Left         int     // requests that the service's limit leaves; negative where nobody knows
 	Backfill     float64 // percent; NaN where there is none
 	LastError    string
 }

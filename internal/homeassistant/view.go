@@ -206,6 +206,7 @@ func (p *Publisher) service() device {
 	s := p.cfg.Service()
 	d := device{id: serviceID, name: "Fitbit Fetch", entity: "fitbit_fetch", hidden: map[string]bool{}, announce: []string{"sync"}, states: map[string]state{
 		"authorization": {Value: onOff(s.Unauthorized)},
+		"connectivity":  {Value: s.answers()},
 		"last_fetch":    {Value: instant(s.LastFetch)},
 		"next_fetch":    {Value: instant(s.NextFetch)},
 		"last_error":    {Value: cut(cmp.Or(s.LastError, "none"))},
@@ -219,10 +220,21 @@ func (p *Publisher) service() device {
 	} else {
 		d.hidden["influxdb"] = true
 	}
+	if s.Left >= 0 {
+		d.states["requests_left"] = state{Value: s.Left}
+	}
 	if metric.Present(s.Backfill) {
 		d.states["backfill"] = state{Value: math.Floor(s.Backfill)}
 	}
 	return d
+}
+
+// answers tells whether the health service answers; unknown before it was asked.
+func (s Service) answers() any {
+	if s.LastFetch.IsZero() && s.Unanswered.IsZero() {
+		return nil
+	}
+	return onOff(!s.Unanswered.After(s.LastFetch))
 }
 
 // devices returns all devices as they are now, each behind the one it belongs to.

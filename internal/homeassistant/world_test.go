@@ -125,7 +125,7 @@ type world struct {
 var berlin = metric.Zones{{From: 0, Name: "Europe/Berlin"}}
 
 func newWorld(now time.Time, speed float64) *world {
-	w := &world{archive: newArchive(), log: &lockedBuffer{}, zones: berlin, service: Service{Backfill: math.NaN()}}
+	w := &world{archive: newArchive(), log: &lockedBuffer{}, zones: berlin, service: Service{Backfill: math.NaN(), Left: -1}}
 	w.cfg = Config{
 		Archive: w.archive, Latest: w.archive, Catalogue: metric.Default(), Clock: clock.At(now, speed), Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		People: []Person{w.person("me", "Anna")},

@@ -117,6 +117,14 @@ func (s *Source) Feeds() []metric.Feed {
 	return out
 }
 
+// Left returns how many requests the limit of a minute leaves at the moment.
+func (s *Source) Left() int {
+	if len(s.limits) == 0 {
+		return s.cfg.PerMinute
+	}
+	return int(s.limits[len(s.limits)-1].Tokens())
+}
+
 // Surprises returns what the decoders did not know so far, in order.
 func (s *Source) Surprises() []Surprise { return s.surprises.list() }
 
