@@ -16,11 +16,20 @@ func WriteDocs(w io.Writer) error {
 
 Generated from the list of options (internal/config/rows.go); `+"`make generate`"+` writes it again.
 
-An option can be said in three places. Each overrules the one before it:
+An option can be said in four places. Each overrules the one before it:
 
-1. a YAML file, named by `+"`--config`"+` or by the variable `+"`FITBIT_FETCH_CONFIG`"+`;
-2. `+"`/data/options.json`"+`, which Home Assistant writes from what is set in its interface;
-3. the environment. The variables of the Python project (fitbit-grafana) are all here, with their meanings; the others begin with
+1. the page, on its page "Set up". It keeps what is given there in `+"`page.json`"+` in the data folder (mode 0600; it holds secrets), and applies it
+   at once, without a start by hand. These can be given there, those of one line together or not at all:
+`)
+	for _, group := range pageGroups {
+		fmt.Fprintf(b, "   - `%s`\n", strings.Join(group, "`, `"))
+	}
+	fmt.Fprint(b, `
+   What another place says of one of them counts for its whole line; the page then shows where it is said;
+2. a YAML file, named by `+"`--config`"+` or by the variable `+"`FITBIT_FETCH_CONFIG`"+`;
+3. `+"`/data/options.json`"+`, which Home Assistant writes from what is set in its interface. What its form begins with counts as not said before
+   the page's;
+4. the environment. The variables of the Python project (fitbit-grafana) are all here, with their meanings; the others begin with
    `+"`FITBIT_FETCH_`"+`. In Home Assistant nobody sets variables, so there the interface has the last word.
 
 An empty value counts as not said. A name with a dot stands in a section: `+"`influxdb.host`"+` is `+"`host`"+` under `+"`influxdb:`"+`. A name that does

@@ -126,7 +126,7 @@ func (l *loader) influx() {
 	for path := range l.said {
 		said = said || strings.HasPrefix(path, "influxdb.") && path != "influxdb.version"
 	}
-	preset := l.opts.InApp && db.host == "" && db.URL == communityInfluxDB && db.Username == "" && !db.Password.Set() && !db.Token.Set()
+	preset := l.opts.InApp && l.page["influxdb.url"] == "" && db.host == "" && db.URL == communityInfluxDB && db.Username == "" && !db.Password.Set() && !db.Token.Set()
 	db.On = said && !preset && db.Version != 0
 	if !db.On {
 		*db = InfluxDB{Version: db.Version, Units: db.Units}

@@ -13,7 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// Inputs is where options come from. Each place overrules those before it: the YAML file, options.json, the environment.
+// Inputs is where options come from. Each place overrules those before it: what was given on the page, the YAML file,
+// options.json, the environment.
 type Inputs struct {
 	File     string                                  // YAML file as said with --config; empty: FITBIT_FETCH_CONFIG
 	App      string                                  // options.json of Home Assistant's app; it need not exist
@@ -35,27 +36,45 @@ type loader struct {
 	first    Person            // the default person
 	more     []Person          // the others
 	said     map[string]string // path of an option to where it was said last
+	preset   map[string]bool   // said in options.json, but only as Home Assistant's form begins
+	page     map[string]string // what was given on the page and nowhere else
 	problems Problems
 }
 
 // Load reads all places and returns the options. Its error is a Problems with all that is wrong.
 func Load(in Inputs) (Options, error) {
-	l := &loader{in: in, rows: rows(), said: map[string]string{}}
+	l := load(in, nil)
+	if page := l.pageSays(); len(page) > 0 { // which folder it lies in is known only now
+		with := load(in, page)
+		with.opts.Given = l.opts.Given
+		if len(with.problems) > 0 && len(l.problems) == 0 { // it was checked when it was given, but another place has changed
+			l.opts.Notes = append(l.opts.Notes, "what was given on the page is left aside: "+with.problems.Error())
+			return l.opts, nil
+		}
+		l = with
+	}
+	if len(l.problems) > 0 {
+		return l.opts, l.problems
+	}
+	return l.opts, nil
+}
+
+func load(in Inputs, page map[string]string) *loader {
+	l := &loader{in: in, rows: rows(), said: map[string]string{}, preset: map[string]bool{}, page: page}
 	l.first.ID = FirstPerson
 	for _, r := range l.rows {
 		if r.def != "" {
 			l.set(r, &l.first, "", r.def)
 		}
 	}
+	l.paged()
 	l.yaml()
 	l.app()
 	l.environment()
 	l.opts.Persons = append([]Person{l.first}, l.more...)
+	l.opts.Given = l.given()
 	l.finish()
-	if len(l.problems) > 0 {
-		return l.opts, l.problems
-	}
-	return l.opts, nil
+	return l
 }
 
 func (l *loader) yaml() {
@@ -214,8 +233,21 @@ func (l *loader) value(r row, n *node, p *Person) {
 	case r.list:
 		l.split(r, p, n.where, n.text)
 	default:
+		if p == &l.first && l.isPreset(r, n) {
+			l.preset[r.path] = true
+			if l.page[r.path] != "" {
+				return
+			}
+		} else if p == &l.first {
+			delete(l.preset, r.path)
+		}
 		l.set(r, p, n.where, n.text)
 	}
+}
+
+// isPreset reports whether a value is what Home Assistant's form begins with.
+func (l *loader) isPreset(r row, n *node) bool {
+	return l.opts.InApp && strings.HasSuffix(n.where, " in "+filepath.Base(l.in.App)) && n.text == cmp.Or(r.app, r.def)
 }
 
 func (l *loader) split(r row, p *Person, where, text string) {
@@ -289,6 +321,7 @@ func (l *loader) variable(r row) {
 			}
 			l.set(r, &l.first, n.name, text)
 		}
+		delete(l.preset, r.path)
 		return
 	}
 }

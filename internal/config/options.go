@@ -1,5 +1,5 @@
-// Package config reads the options from their places (a YAML file, Home Assistant's options.json, the environment) into one
-// Options value, and reports all that is wrong with them at once. rows is the one list of options: what is parsed, shown by the
+// Package config reads the options from their places (what was given on the page, a YAML file, Home Assistant's options.json, the
+// environment) into one Options value, and reports all that is wrong with them at once. rows is the one list of options: what is parsed, shown by the
 // help and written to docs/configuration.md comes from there.
 //
 // Only cmd imports it; every other package gets its own small struct.
@@ -45,6 +45,9 @@ type Options struct {
 	Clock     clock.Clock `json:"-"`
 	InApp     bool        `json:"in_app"`          // there is an options.json: we are Home Assistant's app
 	Notes     []string    `json:"notes,omitempty"` // what was taken otherwise than it may have been meant; for the log
+
+	// Given tells where an option that could be given on the page is said already, by its path.
+	Given map[string]string `json:"-"`
 }
 
 // Service holds the addresses of the service; an empty one is the provider's own.
