@@ -59,6 +59,7 @@ type person struct {
 	archive  *archive.Archive
 	recent   *history
 	again    chan struct{} // the person has authorized again
+	taking   sync.Mutex    // held while an authorization of the options is taken over
 	log      *slog.Logger
 }
 
@@ -138,7 +139,7 @@ func (a *app) Run(ctx context.Context) error {
 	defer a.setRunning(false)
 	for _, p := range a.people {
 		wg.Go(func() { p.tokens.Run(ctx) })
-		wg.Go(func() { p.watchAuthorization(ctx, a.clock.Now) })
+		wg.Go(func() { p.watchAuthorization(ctx, a) })
 		wg.Go(func() {
 			if p.awaitAuthorization(ctx, a) != nil {
 				return
@@ -210,24 +211,6 @@ func hint(err error) string { return strings.Join(hints(err), " ") }
 func isAuthError(err error) bool {
 	var s *source.Error
 	return errors.As(err, &s) && s.Kind == source.Auth
-}
-
-// watchAuthorization tells the collector when the person has authorized again.
-func (p *person) watchAuthorization(ctx context.Context, now func() time.Time) {
-	for {
-		changed := p.tokens.Changed()
-		if s := p.tokens.State(now()); s.Standing == auth.Good || s.Standing == auth.Ending {
-			select {
-			case p.again <- struct{}{}:
-			default:
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		}
-	}
 }
 
 // leaveOut lists the series that are neither asked for nor kept.

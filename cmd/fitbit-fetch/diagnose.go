@@ -80,7 +80,7 @@ func (c *call) writeReport(ctx context.Context, z *zip.Writer, ask bool) error {
 	for i := range s.People {
 		for j := range s.People[i].Collect.Devices {
 			d := &s.People[i].Collect.Devices[j]
-			d.ID = auth.Mask(d.ID) // it may be an address of the hardware
+			d.ID = metric.Mask(d.ID) // it may be an address of the hardware
 			d.Battery = nil
 		}
 	}

@@ -138,29 +138,9 @@ func (c *call) export(ctx context.Context, f *exportFlags) (err error) {
 		}()
 		w = tmp
 	}
-	b := bufio.NewWriterSize(w, 64<<10)
-	n := 0
-	enc, err := lineproto.New(c.app.catalogue, lineproto.Metric)
+	n, err := c.app.export(ctx, w, exportWish{people: people, rows: rows, csv: f.format == "csv", days: f.days})
 	if err != nil {
 		return err
-	}
-	for i, row := range rows {
-		if f.format == "csv" {
-			if i > 0 {
-				b.WriteByte('\n')
-			}
-			b.Write(enc.Table(row).AppendHeader(nil))
-		}
-		for _, p := range people {
-			m, err := c.exportSeries(ctx, b, f, enc, p, row)
-			if err != nil {
-				return fmt.Errorf("exporting %s of %s: %w", row.ID, p.ID, err)
-			}
-			n += m
-		}
-	}
-	if err := b.Flush(); err != nil {
-		return fmt.Errorf("writing the export: %w", err)
 	}
 	if f.out != "" {
 		fmt.Fprintf(c.stdout, "%d samples written to %s\n", n, f.out)
@@ -168,10 +148,45 @@ func (c *call) export(ctx context.Context, f *exportFlags) (err error) {
 	return nil
 }
 
+// exportWish is what is to be exported; days returns the days, given what stands in for those not said.
+type exportWish struct {
+	people []*person
+	rows   []metric.Series
+	csv    bool
+	days   func(first, last metric.Day) (metric.Span, error)
+}
+
+// export writes what the archive holds, block by block: its memory does not grow with what is written.
+func (a *app) export(ctx context.Context, w io.Writer, wish exportWish) (n int, err error) {
+	b := bufio.NewWriterSize(w, 64<<10)
+	enc, err := lineproto.New(a.catalogue, lineproto.Metric)
+	if err != nil {
+		return 0, err
+	}
+	for i, row := range wish.rows {
+		if wish.csv {
+			if i > 0 {
+				b.WriteByte('\n')
+			}
+			b.Write(enc.Table(row).AppendHeader(nil))
+		}
+		for _, p := range wish.people {
+			m, err := a.exportSeries(ctx, b, wish, enc, p, row)
+			if n += m; err != nil {
+				return n, fmt.Errorf("exporting %s of %s: %w", row.ID, p.ID, err)
+			}
+		}
+	}
+	if err := b.Flush(); err != nil {
+		return n, fmt.Errorf("writing the export: %w", err)
+	}
+	return n, nil
+}
+
 // exportSeries writes one series of one person and returns how many samples that were.
-func (c *call) exportSeries(ctx context.Context, w io.Writer, f *exportFlags, enc *lineproto.Encoder, p *person, row metric.Series) (int, error) {
+func (a *app) exportSeries(ctx context.Context, w io.Writer, wish exportWish, enc *lineproto.Encoder, p *person, row metric.Series) (int, error) {
 	zones := p.zones(ctx)
-	days, err := f.days(0, metric.DayOf(c.app.clock.Now().In(zones.Now())))
+	days, err := wish.days(0, metric.DayOf(a.clock.Now().In(zones.Now())))
 	if err != nil {
 		return 0, err
 	}
@@ -179,12 +194,12 @@ func (c *call) exportSeries(ctx context.Context, w io.Writer, f *exportFlags, en
 	span := metric.Span{Start: zones.Midnight(first), End: zones.Midnight(last + 1)}
 	var buf []byte
 	n := 0
-	for block, err := range c.app.archive.Read(ctx, p.ID, row.ID, span) {
+	for block, err := range a.archive.Read(ctx, p.ID, row.ID, span) {
 		if err != nil {
 			return n, err
 		}
 		buf = buf[:0]
-		if f.format == "csv" {
+		if wish.csv {
 			buf = enc.Table(row).Append(buf, p.Person, &block)
 		} else {
 			buf, _ = enc.Append(buf, p.Person, &block, 0, block.Len(), 0)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
@@ -12,7 +13,8 @@ type history struct {
 	mu     sync.Mutex
 	good   ring[google.Exchange]
 	bad    ring[google.Exchange]
-	events ring[collect.Event]
+	events ring[collect.Event] // that went well
+	failed ring[collect.Event]
 }
 
 // eventShown is what a bug report tells of a request of the plan. It has no health value.
@@ -24,7 +26,7 @@ type eventShown struct {
 }
 
 func newHistory() *history {
-	return &history{good: newRing[google.Exchange](200), bad: newRing[google.Exchange](200), events: newRing[collect.Event](200)}
+	return &history{good: newRing[google.Exchange](200), bad: newRing[google.Exchange](200), events: newRing[collect.Event](200), failed: newRing[collect.Event](200)}
 }
 
 func (h *history) exchange(e google.Exchange) {
@@ -40,21 +42,32 @@ func (h *history) exchange(e google.Exchange) {
 func (h *history) event(e collect.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.events.add(e)
+	if e.Err == nil {
+		h.events.add(e)
+	} else {
+		h.failed.add(e)
+	}
 }
 
 // list returns the last requests of the plan, oldest first.
 func (h *history) list() []collect.Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.events.list()
+	return h.all()
+}
+
+// all is both, in order of time.
+func (h *history) all() []collect.Event {
+	both := append(h.events.list(), h.failed.list()...)
+	slices.SortStableFunc(both, func(a, b collect.Event) int { return a.At.Compare(b.At) })
+	return both
 }
 
 // lists returns all that is kept, oldest first.
 func (h *history) lists() (good, bad []google.Exchange, events []eventShown) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, e := range h.events.list() {
+	for _, e := range h.all() {
 		events = append(events, reported(e))
 	}
 	return h.good.list(), h.bad.list(), events

@@ -15,7 +15,7 @@ const (
 	logFiles     = 3
 )
 
-// logger writes to standard error, and to the file that the options name. The returned function closes the file.
+// logger writes to standard error, and to the file that the options name; the last lines are kept for the page. The returned function closes the file.
 func (c *call) logger() (*slog.Logger, func()) {
 	w, end := c.stderr, func() {}
 	if path := c.opts.Log.File; path != "" {
@@ -27,7 +27,8 @@ func (c *call) logger() (*slog.Logger, func()) {
 			end = func() { file.Close() }
 		}
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: c.opts.Log.Level})), end
+	c.kept = newLogKeeper()
+	return slog.New(c.kept.wrap(slog.NewTextHandler(w, &slog.HandlerOptions{Level: c.opts.Log.Level}))), end
 }
 
 // quietLogger is for a command that ends soon: what goes well shows in its output, unless the user wants to know more. The file

@@ -50,7 +50,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		runCommand(), demoCommand(), authorizeCommand(), deauthorizeCommand(), backfillCommand(), planCommand(), checkCommand(),
-		exportCommand(), replayCommand(), snapshotCommand(), statusCommand(), diagnoseCommand(), eraseCommand(),
+		pauseCommand(), resumeCommand(), exportCommand(), replayCommand(), snapshotCommand(), statusCommand(), diagnoseCommand(), eraseCommand(),
 		healthcheckCommand(), simulateCommand(), optionsCommand(), versionCommand(),
 	}
 }
@@ -67,6 +67,7 @@ type call struct {
 	stdout io.Writer
 	stderr io.Writer
 	app    *app           // nil for a command that runs alone
+	kept   *logKeeper     // the last lines of the log, of run
 	opts   config.Options // as this process reads them
 	flags  any            // what the command's flags filled
 }

@@ -2,19 +2,17 @@ package main
 
 import (
 	"archive/zip"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/web"
 )
 
@@ -227,42 +225,10 @@ func (p page) Replay(ctx context.Context, sink string) error {
 
 func (p page) Check(ctx context.Context) ([]web.Finding, error) {
 	var out []web.Finding
-	for _, who := range p.people {
-		out = append(out, p.checkPerson(ctx, who))
-	}
-	for _, t := range p.sinks {
-		f := web.Finding{OK: true, What: t.sink.Name()}
-		text, err := t.sink.Check(ctx)
-		if f.Text = text; err != nil {
-			f.OK, f.Text, f.Hint = false, err.Error(), hint(err)
-		}
-		out = append(out, f)
+	for _, f := range p.findings(ctx) {
+		out = append(out, web.Finding{OK: !f.bad, What: f.what, Text: f.text, Hint: strings.Join(f.hints, " ")})
 	}
 	return out, nil
-}
-
-func (p page) checkPerson(ctx context.Context, who *person) web.Finding {
-	f := web.Finding{What: "person " + who.ID}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	s := who.tokens.State(p.clock.Now())
-	f.Text, f.Hint = s.Text, s.Hint
-	if s.Standing == auth.Missing || s.Standing == auth.Dead {
-		return f
-	}
-	d, ok := who.source.(source.Describer)
-	if !ok {
-		f.OK = true
-		return f
-	}
-	desc, err := d.Describe(ctx)
-	if err != nil {
-		f.Text, f.Hint = err.Error(), cmp.Or(hint(err), s.Hint)
-		return f
-	}
-	f.OK = true
-	f.Text = fmt.Sprintf("account %s, zone %s, devices: %d", auth.Mask(desc.Account), desc.Zone, len(desc.Devices))
-	return f
 }
 
 func (p page) Diagnose(ctx context.Context, w io.Writer) error {

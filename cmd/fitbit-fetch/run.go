@@ -120,11 +120,7 @@ func (p *person) awaitAuthorization(ctx context.Context, a *app) error {
 				pause = min(2*pause, 10*time.Minute)
 			}
 		case !told && p.opts.ClientID == "":
-			cure := "Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET (docs/configuration.md), start again, then: fitbit-fetch authorize"
-			if a.opts.InApp {
-				cure = "Enter client_id and client_secret on the Configuration tab of this app and start it again; then sign in on its page."
-			}
-			p.log.Warn("there is no client id yet; waiting", "hint", cure)
+			p.log.Warn("there is no client id yet; waiting", "hint", a.clientCure())
 		case !told:
 			p.log.Warn(s.Text+" Waiting.", "hint", s.Hint)
 			p.offerVisit(a)
@@ -137,40 +133,6 @@ func (p *person) awaitAuthorization(ctx context.Context, a *app) error {
 		case <-again:
 		}
 	}
-}
-
-// offerVisit logs the address of the consent page in Home Assistant's app, where nobody has a shell.
-func (p *person) offerVisit(a *app) {
-	if !a.opts.InApp {
-		return
-	}
-	visit, err := p.flow.Begin()
-	if err != nil {
-		p.log.Warn("the consent page's address cannot be made", "err", err)
-		return
-	}
-	p.log.Warn("to authorize, use the page of this app; or open this address, sign in, and copy the address on which the browser ends into the option authorization_address", "open", visit.URL, "until", visit.Expires)
-}
-
-// takeOver uses what the options hold of an authorization, where nothing is authorized yet: the address that the browser ended on,
-// or else a refresh token.
-func (p *person) takeOver(ctx context.Context, a *app) error {
-	address, token := p.opts.AuthorizationAddress.Reveal(), p.opts.RefreshToken.Reveal()
-	if address == "" && token == "" || p.tokens.State(a.clock.Now()).Standing != auth.Missing {
-		return nil
-	}
-	var grant auth.Grant
-	var err error
-	if address != "" {
-		grant, err = p.flow.Finish(ctx, address, false)
-	} else {
-		grant, err = p.flow.UseRefreshToken(ctx, token, false)
-	}
-	if err != nil {
-		return err
-	}
-	p.log.Info("the authorization in the options was taken over", "account", grant.Account, "missing", len(grant.Missing))
-	return nil
 }
 
 // authorized returns nil if the person's data can be asked for, after taking over a refresh token of the options.

@@ -61,7 +61,7 @@ func (r *report) health(c *call) error {
 	}
 	now := c.app.clock.Now()
 	for _, p := range r.People {
-		if s := p.Collect; s.Phase == collect.Working && !s.Next.IsZero() && c.app.clock.Real(now.Sub(s.Next)) > hangs {
+		if s := p.Collect; s.Phase == collect.Working && !p.Paused && !s.Next.IsZero() && c.app.clock.Real(now.Sub(s.Next)) > hangs {
 			return &exitError{exitUnhealthy, fmt.Errorf("nothing has been decided for %s since %s", p.ID, dayTime(s.Next, s.Zones))}
 		}
 	}
@@ -83,6 +83,8 @@ type report struct {
 type personReport struct {
 	ID            string
 	Authorization auth.State
+	Paused        bool      // nothing is asked, as the user wishes
+	PausedUntil   time.Time // zero: until resumed
 	Collect       workReport
 	Counts        []archive.Count
 }
@@ -127,6 +129,9 @@ func (a *app) status(ctx context.Context) (report, error) {
 		pr := personReport{ID: p.ID, Authorization: p.tokens.State(a.clock.Now()), Collect: newWorkReport(p.collect.Status())}
 		if len(pr.Collect.Zones) == 0 {
 			pr.Collect.Zones = p.zones(ctx)
+		}
+		if pr.Paused, pr.PausedUntil, err = p.collect.Paused(ctx); err != nil {
+			return r, err
 		}
 		if pr.Counts, err = a.archive.Counts(ctx, p.ID); err != nil {
 			return r, err
@@ -180,6 +185,9 @@ func (p *personReport) write(c *call) {
 	for _, m := range p.Authorization.Missing {
 		c.line("  ! ", "not granted: %s; without it: no %s", m.Short(), m.Unlocks)
 	}
+	if p.Paused {
+		c.line("  ! ", "%s", pauseText(p.PausedUntil, zones))
+	}
 	if s.Phase != collect.Idle {
 		p.writeWork(c)
 	}
@@ -219,6 +227,7 @@ func (p *personReport) writeWork(c *call) {
 	switch now := c.app.clock.Now(); {
 	case s.Hold.After(now):
 		c.line("  ", "waiting until %s, as the service asked", dayTime(s.Hold, zones))
+	case p.Paused:
 	case s.Why != "":
 		c.line("  ", "%s; decided again at %s", s.Why, s.Next.In(zones.Now()).Format("15:04:05"))
 	}

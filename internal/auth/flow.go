@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
@@ -249,14 +250,14 @@ func CheckAccount(known, account string) error {
 		return nil
 	}
 	return &source.Error{Kind: source.Auth, Reason: "other_account",
-		Err:  fmt.Errorf("the archive holds the data of account %s, but this authorization is for account %s", Mask(known), Mask(account)),
+		Err:  fmt.Errorf("the archive holds the data of account %s, but this authorization is for account %s", metric.Mask(known), metric.Mask(account)),
 		Hint: "Choose the right account on the consent page (a private window helps), or say that this is a new person."}
 }
 
 // grant tells what an authorization brought.
 func (f *Flow) grant(tok Token) Grant {
 	p := f.cfg.Client.Provider
-	g := Grant{Account: Mask(tok.Account), RefreshExpires: tok.RefreshExpires}
+	g := Grant{Account: metric.Mask(tok.Account), RefreshExpires: tok.RefreshExpires}
 	g.Words = append(g.Words, fmt.Sprintf("Authorized at %s, account %s.", p.Title, g.Account))
 	if tok.Scopes != nil {
 		g.Granted, g.Missing = p.Split(tok.Scopes)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
 
 // Standing is how an authorization stands.
@@ -49,7 +51,7 @@ func (s *TokenSource) State(now time.Time) State {
 
 // judge is State without what the service said.
 func judge(p Provider, t Token, now time.Time) State {
-	st := State{Account: Mask(t.Account)}
+	st := State{Account: metric.Mask(t.Account)}
 	if t.Empty() {
 		st.Text = fmt.Sprintf("Not authorized at %s yet.", p.Title)
 		st.Hint = "Authorize on the page or with: fitbit-fetch authorize"

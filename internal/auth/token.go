@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
 
 // A Token is one person's authorization. It prints without its secrets.
@@ -31,7 +33,7 @@ func (t Token) Empty() bool { return t.Access == "" && t.Refresh == "" }
 func (t Token) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("provider", t.Provider),
-		slog.String("account", Mask(t.Account)),
+		slog.String("account", metric.Mask(t.Account)),
 		slog.Bool("access", t.Access != ""),
 		slog.Bool("refresh", t.Refresh != ""),
 		slog.Time("expiry", t.Expiry),
@@ -44,20 +46,6 @@ func (t Token) String() string { return "auth.Token" + t.LogValue().String() }
 
 // GoString implements fmt.GoStringer without the secrets.
 func (t Token) GoString() string { return t.String() }
-
-// Mask shortens an account's id so that it can be recognised but not used.
-func Mask(id string) string {
-	switch r := []rune(id); {
-	case len(r) == 0:
-		return "unknown"
-	case len(r) < 6:
-		return "…"
-	case len(r) < 12:
-		return string(r[:2]) + "…" + string(r[len(r)-2:])
-	default:
-		return string(r[:3]) + "…" + string(r[len(r)-3:])
-	}
-}
 
 // life returns how long Access lives from its arrival; 0 where not known.
 func (t Token) life() time.Duration {

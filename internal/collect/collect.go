@@ -87,6 +87,7 @@ type Collector struct {
 	status Status
 	force  bool    // Sync was called
 	orders []order // not taken by the loop yet
+	pause  *pause  // nil for none
 }
 
 // New returns a Collector; it starts nothing.
@@ -233,6 +234,12 @@ func (l *loop) drain() {
 func (l *loop) step() (*plan.Decision, error) {
 	l.takeOrders()
 	now := l.cfg.Clock.Now()
+	if until, paused := l.paused(now); paused {
+		if l.once {
+			return nil, errPaused(until)
+		}
+		return nil, nil
+	}
 	if l.auth != nil {
 		if l.once {
 			return nil, l.auth
@@ -319,6 +326,8 @@ func (l *loop) wait(d *plan.Decision) error {
 	pause := time.Minute
 	if d != nil {
 		pause = d.Wake.Sub(now)
+	} else if until := l.Status().PausedUntil; until.After(now) {
+		pause = until.Sub(now)
 	} else if until := l.fates.failed[describe]; l.auth == nil && until.After(now) {
 		pause = until.Sub(now)
 	}

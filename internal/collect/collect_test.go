@@ -207,7 +207,7 @@ func TestOtherAccount(t *testing.T) {
 		stop := start(t, c)
 		pass(time.Hour)
 		st := c.Status()
-		if st.Phase != NeedsUser || !strings.Contains(st.Hint, "••••1234") || !strings.Contains(st.Hint, "••••9876") {
+		if st.Phase != NeedsUser || !strings.Contains(st.Hint, "AC…34") || !strings.Contains(st.Hint, "SOM…876") {
 			t.Errorf("phase %q, hint %q", st.Phase, st.Hint)
 		}
 		if strings.Contains(st.Hint, "ACCOUNT1234") || len(a.batches) > 0 {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -41,7 +40,7 @@ func (l *loop) describedAs(d source.Description) error {
 	case string(held) != d.Account:
 		e := &source.Error{Kind: source.Auth, Reason: "ANOTHER_ACCOUNT", Hint: fmt.Sprintf("The authorization is for account %s, but the "+
 			"archive holds the data of account %s. Authorize again with that account, or erase this person's archive, or set up a "+
-			"new person.", Mask(d.Account), Mask(string(held))), Err: errors.New("authorized for another account")}
+			"new person.", metric.Mask(d.Account), metric.Mask(string(held))), Err: errors.New("authorized for another account")}
 		l.unauthorized(e, e)
 		return nil
 	}
@@ -57,15 +56,6 @@ func (l *loop) describedAs(d source.Description) error {
 	delete(l.fates.failed, describe)
 	delete(l.fates.tries, describe)
 	return nil
-}
-
-// Mask hides all of an id but its end.
-func Mask(id string) string {
-	r := []rune(id)
-	if len(r) <= 4 {
-		return strings.Repeat("•", len(r))
-	}
-	return "••••" + string(r[len(r)-4:])
 }
 
 // sawDevices takes in the answer to the question after the devices.

@@ -188,6 +188,9 @@ func renew(ctx context.Context, stop context.CancelFunc) (context.Context, conte
 func (l *loop) unauthorized(err error, e *source.Error) {
 	l.auth = err
 	l.phase(NeedsUser, e.Hint)
+	l.mu.Lock()
+	l.status.Reason = e.Reason
+	l.mu.Unlock()
 	l.stop()
 }
 

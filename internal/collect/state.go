@@ -105,6 +105,13 @@ func (l *loop) load() error {
 	if s.Battery == nil {
 		s.Battery = map[string]level{}
 	}
+	held, err := l.readPause(l.ctx)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.pause = held
+	l.mu.Unlock()
 	zones, err := Zones(l.ctx, l.cfg.Archive, l.cfg.Person.ID)
 	if err != nil {
 		return err

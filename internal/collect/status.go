@@ -24,7 +24,10 @@ const (
 type Status struct {
 	Person, Source string
 	Phase          Phase
-	Hint           string // what the user has to do; empty for nothing
+	Hint           string    // what the user has to do; empty for nothing
+	Reason         string    // the service's word for why, where it has one
+	Paused         bool      // nothing is asked, as the user wishes
+	PausedUntil    time.Time // zero: until resumed
 	Zones          metric.Zones
 	Quiet          plan.Quiet
 	Devices        []metric.Device
@@ -74,7 +77,7 @@ func (c *Collector) Status() Status {
 func (c *Collector) phase(p Phase, hint string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.status.Phase, c.status.Hint = p, hint
+	c.status.Phase, c.status.Hint, c.status.Reason = p, hint, ""
 	if p == Idle {
 		c.status.Live, c.status.History = nil, nil
 	}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+)
+
+// offerVisit logs the address of the consent page in Home Assistant's app, where nobody has a shell.
+func (p *person) offerVisit(a *app) {
+	if !a.opts.InApp {
+		return
+	}
+	visit, err := p.flow.Begin()
+	if err != nil {
+		p.log.Warn("the consent page's address cannot be made", "err", err)
+		return
+	}
+	p.log.Warn("to authorize, use the page of this app; or open this address, sign in, and copy the address on which the browser ends into the option authorization_address", "open", visit.URL, "until", visit.Expires)
+}
+
+// addressKey is the archive's state that tells which authorization_address has been used, by its hash: it works once.
+const addressKey = "authorization_address"
+
+// takeOver uses what the options hold of an authorization, where there is none or it has died: the address that the browser ended
+// on; or else, where there is none, a refresh token.
+func (p *person) takeOver(ctx context.Context, a *app) error {
+	p.taking.Lock()
+	defer p.taking.Unlock()
+	standing := p.tokens.State(a.clock.Now()).Standing
+	if standing != auth.Missing && standing != auth.Dead {
+		return nil
+	}
+	done, err := p.takeAddress(ctx)
+	if done || err != nil || standing == auth.Dead {
+		return err
+	}
+	token := p.opts.RefreshToken.Reveal()
+	if token == "" {
+		return nil
+	}
+	grant, err := p.flow.UseRefreshToken(ctx, token, false)
+	return p.tookOver(grant, err)
+}
+
+// takeAddress uses the address of the options, unless it was used before. done means that it has authorized.
+func (p *person) takeAddress(ctx context.Context) (done bool, err error) {
+	address := p.opts.AuthorizationAddress.Reveal()
+	if address == "" {
+		return false, nil
+	}
+	sum := sha256.Sum256([]byte(address))
+	mark := hex.EncodeToString(sum[:])
+	used, err := p.archive.State(ctx, p.ID, addressKey)
+	if err != nil || string(used) == mark {
+		return false, err
+	}
+	grant, err := p.flow.Finish(ctx, address, false)
+	if err == nil || spent(err) {
+		if kept := p.archive.SetState(ctx, p.ID, addressKey, []byte(mark)); kept != nil {
+			p.log.Warn("that the authorization_address was used could not be kept; it is tried once more at the next start", "err", kept)
+		}
+	}
+	return err == nil, p.tookOver(grant, err)
+}
+
+// spent reports whether an address cannot work any more, whatever is mended.
+func spent(err error) bool {
+	var e *source.Error
+	return errors.As(err, &e) && slices.Contains([]string{"invalid_grant", "expired", "state", "not_begun", "paste", "access_denied", "no_refresh_token"}, e.Reason)
+}
+
+func (p *person) tookOver(grant auth.Grant, err error) error {
+	if err != nil {
+		return err
+	}
+	p.log.Info("the authorization in the options was taken over", "account", grant.Account, "missing", len(grant.Missing))
+	return nil
+}
+
+// watchAuthorization tells the collector when the person has authorized again. For one that has died it uses what the options
+// hold, and otherwise says where to go.
+func (p *person) watchAuthorization(ctx context.Context, a *app) {
+	for {
+		changed := p.tokens.Changed()
+		switch p.tokens.State(a.clock.Now()).Standing {
+		case auth.Good, auth.Ending:
+			select {
+			case p.again <- struct{}{}:
+			default:
+			}
+		case auth.Dead:
+			if err := p.takeOver(ctx, a); err != nil && ctx.Err() == nil {
+				p.log.Warn("the authorization has died, and the one in the options is not accepted", "err", err, "hint", hint(err))
+			}
+			if p.tokens.State(a.clock.Now()).Standing == auth.Dead {
+				p.offerVisit(a)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
