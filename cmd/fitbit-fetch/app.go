@@ -41,6 +41,11 @@ type app struct {
 	supervisor *supervisor.Client // nil outside of Home Assistant's app
 	started    time.Time
 
+	inputs config.Inputs       // where the options came from
+	renew  chan config.Options // to be built anew with; nil where nothing can be given on the page
+	saving sync.Mutex          // held while options of the page are kept
+	kept   *logKeeper          // nil where nothing of the log is kept
+
 	mu      sync.Mutex
 	running bool // the loops run, and the socket is served
 }
@@ -158,7 +163,6 @@ func (a *app) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { a.publish(ctx) })
 	wg.Go(func() { a.notify(ctx) })
-	wg.Go(func() { a.servePage(ctx) })
 	return control.Serve(ctx, a.opts.Socket(), serveCall(a))
 }
 

@@ -119,6 +119,12 @@ func (c *call) demoRun(ctx context.Context, d *demo) error {
 	running, end := context.WithCancel(ctx)
 	defer end()
 	ended := make(chan error, 1)
+	if s := d.app.newPage(); s != nil {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer end()
+		wg.Go(func() { d.app.servePage(running, s) })
+	}
 	go func() {
 		ended <- d.app.Run(running)
 		end()

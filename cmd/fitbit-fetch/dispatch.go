@@ -51,7 +51,8 @@ func dispatch(ctx context.Context, c *call, args []string) int {
 		return c.finish(err)
 	}
 	if !cmd.bare {
-		opts, err := loadOptions(c.config)
+		c.inputs = config.System(c.config).Remember()
+		opts, err := loadOptions(c.inputs)
 		if err != nil {
 			return c.finish(err)
 		}
@@ -122,9 +123,9 @@ func openOwned(ctx context.Context, opts config.Options, log *slog.Logger) (*app
 	}
 }
 
-// loadOptions reads the options; file is the YAML file named on the command line.
-func loadOptions(file string) (config.Options, error) {
-	opts, err := config.Load(config.System(file))
+// loadOptions reads the options.
+func loadOptions(in config.Inputs) (config.Options, error) {
+	opts, err := config.Load(in)
 	if err == nil {
 		err = supported(opts)
 	}

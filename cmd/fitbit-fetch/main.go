@@ -69,6 +69,7 @@ type call struct {
 	app    *app           // nil for a command that runs alone
 	kept   *logKeeper     // the last lines of the log, of run
 	opts   config.Options // as this process reads them
+	inputs config.Inputs  // from where
 	flags  any            // what the command's flags filled
 }
 

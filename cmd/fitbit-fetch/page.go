@@ -8,26 +8,32 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/web"
 )
 
 // page is the program as the web page sees it.
 type page struct{ *app }
 
-// servePage serves the page until ctx ends; without it the rest goes on.
-func (a *app) servePage(ctx context.Context) {
+// newPage returns the page, nil for none.
+func (a *app) newPage() *web.Server {
 	o := a.opts.Page
 	if o.Listen == "off" {
-		return
+		return nil
 	}
-	s := web.New(web.Config{
+	return web.New(web.Config{
 		Listen: o.Listen, Ingress: a.opts.InApp, Password: o.Password.Reveal(), Clock: a.clock, Log: a.log.With("part", "page"), Program: page{a},
 	})
+}
+
+// servePage serves the page until ctx ends; without it the rest goes on.
+func (a *app) servePage(ctx context.Context, s *web.Server) {
 	if err := s.Run(ctx); err != nil && ctx.Err() == nil {
 		a.log.Warn("there is no page; everything else goes on", "err", err)
 	}
@@ -58,7 +64,7 @@ func (p page) Status(ctx context.Context) (web.Status, error) {
 	if err != nil {
 		return web.Status{}, err
 	}
-	s := web.Status{Version: r.Version, Since: r.Since}
+	s := web.Status{Version: r.Version, Since: r.Since, Bytes: r.Archive.Bytes, Samples: int64(r.Archive.Samples), Logs: p.logs()}
 	for _, n := range p.opts.Notes {
 		s.Notes = append(s.Notes, web.Problem{Text: n})
 	}
@@ -79,6 +85,7 @@ func (p page) work(who *person, r personReport) web.Work {
 	c := r.Collect
 	w := web.Work{
 		Person: who.ID, Why: c.Why, Next: c.Next, Hold: c.Hold, LastSync: c.LastSync, LastFetch: c.LastFetch, LastHour: c.LastHour, Devices: who.collect.Status().Devices,
+		Paused: r.Paused, Until: r.PausedUntil,
 		History: web.History{Known: c.Remaining.Total > 0, Requests: c.Remaining.Requests, Left: c.Left},
 	}
 	if c.Remaining.Total > 0 {
@@ -89,6 +96,10 @@ func (p page) work(who *person, r personReport) web.Work {
 		w.Problem = web.Problem{Text: a.Text, Hint: a.Hint}
 	case c.Phase == collect.NeedsUser || c.Phase == collect.Gone:
 		w.Problem = web.Problem{Text: string(c.Phase), Hint: c.Hint}
+		w.Help = web.HelpOn(c.Reason, c.Phase == collect.Gone)
+	}
+	for _, n := range r.Counts {
+		w.Counts = append(w.Counts, web.Count{Series: string(n.Series), Samples: int64(n.Samples), First: n.First, Last: n.Last})
 	}
 	for _, d := range []*collect.Doing{c.Live, c.History} {
 		if d != nil {
@@ -195,12 +206,16 @@ func (p page) Deauthorize(ctx context.Context, person string) error {
 	return who.flow.Revoke(ctx)
 }
 
-func (p page) Sync(_ context.Context, person string) error {
+func (p page) Sync(ctx context.Context, person string) error {
 	who, err := p.person(person)
-	if err == nil {
-		who.collect.Sync()
+	if err != nil {
+		return err
 	}
-	return err
+	if err := who.mayAsk(ctx); err != nil {
+		return err
+	}
+	who.collect.Sync()
+	return nil
 }
 
 func (p page) Backfill(_ context.Context, person string, first, last metric.Day, again bool) error {
@@ -231,10 +246,10 @@ func (p page) Check(ctx context.Context) ([]web.Finding, error) {
 	return out, nil
 }
 
-func (p page) Diagnose(ctx context.Context, w io.Writer) error {
+func (p page) Diagnose(ctx context.Context, ask bool, w io.Writer) error {
 	z := zip.NewWriter(w)
 	c := &call{app: p.app, opts: p.opts}
-	if err := c.writeReport(ctx, z, false); err != nil {
+	if err := c.writeReport(ctx, z, ask); err != nil {
 		return err
 	}
 	return z.Close()
@@ -249,4 +264,93 @@ func (p page) Erase(ctx context.Context, person string) error {
 		return errors.New("the person is authorized, and all would be fetched again: take the authorization back first")
 	}
 	return p.archive.Erase(ctx, person)
+}
+
+func (p page) Pause(ctx context.Context, person string, until time.Time) error {
+	who, err := p.person(person)
+	if err != nil {
+		return err
+	}
+	return who.collect.Pause(ctx, until)
+}
+
+func (p page) Resume(ctx context.Context, person string) error {
+	who, err := p.person(person)
+	if err != nil {
+		return err
+	}
+	return who.collect.Resume(ctx)
+}
+
+func (p page) Export(ctx context.Context, e web.Export, w io.Writer) error {
+	wish := exportWish{people: p.people, csv: e.CSV, days: func(metric.Day, metric.Day) (metric.Span, error) { return metric.DaySpan(e.First, e.Last), nil }}
+	if e.Person != "" {
+		who, err := p.person(e.Person)
+		if err != nil {
+			return err
+		}
+		wish.people = []*person{who}
+	}
+	ch := choice{series: strings.Join(e.Series, ",")}
+	var err error
+	if wish.rows, err = ch.rows(p.catalogue); err != nil {
+		return err
+	}
+	_, err = p.app.export(ctx, w, wish)
+	return err
+}
+
+func (p page) Snapshot(ctx context.Context) (string, error) {
+	to := p.snapshotPath()
+	return to, p.archive.Snapshot(ctx, to)
+}
+
+// nextShown is how many of the next requests of history the page shows.
+const nextShown = 6
+
+func (p page) Next(ctx context.Context, person string) ([]web.Request, error) {
+	who, err := p.person(person)
+	if err != nil {
+		return nil, err
+	}
+	// A loop that does not run would have to be begun for it.
+	if phase := who.collect.Status().Phase; phase == collect.Idle || phase == collect.Gone {
+		return nil, nil
+	}
+	d, err := who.collect.Preview(ctx, nextShown)
+	if err != nil {
+		return nil, err
+	}
+	var out []web.Request
+	zones := who.zones(ctx)
+	for _, i := range d.Items {
+		r := web.Request{Feed: i.Feed, Why: i.Why}
+		if !i.Span.Start.IsZero() {
+			r.What = spanText(who.axis(i.Feed), i.Span, zones)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// logs are the last lines of the log, newest first.
+func (a *app) logs() []web.Log {
+	var out []web.Log
+	for _, part := range a.kept.list() {
+		l := web.Log{About: part.name}
+		for _, line := range slices.Backward(part.lines) {
+			l.Lines = append(l.Lines, web.Line{At: line.at, Level: strings.ToLower(line.level.String()), Text: line.text})
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// mayAsk tells those who want something fetched now that it is paused.
+func (p *person) mayAsk(ctx context.Context) error {
+	paused, until, err := p.collect.Paused(ctx)
+	if err != nil || !paused {
+		return err
+	}
+	return &source.Error{Kind: source.Retry, Reason: "paused", Err: errors.New(pauseText(until, p.zones(ctx))), Hint: "End the pause first."}
 }

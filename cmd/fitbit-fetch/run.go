@@ -27,7 +27,7 @@ A person who has not authorized yet is waited for: fitbit-fetch authorize, from 
 const stopWithin = 5 * time.Second
 
 func (c *call) runLoops(ctx context.Context) error {
-	if c.tty && c.opts.Persons[0].ClientID == "" {
+	if c.tty && c.opts.Persons[0].ClientID == "" && c.opts.Page.Listen == "off" {
 		// Somebody watches and can do something about it. A container would only be started again and again: there it waits.
 		return noClient(c.opts.Persons[0].ID)
 	}
@@ -61,9 +61,11 @@ func (c *call) runLoops(ctx context.Context) error {
 		})
 	})
 	defer stop()
-	err = stopped(ctx, a.Run(ctx))
-	a.log.Info("fitbit-fetch stops")
-	return errors.Join(err, a.Close())
+	a.renewable(c.inputs)
+	a.kept = c.kept
+	err = (&runner{call: c, app: a}).run(ctx)
+	log.Info("fitbit-fetch stops")
+	return err
 }
 
 // stopped returns err, or nil where it only says that run was told to stop, which may be at any moment.

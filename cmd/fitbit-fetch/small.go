@@ -71,13 +71,16 @@ type emptyReader struct{}
 
 func (emptyReader) Read([]byte) (int, error) { return 0, io.EOF }
 
+// snapshotPath is where a start that finds no archive looks for one.
+func (a *app) snapshotPath() string { return a.opts.Archive + ".snapshot" }
+
 func snapshotCommand() command {
 	return command{
 		name: "snapshot", args: "[FILE]", summary: "write a consistent copy of the archive while it is in use",
 		help: `Without FILE the copy lies beside the archive, with .snapshot behind its name; a start that finds no archive, or a broken one, restores
 from there. Let backup tools copy the snapshot: the archive itself may be in the middle of a change.`,
 		run: func(ctx context.Context, c *call) error {
-			to := c.app.opts.Archive + ".snapshot"
+			to := c.app.snapshotPath()
 			if len(c.args) > 0 {
 				to = c.path(c.args[0])
 			}

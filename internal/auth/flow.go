@@ -57,7 +57,7 @@ func (f *Flow) Begin() (Visit, error) {
 	c := f.cfg.Client
 	if c.ID == "" {
 		return Visit{}, &source.Error{Kind: source.Auth, Reason: "no_client", Err: errors.New("there is no client id"),
-			Hint: "Enter client id and client secret in the options first."}
+			Hint: "Give client id and client secret on the page or in the options first."}
 	}
 	a := attempt{State: rand.Text(), Verifier: oauth2.GenerateVerifier(), Client: c.ID, Redirect: c.Redirect, Created: f.cfg.Now()}
 	if err := f.pending.begin(a, a.Created); err != nil {
@@ -72,8 +72,9 @@ type Grant struct {
 	Account        string // masked
 	Granted        []Scope
 	Missing        []Scope
-	RefreshExpires time.Time // zero where no end is known
-	Words          []string  // all of it in sentences, in order
+	RefreshExpires time.Time     // zero where no end is known
+	Words          []string      // all of it in sentences, in order
+	Trouble        *source.Error // why the account could not be asked for; nil where it could
 }
 
 // Finish takes what the person brings back: the whole address, only the code, or a refresh token. newPerson lets an authorization
@@ -180,7 +181,7 @@ func (f *Flow) prove(ctx context.Context, refresh string) (Token, error) {
 
 // accept checks whose authorization it is, and stores it.
 func (f *Flow) accept(ctx context.Context, tok Token, newPerson bool) (Grant, error) {
-	account, note, err := f.identify(ctx, tok, newPerson)
+	account, trouble, err := f.identify(ctx, tok, newPerson)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -192,37 +193,40 @@ func (f *Flow) accept(ctx context.Context, tok Token, newPerson bool) (Grant, er
 		f.cfg.Log.Warn("the finished attempt stays on disk until it runs out", "error", err)
 	}
 	g := f.grant(tok)
-	if note != "" {
-		g.Words = append(g.Words, note)
+	if trouble != nil {
+		g.Words = append(g.Words, "Authorized, but the service did not tell the account: "+advice(trouble))
+		if !errors.As(trouble, &g.Trouble) {
+			g.Trouble = &source.Error{Kind: source.Retry, Err: trouble}
+		}
 	}
 	return g, nil
 }
 
 // identify returns the account, or refuses another one than the archive holds. While nothing is known that could be mixed up, a
-// service that does not tell (its API may not be enabled yet) is no reason to refuse.
-func (f *Flow) identify(ctx context.Context, tok Token, newPerson bool) (account, note string, err error) {
+// service that does not tell (its API may not be enabled yet) is no reason to refuse: that is trouble, but no error.
+func (f *Flow) identify(ctx context.Context, tok Token, newPerson bool) (account string, trouble, err error) {
 	var known string
 	if f.cfg.Known != nil {
 		if known, err = f.cfg.Known(ctx); err != nil {
-			return "", "", fmt.Errorf("reading whose data the archive holds: %w", err)
+			return "", nil, fmt.Errorf("reading whose data the archive holds: %w", err)
 		}
 	}
 	if f.cfg.Identity == nil {
-		return tok.Account, "", nil
+		return tok.Account, nil, nil
 	}
 	account, err = f.cfg.Identity(ctx, tok.Access)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return "", "", ctx.Err()
+		return "", nil, ctx.Err()
 	case err != nil && (known == "" || newPerson):
 		f.cfg.Log.Warn("the account could not be asked for", "error", err)
-		return "", "Authorized, but the service did not tell the account: " + advice(err), nil
+		return "", err, nil
 	case err != nil:
-		return "", "", unidentified(err)
+		return "", nil, unidentified(err)
 	case newPerson:
-		return account, "", nil
+		return account, nil, nil
 	}
-	return account, "", CheckAccount(known, account)
+	return account, nil, CheckAccount(known, account)
 }
 
 func unidentified(err error) error {

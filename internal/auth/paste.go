@@ -67,9 +67,9 @@ func (c Client) notACode(s string) error {
 	case is(p.Access, strings.HasPrefix):
 		return mistake("this is an access token, which lives for an hour only", "Paste the refresh token that stood beside it, or the address you were sent to.")
 	case is(p.Secret, strings.HasPrefix):
-		return mistake("this is the client secret", "It belongs into the options. "+c.expected())
+		return mistake("this is the client secret", "It goes with the client, not here. "+c.expected())
 	case is(p.IDSuffix, strings.HasSuffix) && !strings.Contains(s, "="):
-		return mistake("this is the client id", "It belongs into the options. "+c.expected())
+		return mistake("this is the client id", "It goes with the client, not here. "+c.expected())
 	}
 	return nil
 }

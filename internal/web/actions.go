@@ -25,11 +25,19 @@ func (s *Server) act(w http.ResponseWriter, r *request, name string, do func(ctx
 }
 
 func (s *Server) try(r *request, name string, do func(ctx context.Context) (note, error)) note {
+	return s.tryFor(r, name, maxAnswer-10*time.Second, do)
+}
+
+// tryFor is try with another limit; 0 is none.
+func (s *Server) tryFor(r *request, name string, limit time.Duration, do func(ctx context.Context) (note, error)) note {
 	if _, runs := s.busy.LoadOrStore(name, true); runs {
 		return note{Title: s.word("busy_title"), Hint: s.word("busy_hint")}
 	}
 	defer s.busy.Delete(name)
-	ctx, cancel := context.WithTimeout(r.Context(), maxAnswer-10*time.Second)
+	ctx, cancel := context.WithCancel(r.Context())
+	if limit > 0 {
+		ctx, cancel = context.WithTimeout(r.Context(), limit)
+	}
 	defer cancel()
 	n, err := do(ctx)
 	if err != nil {
@@ -50,7 +58,7 @@ func (s *Server) failure(err error) note {
 		if e.Err != nil {
 			n.Lines[0] = sentence(e.Err.Error())
 		}
-		n.Help = helpFor[e.Reason]
+		n.Help = helpOn(e)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		n.Lines[0], n.Hint = s.word("failed_slow"), s.word("failed_slow_hint")
@@ -89,7 +97,11 @@ func (s *Server) person(ctx context.Context, id string) ([]Person, Person, error
 	return people, people[i], nil
 }
 
-var errNobody = errors.New("there is nobody of that name")
+var (
+	errNobody   = errors.New("there is nobody of that name")
+	errNoSeries = errors.New("there is no such series")
+	errNothing  = errors.New("the archive holds nothing of that")
+)
 
 // forPerson is act for the person of the form.
 func (s *Server) forPerson(w http.ResponseWriter, r *request, name string, do func(ctx context.Context, p Person) (note, error)) {
@@ -163,6 +175,33 @@ func (s *Server) replay(w http.ResponseWriter, r *request) {
 	})
 }
 
+// pauses are the lengths that the form offers; none is until resumed.
+var pauses = []time.Duration{time.Hour, 8 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
+
+func (s *Server) pause(w http.ResponseWriter, r *request) {
+	s.forPerson(w, r, "pause", func(ctx context.Context, p Person) (note, error) {
+		if r.PostForm.Get("do") == "resume" {
+			return note{Title: s.word("resume_done")}, s.cfg.Program.Resume(ctx, p.ID)
+		}
+		length, err := time.ParseDuration(r.PostForm.Get("length"))
+		if err != nil {
+			length = 0
+		}
+		if length <= 0 {
+			return note{Title: s.word("pause_done")}, s.cfg.Program.Pause(ctx, p.ID, time.Time{})
+		}
+		until := s.cfg.Clock.Now().Add(length)
+		return note{Title: s.word("pause_done_until", "at", s.when(until, p))}, s.cfg.Program.Pause(ctx, p.ID, until)
+	})
+}
+
+func (s *Server) snapshot(w http.ResponseWriter, r *request) {
+	s.act(w, r, "snapshot", func(ctx context.Context) (note, error) {
+		path, err := s.cfg.Program.Snapshot(ctx)
+		return note{Title: s.word("snapshot_done", "path", path)}, err
+	})
+}
+
 func (s *Server) check(w http.ResponseWriter, r *request) {
 	s.act(w, r, "check", func(ctx context.Context) (note, error) {
 		found, err := s.cfg.Program.Check(ctx)
@@ -173,7 +212,9 @@ func (s *Server) check(w http.ResponseWriter, r *request) {
 // diagnose answers with the zip. It is made in memory first, so that a failure can still be told.
 func (s *Server) diagnose(w http.ResponseWriter, r *request) {
 	var zip limited
-	n := s.try(r, "diagnose", func(ctx context.Context) (note, error) { return note{}, s.cfg.Program.Diagnose(ctx, &zip) })
+	n := s.try(r, "diagnose", func(ctx context.Context) (note, error) {
+		return note{}, s.cfg.Program.Diagnose(ctx, r.PostForm.Get("ask") != "", &zip)
+	})
 	if !n.OK {
 		s.sessions.tell(r.identity, n)
 		s.back(w, r)

@@ -14,8 +14,9 @@ import (
 // Fragments of the pages that are kept up to date: each is a template of that name and an element of that id.
 var fragments = map[string][]string{
 	"today":  {"live-heart", "live-tiles"},
-	"status": {"live-work", "live-feeds", "live-sinks", "live-requests"},
+	"status": {"live-work", "live-feeds", "live-sinks", "live-requests", "live-logs"},
 	"setup":  {"live-auth"},
+	"first":  {"live-first"},
 }
 
 const (
@@ -88,6 +89,11 @@ func (s *Server) stream(w http.ResponseWriter, r *request) {
 func (s *Server) changed(ctx context.Context, names []string, page, person, day string, sent map[string]string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, eventsWrite)
 	defer cancel()
+	ctx, leave, err := s.gate.enter(ctx, eventsWrite)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	people, p, err := s.person(ctx, person)
 	if err != nil {
 		return nil, err
@@ -100,6 +106,8 @@ func (s *Server) changed(ctx context.Context, names []string, page, person, day 
 		v.Data, err = s.statusData(ctx, p)
 	case "setup":
 		v.Data = setupData{Person: p}
+	case "first":
+		v.Data, err = s.firstData(ctx, p)
 	}
 	if err != nil {
 		return nil, err

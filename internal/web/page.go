@@ -73,6 +73,11 @@ func (s *Server) parse() *template.Template {
 		"sentence": sentence,
 		"percent":  func(share float64) int { return int(100 * share) },
 		"known":    metric.Present,
+		"step":     stepAddress,
+		"id":       func(s string) string { return strings.ReplaceAll(s, " ", "-") },
+		"steps":    func() []string { return steps },
+		"add":      func(a, b int) int { return a + b },
+		"bytes":    bytesText,
 		"words":    func(id string) string { return strings.ReplaceAll(id, "_", " ") },
 	})
 	return template.Must(t.ParseFS(files, "templates/*.html"))
@@ -150,6 +155,17 @@ func (s *Server) when(t time.Time, p Person) string {
 	return t.Format("2006-01-02 15:04")
 }
 
+// bytesText tells the size of a file.
+func bytesText(n int64) string {
+	for _, unit := range []string{"B", "kB", "MB"} {
+		if n < 1000 {
+			return fmt.Sprintf("%d %s", n, unit)
+		}
+		n = (n + 500) / 1000
+	}
+	return fmt.Sprintf("%d GB", n)
+}
+
 // count writes a whole number in groups of three.
 func count(n any) string {
 	var v int64
@@ -202,6 +218,12 @@ type dayCache struct {
 }
 
 const maxDays = 64
+
+func (c *dayCache) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.values, c.beats = nil, nil
+}
 
 func (c *dayCache) slots(person string, day metric.Day) (*cached[[]latest.Value], *cached[metric.Block]) {
 	c.mu.Lock()

@@ -33,10 +33,58 @@ type Program interface {
 	Replay(ctx context.Context, sink string) error
 	// Check tries every connection.
 	Check(ctx context.Context) ([]Finding, error)
-	// Diagnose writes a zip without secrets and readings.
-	Diagnose(ctx context.Context, w io.Writer) error
+	// Diagnose writes a zip without secrets and readings; ask has each feed asked once, for the shape of its answer.
+	Diagnose(ctx context.Context, ask bool, w io.Writer) error
 	// Erase deletes all that the archive holds of a person.
 	Erase(ctx context.Context, person string) error
+
+	// Pause has nothing asked for a person until then, or with the zero time until Resume.
+	Pause(ctx context.Context, person string, until time.Time) error
+	Resume(ctx context.Context, person string) error
+	// Export writes what the archive holds, as it reads it.
+	Export(ctx context.Context, e Export, w io.Writer) error
+	// Snapshot writes a copy of the archive and returns where.
+	Snapshot(ctx context.Context) (path string, err error)
+	// Next returns what is asked next, with the reasons, and asks nothing.
+	Next(ctx context.Context, person string) ([]Request, error)
+
+	// Settings are the options that can be given on the page.
+	Settings(ctx context.Context) (Settings, error)
+	// Save keeps options by their names and has the program built anew with them; an empty value takes one out.
+	Save(ctx context.Context, values map[string]string) error
+	// TryDatabase tries a database with options that are not kept. It tells what it found; the Reason of an error names a section
+	// of the help.
+	TryDatabase(ctx context.Context, values map[string]string) (found string, err error)
+}
+
+// Settings are the options that can be given on the page.
+type Settings struct {
+	Fixed     string             // why nothing can be given here; empty where it can
+	Values    map[string]Setting // by the option's name
+	Providers []Choice
+	Versions  []Choice // of InfluxDB
+	Database  bool     // one is written to
+	App       bool     // this is Home Assistant's app
+}
+
+// Setting is how an option stands.
+type Setting struct {
+	Value string // never of a secret
+	Set   bool
+	Where string // where it is given, if that overrules the page
+}
+
+// Choice is one of several; Problem tells why it cannot be chosen.
+type Choice struct {
+	ID, Title, Problem string
+}
+
+// Export says what is to be exported.
+type Export struct {
+	Person      string   // empty for all
+	Series      []string // none for all
+	First, Last metric.Day
+	CSV         bool // otherwise line protocol
 }
 
 // Person is somebody whose data is fetched.
@@ -57,6 +105,22 @@ type Status struct {
 	Notes   []Problem // what concerns nobody in particular: wrong options, a mended archive
 	People  []Work
 	Sinks   []Sink
+	Logs    []Log
+	Bytes   int64 // of the archive
+	Samples int64
+}
+
+// Log is the last lines of our own log about a person, a database or a part of the program, newest first.
+type Log struct {
+	About string
+	Lines []Line
+}
+
+// Line is one of a log.
+type Line struct {
+	At    time.Time
+	Level string // info, warn or error
+	Text  string
 }
 
 // Problem is what is wrong and what the user can do.
@@ -68,9 +132,12 @@ type Problem struct {
 // Work is what is being done for a person.
 type Work struct {
 	Person    string
-	Problem   Problem // what stops everything; zero for nothing
-	Doing     []Doing // what is being fetched now
-	Why       string  // why nothing is
+	Problem   Problem   // what stops everything; zero for nothing
+	Help      string    // the section of the help about it; empty for none
+	Paused    bool      // as the user wishes
+	Until     time.Time // of the pause; zero: until resumed
+	Doing     []Doing   // what is being fetched now
+	Why       string    // why nothing is
 	Next      time.Time
 	Hold      time.Time // the service asked for silence until then; zero for not
 	LastSync  time.Time // of the devices
@@ -79,6 +146,7 @@ type Work struct {
 	Devices   []metric.Device
 	History   History
 	Feeds     []FeedProblem
+	Counts    []Count
 	Requests  []Request // newest first
 }
 
@@ -95,6 +163,13 @@ type History struct {
 	Share    float64       // 0 to 1
 	Requests float64       // to go
 	Left     time.Duration // 0 for complete or unknown
+}
+
+// Count is what the archive holds of a series.
+type Count struct {
+	Series      string
+	Samples     int64
+	First, Last time.Time
 }
 
 // FeedProblem is a feed whose last request failed.

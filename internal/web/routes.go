@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,11 +33,17 @@ func (s *Server) routes() http.Handler {
 		"/":            {get: (*Server).today},
 		"/status":      {get: (*Server).showStatus},
 		"/setup":       {get: (*Server).setup},
+		"/qr":          {get: (*Server).qr},
 		"/confirm":     {get: (*Server).confirm},
 		"/events":      {get: (*Server).stream},
+		"/client":      {post: (*Server).client},
 		"/begin":       {post: (*Server).begin},
 		"/finish":      {post: (*Server).finish},
+		"/database":    {post: (*Server).database},
 		"/sync":        {post: (*Server).sync},
+		"/pause":       {post: (*Server).pause},
+		"/export":      {post: (*Server).export},
+		"/snapshot":    {post: (*Server).snapshot},
 		"/backfill":    {post: (*Server).backfill},
 		"/replay":      {post: (*Server).replay},
 		"/check":       {post: (*Server).check},
@@ -106,6 +113,14 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, table map[string
 	if changes && !s.mayChange(w, in) {
 		return
 	}
+	ctx, leave, err := s.gate.enter(r.Context(), maxWaiting)
+	if err != nil {
+		w.Header().Set("Retry-After", "10")
+		s.refuse(w, http.StatusServiceUnavailable, "refused_busy")
+		return
+	}
+	defer leave()
+	in.Request = in.WithContext(ctx)
 	handle(s, w, in)
 }
 
@@ -188,8 +203,15 @@ func (s *Server) back(w http.ResponseWriter, r *request) {
 	if p := r.PostForm.Get("back"); p == "status" || p == "setup" {
 		page = p
 	}
+	q := url.Values{}
 	if id := r.PostForm.Get("person"); id != "" {
-		page += "?person=" + url.QueryEscape(id)
+		q.Set("person", id)
+	}
+	if step := r.PostForm.Get("step"); page == "setup" && slices.Contains(steps, step) {
+		q.Set("step", step)
+	}
+	if len(q) > 0 {
+		page += "?" + q.Encode()
 	}
 	redirect(w, page)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -8,26 +9,64 @@ import (
 	"strings"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
+
+// steps of the wizard, in order. Each is a page, and has its sections of the help.
+var steps = []string{"client", "connect", "database", "values"}
+
+// helpSections are what goes wrong on the way, by step, in the order in which people meet it. Each has a title, help_NAME_title,
+// and its text, help_NAME.
+var helpSections = map[string][]string{
+	"client":   {"client", "blocked"},
+	"connect":  {"embedded", "redirect", "testuser", "unverified", "deadpage", "scopes", "seven", "api", "blocked", "linked", "another", "client", "gone"},
+	"database": {"db1_user", "db1_rights", "db1_database", "db1_host", "db1_silent", "db1_other", "db1_tls"},
+	"values":   {"linked", "api", "scopes", "gone"},
+}
+
+// helpFor names the section for what auth, the service and a database call a failure; a section's own name leads to it, too.
+var helpFor = map[string]string{
+	"no_client": "client", "invalid_client": "client", "client_changed": "client", "unauthorized_client": "client", "deleted_client": "client", "disabled_client": "client",
+	"invalid_request": "client", "redirect_uri_mismatch": "redirect",
+	"access_denied": "testuser", "admin_policy_enforced": "testuser", "org_internal": "testuser",
+	"paste": "deadpage", "state": "deadpage", "not_begun": "deadpage", "expired": "deadpage", "invalid_grant": "deadpage",
+	"no_refresh_token": "another", "other_account": "another", "ANOTHER_ACCOUNT": "another", "RESOURCE_PERMISSION_DENIED": "another",
+	"SERVICE_DISABLED": "api", "invalid_scope": "api", "ACCOUNT_NOT_LINKED": "linked", "FAILED_PRECONDITION": "linked",
+	"ACCESS_TOKEN_SCOPE_INSUFFICIENT": "scopes", "MISSING_OAUTH_SCOPE": "scopes",
+}
+
+// helpOn returns the section about a failure; empty where there is none.
+func helpOn(e *source.Error) string {
+	switch {
+	case e.Kind == source.Gone:
+		return "gone"
+	case slices.Contains(helpSections["database"], e.Reason):
+		return e.Reason
+	}
+	return helpFor[e.Reason]
+}
+
+// HelpOn names the section of the help about a service's word for a failure, or about a service that is gone; empty for none.
+func HelpOn(reason string, gone bool) string {
+	e := source.Error{Reason: reason}
+	if gone {
+		e.Kind = source.Gone
+	}
+	return helpOn(&e)
+}
 
 // setupData is what the wizard shows.
 type setupData struct {
-	Person  Person
-	Visit   *auth.Visit // begun here and still good
-	Connect bool        // authorize now, rather than show that all is well
-	Help    []string    // sections of the help
-	Open    string      // the section that opens
-}
-
-// helpSections are what goes wrong on the way, in the order in which people meet it. Each has a title, help_NAME_title, and its
-// text, help_NAME.
-var helpSections = []string{"client", "blocked", "embedded", "redirect", "testuser", "unverified", "deadpage", "scopes", "seven", "api", "linked", "another"}
-
-// helpFor names the section for what auth and the service call a failure.
-var helpFor = map[string]string{
-	"no_client": "client", "invalid_client": "client", "client_changed": "client", "redirect_uri_mismatch": "redirect", "access_denied": "testuser",
-	"paste": "deadpage", "state": "deadpage", "not_begun": "deadpage", "expired": "deadpage", "no_refresh_token": "another", "other_account": "another",
-	"SERVICE_DISABLED": "api", "ACCOUNT_NOT_LINKED": "linked", "ACCESS_TOKEN_SCOPE_INSUFFICIENT": "scopes",
+	Person   Person
+	Step     string
+	Done     map[string]bool // steps
+	Visit    *auth.Visit     // begun here and still good
+	Connect  bool            // authorize now, rather than show that all is well
+	Help     []string        // sections of the help
+	Open     string          // the section that opens
+	Settings Settings
+	Database form
+	First    first
 }
 
 func (s *Server) setup(w http.ResponseWriter, r *request) {
@@ -36,8 +75,14 @@ func (s *Server) setup(w http.ResponseWriter, r *request) {
 		s.fail(w, r, err)
 		return
 	}
-	d := setupData{Person: p, Visit: s.visit(p.ID), Help: helpSections}
-	d.Connect = p.Auth.Standing == auth.Missing || p.Auth.Standing == auth.Dead || d.Visit != nil
+	d, err := s.setupData(r, p, r.URL.Query().Get("step"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if want := r.URL.Query().Get("help"); slices.Contains(d.Help, want) {
+		d.Open = want
+	}
 	notes := s.sessions.takeNotes(r.identity)
 	for _, n := range notes {
 		if n.Help != "" {
@@ -46,6 +91,50 @@ func (s *Server) setup(w http.ResponseWriter, r *request) {
 	}
 	s.render(w, r, "setup", http.StatusOK, view{Title: "setup_title", People: people, Person: p, Notes: notes, Data: d})
 }
+
+func (s *Server) setupData(r *request, p Person, step string) (d setupData, err error) {
+	d = setupData{Person: p, Visit: s.visit(p.ID)}
+	if d.Settings, err = s.cfg.Program.Settings(r.Context()); err != nil {
+		return d, err
+	}
+	standing := p.Auth.Standing
+	d.Connect = standing == auth.Missing || standing == auth.Dead || d.Visit != nil
+	d.Done = map[string]bool{"client": p.Client, "connect": standing == auth.Good || standing == auth.Ending, "database": d.Settings.Database}
+	if d.Step = step; !slices.Contains(steps, step) {
+		d.Step = "connect"
+		if !p.Client {
+			d.Step = "client"
+		}
+	}
+	d.Help = helpSections[d.Step]
+	switch {
+	case d.Step == "connect" && (standing == auth.Ending || standing == auth.Dead && !p.Auth.Ends.IsZero()):
+		d.Open = "seven"
+	case d.Step == "connect" && len(p.Auth.Missing) > 0:
+		d.Open = "scopes"
+	case d.Step == "database":
+		d.Database = s.databaseForm(r.identity, d.Settings)
+	case d.Step == "values":
+		first, err := s.firstData(r.Context(), p)
+		if err != nil {
+			return d, err
+		}
+		d.First = first.First
+		d.Open = d.First.Help
+	}
+	return d, nil
+}
+
+// DatabaseName and DatabaseUser are what the help tells to make in the database's own interface.
+func (d setupData) DatabaseName() string {
+	return cmp.Or(d.Database.Fields["database"].Value, "FitbitHealthStats")
+}
+func (d setupData) DatabaseUser() string {
+	return cmp.Or(d.Database.Fields["username"].Value, "fitbit")
+}
+
+// stepAddress is the relative address of a step for a person.
+func stepAddress(step string, p Person) string { return pageAddress("setup", p, "step", step) }
 
 // visit returns the authorization that was begun for a person, while it is good.
 func (s *Server) visit(person string) *auth.Visit {
@@ -99,8 +188,14 @@ func (s *Server) finish(w http.ResponseWriter, r *request) {
 		}
 		s.forgetVisit(p.ID)
 		n := note{Title: s.word("finish_done", "service", p.Service), Lines: told(g)}
+		if !g.RefreshExpires.IsZero() {
+			n.Help = "seven"
+		}
 		if len(g.Missing) > 0 {
 			n.Hint, n.Help = s.word("finish_missing", "n", fmt.Sprint(len(g.Missing))), "scopes"
+		}
+		if g.Trouble != nil {
+			n.Help = helpOn(g.Trouble)
 		}
 		return n, nil
 	})

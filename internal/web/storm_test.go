@@ -154,7 +154,7 @@ func TestEvents(t *testing.T) {
 		t.Fatalf("type %q", resp.Header.Get("Content-Type"))
 	}
 	in := bufio.NewReader(resp.Body)
-	if first := follow(t, in); len(first) != 4 || !strings.Contains(first["live-sinks"], "on their way") {
+	if first := follow(t, in); len(first) != 5 || !strings.Contains(first["live-sinks"], "on their way") {
 		t.Fatalf("first: %v", first)
 	}
 	w.mu.Lock()

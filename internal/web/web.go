@@ -62,9 +62,11 @@ type Server struct {
 	busy      sync.Map // actions that run, by name: each once at a time
 	status    cached[Status]
 	days      dayCache
+	gate      *gate
 
 	mu     sync.Mutex
 	visits map[string]auth.Visit // begun authorizations, by person
+	drafts map[string]draft      // what was filled in for a database and is not kept yet, by identity
 
 	patience time.Duration
 	stop     chan struct{} // closed when events have to end
@@ -73,7 +75,7 @@ type Server struct {
 // New returns a server; nothing listens yet.
 func New(cfg Config) *Server {
 	s := &Server{
-		cfg: cfg, sessions: newSessions(cfg.Clock.Now), visits: map[string]auth.Visit{},
+		cfg: cfg, sessions: newSessions(cfg.Clock.Now), visits: map[string]auth.Visit{}, drafts: map[string]draft{}, gate: newGate(),
 		patience: patience,
 		working:  make(chan struct{}, maxWorking), events: make(chan struct{}, maxEvents), stop: make(chan struct{}),
 	}

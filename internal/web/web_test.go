@@ -4,6 +4,7 @@ import (
 	"context"
 	"html"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -536,11 +537,11 @@ func TestNoClient(t *testing.T) {
 	w.plain.ID = ""
 	w.open(t)
 	v := w.server(Config{}).visitor(t)
-	if body := v.page("/setup"); !strings.Contains(body, "First, a key of your own") || strings.Contains(body, `action="begin"`) {
+	if body := v.page("/setup"); !strings.Contains(body, "A key of your own") || strings.Contains(body, `action="begin"`) {
 		t.Errorf("page: %s", body)
 	}
 	v.post("/begin", "back", "setup")
-	if body := v.page("/setup"); !strings.Contains(body, "Enter client id and client secret in the options first.") {
+	if body := v.page("/setup"); !strings.Contains(body, "Give client id and client secret on the page or in the options first.") {
 		t.Error("the cure is not told")
 	}
 }
@@ -592,7 +593,7 @@ func TestWords(t *testing.T) {
 	}
 	all.WriteString(goSource(t))
 	source := all.String()
-	composed := []string{"help_", "sensor_", "group_"} // made of a name
+	composed := []string{"help_", "sensor_", "group_", "step_"} // made of a name
 	for key, text := range english {
 		made := slices.ContainsFunc(composed, func(p string) bool { return strings.HasPrefix(key, p) })
 		if !made && !strings.Contains(source, `"`+key+`"`) {
@@ -607,13 +608,13 @@ func TestWords(t *testing.T) {
 			t.Errorf("there is no text %q", m[1])
 		}
 	}
-	for _, name := range helpSections {
+	for _, name := range slices.Concat(slices.Collect(maps.Values(helpSections))...) {
 		if english["help_"+name] == "" || english["help_"+name+"_title"] == "" {
 			t.Errorf("the help %q has no text", name)
 		}
 	}
 	for reason, name := range helpFor {
-		if !slices.Contains(helpSections, name) {
+		if !slices.Contains(helpSections["connect"], name) {
 			t.Errorf("for %s there is no help %q", reason, name)
 		}
 	}

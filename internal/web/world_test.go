@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,6 +48,17 @@ type world struct {
 	sick  bool        // databases and feeds fail
 	known string      // account of the archive
 	plain auth.Client // its client
+
+	identity func(ctx context.Context, access string) (string, error) // nil for the person's
+
+	paused  *time.Time
+	fixed   string
+	options map[string]string                              // given on the page
+	given   map[string]string                              // where options are given elsewhere
+	tried   map[string]string                              // the database that was tried last
+	refused error                                          // what trying ends with
+	rebuilt func()                                         // called behind Save, as the program would build itself anew
+	write   func(ctx context.Context, out io.Writer) error // what an export writes
 }
 
 type syncBuffer struct {
@@ -76,6 +88,10 @@ func newWorld(t *testing.T, cfg simulate.Config) *world {
 		t.Fatal(err)
 	}
 	w := &world{clock: clock.At(noon, 1), log: &syncBuffer{}, zone: zone}
+	w.write = func(_ context.Context, out io.Writer) error {
+		_, err := io.WriteString(out, "Time,Value\n")
+		return err
+	}
 	start := metric.DayOf(noon) - 30
 	w.sim = &simulate.Person{Seed: 3, Start: start, Zones: metric.Zones{{From: start, Name: "Europe/Berlin"}}}
 	cfg.Persons, cfg.Now = []*simulate.Person{w.sim}, w.clock.Now
@@ -99,14 +115,21 @@ func (w *world) open(t *testing.T) {
 	w.tokens = tokens
 	t.Cleanup(func() { tokens.Close(context.Background()) })
 	w.flow = auth.NewFlow(auth.FlowConfig{Client: w.plain, Tokens: tokens, Now: w.clock.Now, Log: log,
-		Known:    func(context.Context) (string, error) { return w.known, nil },
-		Identity: func(context.Context, string) (string, error) { return w.sim.Account(), nil }})
+		Known: func(context.Context) (string, error) { return w.known, nil },
+		Identity: func(ctx context.Context, access string) (string, error) {
+			if w.identity != nil {
+				return w.identity(ctx, access)
+			}
+			return w.sim.Account(), nil
+		}})
 }
 
 func (w *world) server(cfg Config) *Server {
 	cfg.Program, cfg.Clock = w, w.clock
 	cfg.Log = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	return New(cfg)
+	s := New(cfg)
+	w.rebuilt = func() { _ = s.Exchange(func() (Program, error) { return w, nil }) }
+	return s
 }
 
 // called notes a call and returns what it shall fail with.
@@ -160,6 +183,15 @@ func (w *world) Status(context.Context) (Status, error) {
 		s.Sinks[0].Since, s.Sinks[0].Retry = now.Add(-20*time.Minute), now.Add(time.Minute)
 		s.Sinks[0].Refused = []Refusal{{What: "weight", Count: 3, Reason: "field type conflict", Hint: "Another program wrote this field as an integer."}}
 	}
+	w.mu.Lock()
+	if w.paused != nil {
+		work.Paused, work.Until, work.Doing = true, *w.paused, nil
+	}
+	w.mu.Unlock()
+	work.Counts = []Count{{Series: "heart_rate", Samples: 4812733, First: now.AddDate(-1, 0, 0), Last: now.Add(-7 * time.Minute)}, {Series: "steps", Samples: 182733, First: now.AddDate(-1, 0, 0), Last: now.Add(-9 * time.Minute)}}
+	s.Bytes, s.Samples = 48_300_000, 5211904
+	s.Logs = []Log{{About: "person main", Lines: []Line{{At: now.Add(-time.Minute), Level: "warn", Text: "a request failed feed=spo2 kind=retry error=the service is unavailable"}, {At: now.Add(-time.Hour), Level: "info", Text: "authorized"}}},
+		{About: "influxdb", Lines: []Line{{At: now.Add(-3 * time.Second), Level: "info", Text: "delivered samples=12894"}}}}
 	s.People = []Work{work, {Person: "anna", Problem: Problem{Text: "authorization needed", Hint: "Authorize on the page."}}}
 	return s, nil
 }
@@ -242,13 +274,100 @@ func (w *world) Check(context.Context) ([]Finding, error) {
 	return []Finding{{OK: true, What: "Google", Text: "account 123…789, 2 devices"}, {What: "influxdb", Text: "connection refused", Hint: "Start the InfluxDB app."}}, w.called("check")
 }
 
-func (w *world) Diagnose(_ context.Context, out io.Writer) error {
-	if err := w.called("diagnose"); err != nil {
+func (w *world) Diagnose(_ context.Context, ask bool, out io.Writer) error {
+	if err := w.called("diagnose%s", map[bool]string{true: " ask"}[ask]); err != nil {
 		return err
 	}
 	_, err := io.WriteString(out, "PK\x03\x04")
 	return err
 }
+
+func (w *world) Pause(_ context.Context, p string, until time.Time) error {
+	w.mu.Lock()
+	w.paused = &until
+	w.mu.Unlock()
+	return w.called("pause %s %s", p, until.Format("2006-01-02T15:04"))
+}
+
+func (w *world) Resume(_ context.Context, p string) error {
+	w.mu.Lock()
+	w.paused = nil
+	w.mu.Unlock()
+	return w.called("resume %s", p)
+}
+
+func (w *world) Export(ctx context.Context, e Export, out io.Writer) error {
+	if err := w.called("export %s %v %s %s %v", e.Person, e.Series, e.First, e.Last, e.CSV); err != nil {
+		return err
+	}
+	return w.write(ctx, out)
+}
+
+func (w *world) Snapshot(context.Context) (string, error) {
+	return "/data/archive.db.snapshot", w.called("snapshot")
+}
+
+func (w *world) Next(context.Context, string) ([]Request, error) {
+	return []Request{{Feed: "steps_intraday", What: "2026-11-23 16:00 to 16:42", Why: "the device synced at 16:35"}, {Feed: "heart_rate", What: "2026-08-01 to 2026-08-03", Why: "history of heart rate, the newest first"}}, nil
+}
+
+func (w *world) Settings(context.Context) (Settings, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := Settings{Database: w.options["influxdb.url"] != "" && w.options["influxdb.version"] != "off", App: true, Fixed: w.fixed, Values: map[string]Setting{},
+		Providers: []Choice{{ID: "google", Title: "Google Health API"}, {ID: "fitbit", Title: "Fitbit Web API", Problem: "It was switched off in November 2026."}},
+		Versions:  []Choice{{ID: "1", Title: "InfluxDB 1"}, {ID: "2", Title: "InfluxDB 2", Problem: "not supported yet"}, {ID: "3", Title: "InfluxDB 3", Problem: "not supported yet"}}}
+	for path, value := range map[string]string{"provider": "google", "client_id": w.plain.ID, "influxdb.version": "1", "influxdb.url": "http://a0d7b954-influxdb:8086", "influxdb.database": "FitbitHealthStats", "influxdb.username": ""} {
+		if given := w.options[path]; given != "" {
+			value = given
+		}
+		s.Values[path] = Setting{Value: value, Set: value != "", Where: w.given[path]}
+	}
+	s.Values["client_secret"] = Setting{Set: w.plain.Secret != "", Where: w.given["client_secret"]}
+	s.Values["influxdb.password"] = Setting{Set: w.options["influxdb.password"] != "", Where: w.given["influxdb.password"]}
+	return s, nil
+}
+
+// Save keeps the options; the program is built anew at once.
+func (w *world) Save(_ context.Context, values map[string]string) error {
+	w.mu.Lock()
+	if w.options == nil {
+		w.options = map[string]string{}
+	}
+	said := []string{"save"}
+	for path, text := range values {
+		said = append(said, path)
+		if w.options[path] = text; text == "" {
+			delete(w.options, path)
+		}
+		switch path {
+		case "client_id":
+			w.plain.ID = text
+		case "client_secret":
+			w.plain.Secret = text
+		}
+	}
+	rebuilt := w.rebuilt
+	w.mu.Unlock()
+	slices.Sort(said[1:])
+	err := w.called("%s", strings.Join(said, " "))
+	if err == nil && rebuilt != nil {
+		go rebuilt()
+	}
+	return err
+}
+
+func (w *world) TryDatabase(_ context.Context, values map[string]string) (string, error) {
+	w.mu.Lock()
+	w.tried = values
+	refused := w.refused
+	w.mu.Unlock()
+	if err := w.called("try"); err != nil {
+		return "", err
+	}
+	return "InfluxDB 1.8.10 at http://a0d7b954-influxdb:8086: database FitbitHealthStats is there and may be written", refused
+}
+
 func (w *world) Erase(_ context.Context, p string) error { return w.called("erase %s", p) }
 
 // visitor is a browser without a window: it keeps cookies and follows nothing.

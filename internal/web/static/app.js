@@ -65,7 +65,10 @@
     const byHand = function () { // without https the browser has no clipboard for us
       field.focus();
       field.select();
-      if (document.execCommand("copy")) done();
+      let copied = false;
+      try { copied = document.execCommand("copy"); } catch { /* then the user copies what is marked */ }
+      if (copied) done();
+      else button.textContent = button.dataset.byHand;
     };
     if (navigator.clipboard) navigator.clipboard.writeText(field.value).then(done, byHand);
     else byHand();

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/web"
+)
+
+// runner is the program as run has it: it runs, and is built anew in the same process when an option was given on the page. The
+// page alone stays, and keeps its visitors waiting meanwhile.
+type runner struct {
+	call *call
+	app  *app
+	page *web.Server // nil for none
+}
+
+// run runs until ctx ends. The app is closed then.
+func (r *runner) run(ctx context.Context) error {
+	serving, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	if r.page = r.app.newPage(); r.page != nil {
+		wg.Go(func() { r.app.servePage(serving, r.page) })
+	}
+	defer wg.Wait()
+	defer stop()
+	for {
+		next, err := r.once(ctx)
+		if next == nil {
+			stop()
+			wg.Wait() // nobody must ask an archive that is closed
+			return errors.Join(err, r.app.Close())
+		}
+		if err := r.exchange(func() (web.Program, error) { return r.rebuild(ctx, *next) }); err != nil {
+			return stopped(ctx, err)
+		}
+	}
+}
+
+// once runs the loops until ctx ends, or until there are other options to run with, which it returns.
+func (r *runner) once(ctx context.Context) (next *config.Options, err error) {
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case opts := <-r.app.renew:
+			next = &opts
+			stop()
+		case <-running.Done():
+		}
+	})
+	err = r.app.Run(running)
+	stop()
+	wg.Wait()
+	if ctx.Err() != nil || err != nil && next == nil {
+		return nil, stopped(ctx, err)
+	}
+	return next, nil
+}
+
+func (r *runner) exchange(build func() (web.Program, error)) error {
+	if r.page == nil {
+		_, err := build()
+		return err
+	}
+	return r.page.Exchange(build)
+}
+
+// rebuild closes the program and opens it with other options. Where that fails it goes on with those it had.
+func (r *runner) rebuild(ctx context.Context, opts config.Options) (web.Program, error) {
+	old := r.app
+	if err := old.Close(); err != nil {
+		old.log.Warn("closing before the program is built anew", "err", err)
+	}
+	a, err := openOwned(ctx, opts, old.log)
+	if err != nil && ctx.Err() == nil {
+		old.log.Error("the options given on the page cannot be used; those before go on", "err", err, "hint", hint(err))
+		a, err = openOwned(ctx, old.opts, old.log)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("building the program anew: %w", err)
+	}
+	a.renewable(r.call.inputs)
+	a.kept, a.started = old.kept, old.started
+	r.app = a
+	if err := a.settleSinks(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	a.log.Info("the program was built anew", "persons", len(a.people), "sinks", len(a.sinks))
+	return page{a}, nil
+}
+
+// renewable lets the page give options.
+func (a *app) renewable(in config.Inputs) {
+	a.inputs, a.renew = in, make(chan config.Options, 1)
+}

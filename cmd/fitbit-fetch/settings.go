@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/web"
+)
+
+// providerChoices and databaseChoices are what the page offers; supported says of each whether this version has it.
+var (
+	providerChoices = []web.Choice{
+		{ID: "google", Title: "Google Health API"},
+		{ID: "fitbit", Title: "Fitbit Web API"},
+	}
+	databaseChoices = []web.Choice{
+		{ID: "1", Title: "InfluxDB 1"}, {ID: "2", Title: "InfluxDB 2"}, {ID: "3", Title: "InfluxDB 3"},
+	}
+)
+
+func (p page) Settings(context.Context) (web.Settings, error) {
+	o, first := p.opts, p.opts.Persons[0]
+	s := web.Settings{App: o.InApp, Database: o.InfluxDB.On, Values: map[string]web.Setting{}}
+	if p.renew == nil {
+		s.Fixed = "This is a demo: its account and its database are made up, and nothing can be changed here."
+	}
+	for _, c := range providerChoices {
+		c.Problem = problem(config.Options{Provider: c.ID})
+		s.Providers = append(s.Providers, c)
+	}
+	for _, c := range databaseChoices {
+		n, _ := strconv.Atoi(c.ID)
+		c.Problem = problem(config.Options{Provider: providerChoices[0].ID, InfluxDB: config.InfluxDB{On: true, Version: n}})
+		s.Versions = append(s.Versions, c)
+	}
+	db := o.InfluxDB
+	if !db.On { // what the form begins with
+		db.URL, db.Database = "http://localhost:8086", "FitbitHealthStats"
+		if o.InApp {
+			db.URL = "http://a0d7b954-influxdb:8086"
+		}
+	}
+	version := strconv.Itoa(db.Version)
+	if db.Version == 0 {
+		version = "off"
+	}
+	for path, value := range map[string]string{
+		"provider": o.Provider, "client_id": first.ClientID, "influxdb.version": version, "influxdb.url": db.URL, "influxdb.database": db.Database, "influxdb.username": db.Username,
+	} {
+		s.Values[path] = web.Setting{Value: value, Set: value != "", Where: o.Given[path]}
+	}
+	s.Values["client_secret"] = web.Setting{Set: first.ClientSecret.Set(), Where: o.Given["client_secret"]}
+	s.Values["influxdb.password"] = web.Setting{Set: db.Password.Set(), Where: o.Given["influxdb.password"]}
+	return s, nil
+}
+
+// problem tells why options are not supported; empty where they are.
+func problem(o config.Options) string {
+	var wrong config.Problems
+	if errors.As(supported(o), &wrong) {
+		return wrong[0].What
+	}
+	return ""
+}
+
+// changed returns the options as they would be with values, and the page's file that makes them so.
+func (p page) changed(values map[string]string) (config.Options, []byte, error) {
+	if p.renew == nil {
+		return p.opts, nil, errors.New("nothing can be changed in a demo")
+	}
+	opts, data, err := config.Change(p.inputs, p.opts, values)
+	if err == nil {
+		err = supported(opts)
+	}
+	opts.Clock = p.opts.Clock
+	return opts, data, wrongOptions(err)
+}
+
+// wrongOptions tells what is wrong with options as the page shows it.
+func wrongOptions(err error) error {
+	var wrong config.Problems
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	var lines []string
+	for _, w := range wrong {
+		lines = append(lines, strings.TrimSuffix(w.Where, " in page.json")+": "+w.What)
+	}
+	return &source.Error{Kind: source.Bad, Reason: "options", Err: errors.New(strings.Join(lines, "; ")), Hint: "Nothing was changed. Correct it and try again."}
+}
+
+func (p page) Save(_ context.Context, values map[string]string) error {
+	p.saving.Lock()
+	defer p.saving.Unlock()
+	opts, data, err := p.changed(values)
+	if err == nil && values["client_id"] != "" {
+		err = checkClient(p.people[0].provider, opts.Persons[0])
+	}
+	if err != nil {
+		return err
+	}
+	if err := config.WritePage(p.opts, data); err != nil {
+		return &source.Error{Kind: source.Retry, Reason: "not_saved", Err: err, Hint: "The data folder must be writable and its disk must have room."}
+	}
+	p.log.Info("options were given on the page; the program is built anew with them", "names", strings.Join(sortedKeys(values), " "))
+	select {
+	case <-p.renew: // what was given just before is in opts too
+	default:
+	}
+	p.renew <- opts
+	return nil
+}
+
+// checkClient recognises what is often pasted into the wrong field.
+func checkClient(p auth.Provider, o config.Person) error {
+	secret := o.ClientSecret.Reveal()
+	text := ""
+	switch {
+	case p.Prefixes.Secret != "" && strings.HasPrefix(o.ClientID, p.Prefixes.Secret), p.Prefixes.IDSuffix != "" && strings.HasSuffix(secret, p.Prefixes.IDSuffix):
+		text = "client id and client secret are in each other's field"
+	case strings.ContainsAny(o.ClientID, " /@") || strings.ContainsAny(secret, " \t"):
+		text = "there is something in client id or secret that does not belong there, such as a blank"
+	default:
+		return nil
+	}
+	return &source.Error{Kind: source.Bad, Reason: "no_client", Err: errors.New(text), Hint: p.Cures.Client}
+}
+
+func (p page) TryDatabase(ctx context.Context, values map[string]string) (string, error) {
+	opts, _, err := p.changed(values)
+	if err != nil {
+		return "", err
+	}
+	if !opts.InfluxDB.On {
+		return "", &source.Error{Kind: source.Bad, Reason: "options", Err: errors.New("no address is given"), Hint: "Give the address of the database, such as http://influxdb:8086."}
+	}
+	s, err := p.newInflux(opts.InfluxDB)
+	if err != nil {
+		return "", &source.Error{Kind: source.Bad, Reason: "options", Err: err, Hint: "Nothing was changed. Correct it and try again."}
+	}
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	text, err := s.Check(ctx)
+	if err == nil {
+		return text, nil
+	}
+	return text, &source.Error{Kind: source.Retry, Reason: fmt.Sprintf("db%d_%s", opts.InfluxDB.Version, databaseTrouble(err)), Err: err, Hint: hint(err)}
+}
+
+// databaseTrouble names what is wrong, as the help of the page does.
+func databaseTrouble(err error) string {
+	var dns *net.DNSError
+	var timeout net.Error
+	var unknown x509.UnknownAuthorityError
+	var answer *sink.Error
+	errors.As(err, &answer)
+	switch {
+	case errors.As(err, &dns):
+		return "host"
+	case errors.As(err, &unknown), strings.Contains(err.Error(), "certificate"), strings.Contains(err.Error(), "HTTP response to HTTPS"):
+		return "tls"
+	case errors.As(err, &timeout), errors.Is(err, context.DeadlineExceeded):
+		return "silent"
+	case answer == nil:
+		return "other"
+	case answer.Status == 401:
+		return "user"
+	case answer.Status == 403:
+		return "rights"
+	case answer.Status == 404 && strings.Contains(err.Error(), "database not found"):
+		return "database"
+	}
+	return "other"
+}
