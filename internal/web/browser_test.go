@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -24,6 +25,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
 var screenshots = flag.String("screenshots", "", "folder to write pictures of the pages into")
@@ -267,6 +269,7 @@ func TestPagesInBrowser(t *testing.T) {
 	for _, p := range []struct{ name, address, text string }{
 		{"today", "", "Heart rate"}, {"status", "status", "Last requests"}, {"setup", "setup", "Connected"}, {"confirm", "confirm?what=erase&person=main", "To go on"},
 		{"yesterday", "?day=2026-11-22", "Hour by hour"}, {"nobody", "?person=anna", "Connect your account"}, {"wizard", "setup?person=anna", "Make the link"},
+		{"key", "setup?step=client", "How to make the key"}, {"database", "setup?step=database", "A database for Grafana"}, {"values", "setup?step=values", "What arrives now"},
 	} {
 		b.do(chromedp.Navigate(base + p.address))
 		b.await(p.text)
@@ -290,6 +293,15 @@ func TestWizardInBrowser(t *testing.T) {
 	b.do(chromedp.Click(`form[action=begin] button`))
 	b.await("The link is ready")
 	b.pictures("link")
+	b.do(chromedp.Click(`#other-device summary`))
+	b.until(`document.querySelector(".qr img").naturalWidth > 0`)
+	b.pictures("qr")
+	// Copying works without a right to the clipboard, too: then what is to be copied is marked.
+	b.do(chromedp.Evaluate[chromedp.Void](`void (Object.defineProperty(navigator, "clipboard", {value: undefined}), document.execCommand = () => false)`), chromedp.Click(`button[data-copy]`))
+	b.await("Marked: copy it now")
+	if marked := eval[string](b, `document.activeElement.id + " " + (document.activeElement.selectionEnd - document.activeElement.selectionStart === document.activeElement.value.length)`); marked != "consent-link true" {
+		t.Errorf("marked: %q", marked)
+	}
 
 	// A wrong paste is answered with its cure.
 	b.do(chromedp.SendKeys(`textarea[name=pasted]`, "http://localhost:8080/?error=access_denied"), chromedp.Click(`form[action=finish] button`))
@@ -321,12 +333,25 @@ func TestWizardInBrowser(t *testing.T) {
 	}
 
 	// The first values arrive by themselves.
-	b.do(chromedp.Click(`//a[text()="See your values"]`))
-	b.await("The account is connected")
+	b.do(chromedp.Click(`//a[text()="Choose a database"]`))
+	b.await("No database yet")
+	w.mu.Lock()
+	w.refused = &source.Error{Kind: source.Retry, Reason: "db1_user", Err: errors.New("HTTP 401: authorization failed"), Hint: "InfluxDB does not know this user name and password."}
+	w.mu.Unlock()
+	b.do(chromedp.SendKeys(`input[name=username]`, "kim"), chromedp.SendKeys(`input[name=password]`, "hush"), chromedp.Click(`button[value=test]`))
+	b.await("Permissions: choose ALL")
+	b.pictures("database-mistake")
+	w.mu.Lock()
+	w.refused = nil
+	w.mu.Unlock()
+	b.do(chromedp.Click(`button[value=save]`))
+	b.await("The first values appear here")
+	b.pictures("values-none")
 	w.mu.Lock()
 	w.noBody = false
 	w.mu.Unlock()
 	b.await("Resting heart rate")
+	b.pictures("values-come")
 	b.calm()
 }
 
@@ -344,10 +369,15 @@ func TestStatusInBrowser(t *testing.T) {
 	b.await("Last requests")
 	b.do(chromedp.Click(`form[action=sync] button`))
 	b.await("Looking for new data now")
+	b.do(chromedp.Click(`form[action=pause] button`))
+	b.await("Nothing is asked of the service until you resume")
+	b.pictures("paused")
+	b.do(chromedp.Click(`form[action=pause] button`))
+	b.await("Fetching goes on.")
 	b.do(chromedp.Click(`form[action=check] button`))
 	b.await("Start the InfluxDB app.")
 	b.pictures("checked")
-	if calls := strings.Join(w.told(), ", "); calls != "sync main, check" {
+	if calls := strings.Join(w.told(), ", "); calls != "sync main, pause main 0001-01-01T00:00, resume main, check" {
 		t.Errorf("the program was told %q", calls)
 	}
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
@@ -12,8 +13,9 @@ import (
 type first struct {
 	Work   Work
 	Sinks  []Sink
-	Values []firstValue // in the order of Today
-	Help   string       // the section about what keeps it from arriving
+	Values []firstValue // what people look for first
+	More   []firstValue
+	Help   string // the section about what keeps it from arriving
 }
 
 // firstValue is a value that has arrived.
@@ -45,20 +47,32 @@ func (s *Server) firstData(ctx context.Context, p Person) (setupData, error) {
 			bySensor[v.Field.Sensor] = v
 		}
 	}
+	var all []firstValue
 	for _, sensor := range sensors() {
 		if v, ok := bySensor[sensor]; ok {
 			f := firstValue{Sensor: sensor, Age: s.ago(v.At), At: v.At}
 			f.Value, f.Unit = s.quantity(v.Value, v.Field)
-			d.First.Values = append(d.First.Values, f)
+			all = append(all, f)
 		}
 	}
+	n := min(len(all), shownFirst)
+	d.First.Values, d.First.More = all[:n], all[n:]
 	return d, nil
 }
 
-// sensors are the sensors of the catalogue, each once.
+// shownFirst is how many values are shown at once; the others are behind them.
+const shownFirst = 9
+
+// wellKnown are the sensors that everybody looks for.
+var wellKnown = []string{"heart_rate", "steps", "sleep_asleep", "resting_heart_rate", "distance", "calories", "hrv", "spo2", "weight", "azm", "floors", "breathing_rate", "skin_temperature", "vo2_max"}
+
+// sensors are the sensors of the catalogue, each once, the well known ones first.
 func sensors() []string {
-	var out []string
+	out := slices.Clone(wellKnown)
 	seen := map[string]bool{"": true}
+	for _, sensor := range wellKnown {
+		seen[sensor] = true
+	}
 	for _, row := range metric.Default() {
 		for _, f := range row.Fields {
 			if !seen[f.Sensor] {

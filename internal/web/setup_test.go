@@ -262,7 +262,7 @@ func TestClientOnThePage(t *testing.T) {
 		t.Errorf("then: %s", body)
 	}
 	body := v.page("/setup?step=client")
-	if !strings.Contains(body, `value="some-id"`) || !strings.Contains(body, "leave empty to keep it") || strings.Contains(body, "hush") || strings.Contains(w.log.String(), "hush") {
+	if !strings.Contains(body, `value="some-id"`) || !strings.Contains(body, "leave the field empty to keep it") || strings.Contains(body, "hush") || strings.Contains(w.log.String(), "hush") {
 		t.Error("the id is not shown, or the secret is")
 	}
 	// The secret goes with its id.
@@ -333,7 +333,7 @@ func TestDatabaseOnThePage(t *testing.T) {
 	if calls := w.told(); calls[len(calls)-1] != "save influxdb.database influxdb.url influxdb.username influxdb.version" {
 		t.Errorf("told %q: the kept password has to stay", calls)
 	}
-	if body := database(); !strings.Contains(body, "Writing to Fit at http://nas:8086") || !strings.Contains(body, "leave empty to keep it") {
+	if body := database(); !strings.Contains(body, "Writing to Fit at http://nas:8086") || !strings.Contains(body, "leave the field empty to keep it") {
 		t.Errorf("then: %s", body)
 	}
 	v.post("/database", "person", "main", "back", "setup", "step", "database", "do", "off")

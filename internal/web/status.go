@@ -37,8 +37,8 @@ func (s *Server) showStatus(w http.ResponseWriter, r *request) {
 }
 
 const (
-	maxRequests = 15 // shown at once, of those that went well
-	maxFailed   = 15
+	maxRequests = 10 // shown at once, of those that went well
+	maxFailed   = 10
 	nextWait    = 2 * time.Second
 )
 
