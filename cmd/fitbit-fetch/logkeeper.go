@@ -175,17 +175,21 @@ func boolOrder(b bool) int {
 	return 0
 }
 
-// secretText are the forms of what nobody else should see. None of it is logged knowingly; this is the second lock on the door.
-var secretText = []*regexp.Regexp{
-	regexp.MustCompile(`(?i)((?:^|[?&\s"])(?:code|state|token|access_token|refresh_token|client_secret|code_verifier|code_challenge|password|p|u|secret)=)[^&\s"]+`),
-	regexp.MustCompile(`(://)[^/\s@]*:[^/\s@]*@`),
-	regexp.MustCompile(`(?i)(bearer |basic )[\w.~+/=-]+`),
-	regexp.MustCompile(`()(?:ya29\.|GOCSPX-|1//|4/0)[\w./~-]+`),
+// secretText are the forms of what nobody else should see, and what stands in their place. None of it is logged knowingly; this is
+// the second lock on the door.
+var secretText = []struct {
+	form *regexp.Regexp
+	by   string
+}{
+	{regexp.MustCompile(`(?i)((?:^|[?&\s"])(?:code|state|token|access_token|refresh_token|client_secret|code_verifier|code_challenge|password|p|u|secret)=)"?[^&\s"]+"?`), "${1}***"},
+	{regexp.MustCompile(`://[^/\s@]*:[^/\s@]*@`), "://***@"},
+	{regexp.MustCompile(`(?i)(bearer |basic )[\w.~+/=-]+`), "${1}***"},
+	{regexp.MustCompile(`(?:ya29\.|GOCSPX-|1//|4/0)[\w./~-]+`), "***"},
 }
 
 func redacted(s string) string {
-	for _, re := range secretText {
-		s = re.ReplaceAllString(s, "${1}***")
+	for _, t := range secretText {
+		s = t.form.ReplaceAllString(s, t.by)
 	}
 	return s
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
-var pages = []string{"/", "/?person=anna", "/?day=2026-11-20", "/?day=2999-01-01", "/?day=%00", "/status", "/status?person=anna", "/setup", "/setup?person=anna",
+var pages = []string{"/setup?step=client", "/setup?step=connect", "/setup?step=database", "/setup?step=values", "/setup?step=../x", "/", "/?person=anna", "/?day=2026-11-20", "/?day=2999-01-01", "/?day=%00", "/status", "/status?person=anna", "/setup", "/setup?person=anna",
 	"/confirm?what=erase&person=main", "/confirm?what=deauthorize"}
 
 var addresses = regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
@@ -162,7 +162,7 @@ func TestChangesNeedTheToken(t *testing.T) {
 	good := url.Values{"token": {v.token("/status")}, "person": {"main"}, "first": {"2026-11-01"}, "sink": {"influxdb http://a0d7b954-influxdb:8086 FitbitHealthStats"}, "typed": {"main"}}.Encode()
 	bad := strings.Replace(good, "token=", "token=x", 1)
 	other := w.server(Config{}).visitor(t).token("/status") // another process
-	for _, a := range []string{"/sync", "/backfill", "/replay", "/check", "/diagnose", "/deauthorize", "/erase", "/begin", "/finish"} {
+	for _, a := range []string{"/sync", "/backfill", "/replay", "/check", "/diagnose", "/deauthorize", "/erase", "/begin", "/finish", "/client", "/database", "/pause", "/export", "/snapshot"} {
 		for name, got := range map[string]int{
 			"GET":              v.get(a).Code,
 			"GET with token":   v.get(a + "?" + good).Code,
@@ -355,6 +355,12 @@ func TestActions(t *testing.T) {
 		{"refill", "/replay", []string{"sink", influx, "back", "status"}, "replay " + influx, "is being filled"},
 		{"refill of what is not there", "/replay", []string{"sink", "postgres", "back", "status"}, "", "no database of that name"},
 		{"check", "/check", []string{"back", "status"}, "check", "Start the InfluxDB app."},
+		{"pause", "/pause", []string{"person", "main", "back", "status"}, "pause main 0001-01-01T00:00", "Nothing is asked of the service until you resume"},
+		{"pause for a while", "/pause", []string{"person", "main", "length", "8h0m0s", "back", "status"}, "pause main 2026-11-23T23:42", "Paused until 2026-11-24 00:42."},
+		{"resume", "/pause", []string{"person", "main", "do", "resume", "back", "status"}, "resume main", "Fetching goes on."},
+		{"copy", "/snapshot", []string{"person", "main", "back", "status"}, "snapshot", "The copy was written to /data/archive.db.snapshot."},
+		{"export of what is not there", "/export", []string{"person", "main", "series", "blood_pressure", "back", "status"}, "", "there is no such series"},
+		{"export, days the wrong way", "/export", []string{"person", "main", "first", "2026-11-02", "last", "2026-11-01", "back", "status"}, "", "after the last"},
 		{"take back", "/deauthorize", []string{"person", "main", "back", "setup"}, "deauthorize main", "has been taken back"},
 		{"erase", "/erase", []string{"person", "main", "typed", " main ", "back", "status"}, "erase main", "holds nothing of main"},
 		{"erase, not typed", "/erase", []string{"person", "main", "back", "status"}, "", "nothing was deleted"},

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/web"
+)
+
+// onPage says where the page does what a command does, or why it need not: those who have no shell must not miss anything.
+var doneOnPage = map[string]string{
+	"run": "it runs", "demo": "it is for those without an account", "authorize": "setup?step=connect", "deauthorize": "deauthorize", "backfill": "backfill", "plan": "status: what comes next",
+	"check": "check", "pause": "pause", "resume": "pause", "export": "export", "replay": "replay", "snapshot": "snapshot", "status": "status", "diagnose": "diagnose", "erase": "erase",
+	"healthcheck": "it is for the container", "simulate": "it is for developers", "options": "Home Assistant's form and setup have them", "version": "status",
+}
+
+func TestEveryCommandIsOnThePage(t *testing.T) {
+	for _, c := range commands() {
+		if doneOnPage[c.name] == "" {
+			t.Errorf("what %s does cannot be done on the page", c.name)
+		}
+		delete(doneOnPage, c.name)
+	}
+	if len(doneOnPage) > 0 {
+		t.Errorf("there are no commands %v", sortedKeys(doneOnPage))
+	}
+}
+
+// Every trouble of a database that is told apart has its section in the page's help.
+func TestDatabaseTrouble(t *testing.T) {
+	answer := func(status int, text string) error { return &sink.Error{Status: status, Err: errors.New(text)} }
+	for want, err := range map[string]error{
+		"host":     &sink.Error{Err: fmt.Errorf("InfluxDB: %w", &net.DNSError{Name: "nas"})},
+		"silent":   context.DeadlineExceeded,
+		"tls":      &sink.Error{Err: errors.New("x509: certificate signed by unknown authority")},
+		"user":     answer(401, "authorization failed"),
+		"rights":   answer(403, "not authorized"),
+		"database": answer(404, `database not found: "x"`),
+		"other":    answer(404, "page not found"),
+	} {
+		if got := databaseTrouble(err); got != want {
+			t.Errorf("%v is %s, want %s", err, got, want)
+		}
+		if web.HelpOn("db1_"+want, false) == "" {
+			t.Errorf("the page has no help on %s", want)
+		}
+	}
+	if got := databaseTrouble(fmt.Errorf("asking: %w", &net.OpError{Op: "dial", Err: errors.New("connection refused")})); got != "silent" {
+		t.Errorf("nobody there is %s", got)
+	}
+}
+
+// What cannot be chosen says why, and what can be chosen is supported.
+func TestChoices(t *testing.T) {
+	good := 0
+	for _, c := range append(append([]web.Choice{}, providerChoices...), databaseChoices...) {
+		o := config.Options{Provider: c.ID}
+		if len(c.ID) == 1 {
+			o = config.Options{Provider: "google", InfluxDB: config.InfluxDB{On: true, Version: int(c.ID[0] - '0')}}
+		}
+		if problem(o) == "" {
+			good++
+		}
+	}
+	if good < 2 {
+		t.Errorf("%d can be chosen", good)
+	}
+}
