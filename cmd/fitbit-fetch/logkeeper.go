@@ -126,7 +126,8 @@ func (h keeping) keep(r slog.Record) {
 			break
 		}
 	}
-	text := []rune(redacted(b.String()))
+	whole := b.String()
+	text := []rune(redacted(whole[:min(len(whole), 8*keptText)]))
 	if len(text) > keptText {
 		text = append(text[:keptText], '…')
 	}

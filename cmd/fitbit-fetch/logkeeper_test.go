@@ -42,10 +42,10 @@ func TestLogKeeper(t *testing.T) {
 func TestLogKeeperIsBounded(t *testing.T) {
 	k := newLogKeeper()
 	log := slog.New(k.wrap(slog.DiscardHandler))
-	for i := range 10 * keptParts {
+	for i := range 2 * keptParts {
 		l := log.With("person", fmt.Sprint(i))
-		for range 2 * keptLines {
-			l.Info(strings.Repeat("ä", 10*keptText))
+		for range keptLines + 1 {
+			l.Info(strings.Repeat("ä", 2*keptText))
 		}
 	}
 	parts := k.list()

@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 //	withdrawn                        the user takes all rights back at the service's own page
 //	requests MOST                    at most so many requests have reached the API since this was called last
 //	signin PASTE|CATCH ARGS…         fitbit-fetch authorize ARGS, with a user who consents and pastes, or whose browser is caught
+//	begin                            begin an authorization, consent, and put the address at which the browser ends into ADDRESS
 //	terminate                        send SIGTERM to what runs in the background
 //	await FILE REGEXP                wait until a file holds it
 //	influx [auth]                    start an InfluxDB 1.8.3 and set the options that reach it; influx stop stops it
@@ -65,7 +66,7 @@ func TestScripts(t *testing.T) {
 //	shown PATH REGEXP                wait until the page holds it
 func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	commands := map[string]func(*testscript.TestScript, *scriptWorld, []string){
-		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "clock": func(*testscript.TestScript, *scriptWorld, []string) {}, "requests": countRequests, "signin": signIn,
+		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "clock": func(*testscript.TestScript, *scriptWorld, []string) {}, "requests": countRequests, "signin": signIn, "begin": begin,
 		"terminate": terminate, "await": await, "points": countPoints, "unpack": unpack, "fill": fill,
 		"broker": startBroker, "heard": heard, "press": press, "page": startPage, "shown": onPage,
 		"influx": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startInflux(t, ts, w, args) },

@@ -179,6 +179,27 @@ func signIn(ts *testscript.TestScript, w *scriptWorld, args []string) {
 	ts.Check(cmd.Wait())
 }
 
+// begin is a user who consents, and keeps the address at which the browser ends.
+func begin(ts *testscript.TestScript, w *scriptWorld, _ []string) {
+	cmd := exec.Command("fitbit-fetch", "authorize")
+	if path, err := lookPath(ts); err == nil {
+		cmd.Path, cmd.Err = path, nil
+	}
+	cmd.Dir, cmd.Env = ts.MkAbs("."), environment(ts)
+	out, _ := cmd.Output() // it ends because nothing is pasted
+	for line := range strings.Lines(string(out)) {
+		if address := strings.TrimSpace(line); strings.HasPrefix(address, w.server.URL) {
+			browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			resp, err := browser.Get(address)
+			ts.Check(err)
+			resp.Body.Close()
+			ts.Setenv("ADDRESS", resp.Header.Get("Location"))
+			return
+		}
+	}
+	ts.Fatalf("no address: %s", out)
+}
+
 // reach goes to an address at which somebody will listen soon.
 func reach(browser *http.Client, address string) error {
 	tick := time.NewTicker(20 * time.Millisecond)
