@@ -63,7 +63,7 @@ func rows() []row {
 			doc: "A refresh token you have already. It is taken over once, when the token file holds none; otherwise authorize on the page or in a terminal.",
 			set: secret(func(t target) *Secret { return &t.person.RefreshToken })},
 		{path: "authorization_address", env: []name{own("AUTHORIZATION_ADDRESS")}, kind: "text", secret: true, person: true,
-			doc: "The address that the browser ended on after the consent page whose link stands in the log. It works once; it is passed over while the person is authorized.",
+			doc: "The address that the browser ended on after the consent page whose link stands in the log. It works once: where the person is not authorized yet, or the authorization has ended. A used one is not tried again.",
 			set: secret(func(t target) *Secret { return &t.person.AuthorizationAddress })},
 		{path: "redirect_uri", env: []name{own("REDIRECT_URI")}, def: "http://localhost:8080", kind: "address",
 			doc: "The redirect address registered for the client.",
