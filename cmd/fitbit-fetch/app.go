@@ -41,10 +41,10 @@ type app struct {
 	supervisor *supervisor.Client // nil outside of Home Assistant's app
 	started    time.Time
 
-	inputs config.Inputs       // where the options came from
-	renew  chan config.Options // to be built anew with; nil where nothing can be given on the page
-	saving sync.Mutex          // held while options of the page are kept
-	kept   *logKeeper          // nil where nothing of the log is kept
+	inputs config.Inputs // where the options came from
+	renew  chan struct{} // the program is to be built anew; nil where nothing can be given on the page
+	saving sync.Mutex    // held while options of the page are kept
+	kept   *logKeeper    // nil where nothing of the log is kept
 
 	mu      sync.Mutex
 	running bool // the loops run, and the socket is served

@@ -63,7 +63,7 @@ func (c *call) runLoops(ctx context.Context) error {
 	defer stop()
 	a.renewable(c.inputs)
 	a.kept = c.kept
-	err = (&runner{call: c, app: a}).run(ctx)
+	err = (&runner{app: a}).run(ctx)
 	log.Info("fitbit-fetch stops")
 	return err
 }

@@ -13,7 +13,6 @@ import (
 // runner is the program as run has it: it runs, and is built anew in the same process when an option was given on the page. The
 // page alone stays, and keeps its visitors waiting meanwhile.
 type runner struct {
-	call *call
 	app  *app
 	page *web.Server // nil for none
 }
@@ -28,27 +27,27 @@ func (r *runner) run(ctx context.Context) error {
 	defer wg.Wait()
 	defer stop()
 	for {
-		next, err := r.once(ctx)
-		if next == nil {
+		again, err := r.once(ctx)
+		if !again {
 			stop()
 			wg.Wait() // nobody must ask an archive that is closed
 			return errors.Join(err, r.app.Close())
 		}
-		if err := r.exchange(func() (web.Program, error) { return r.rebuild(ctx, *next) }); err != nil {
+		if err := r.exchange(func() (web.Program, error) { return r.rebuild(ctx) }); err != nil {
 			return stopped(ctx, err)
 		}
 	}
 }
 
-// once runs the loops until ctx ends, or until there are other options to run with, which it returns.
-func (r *runner) once(ctx context.Context) (next *config.Options, err error) {
+// once runs the loops until ctx ends, or until there are other options to run with: again is true then.
+func (r *runner) once(ctx context.Context) (again bool, err error) {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		select {
-		case opts := <-r.app.renew:
-			next = &opts
+		case <-r.app.renew:
+			again = true
 			stop()
 		case <-running.Done():
 		}
@@ -56,10 +55,10 @@ func (r *runner) once(ctx context.Context) (next *config.Options, err error) {
 	err = r.app.Run(running)
 	stop()
 	wg.Wait()
-	if ctx.Err() != nil || err != nil && next == nil {
-		return nil, stopped(ctx, err)
+	if ctx.Err() != nil || err != nil && !again {
+		return false, stopped(ctx, err)
 	}
-	return next, nil
+	return again, nil
 }
 
 func (r *runner) exchange(build func() (web.Program, error)) error {
@@ -70,13 +69,13 @@ func (r *runner) exchange(build func() (web.Program, error)) error {
 	return r.page.Exchange(build)
 }
 
-// rebuild closes the program and opens it with other options. Where that fails it goes on with those it had.
-func (r *runner) rebuild(ctx context.Context, opts config.Options) (web.Program, error) {
+// rebuild closes the program and opens it with the options as they are now. Where that fails it goes on with those it had.
+func (r *runner) rebuild(ctx context.Context) (web.Program, error) {
 	old := r.app
 	if err := old.Close(); err != nil {
 		old.log.Warn("closing before the program is built anew", "err", err)
 	}
-	a, err := openOwned(ctx, opts, old.log)
+	a, err := r.open(ctx, old)
 	if err != nil && ctx.Err() == nil {
 		old.log.Error("the options given on the page cannot be used; those before go on", "err", err, "hint", hint(err))
 		a, err = openOwned(ctx, old.opts, old.log)
@@ -84,7 +83,7 @@ func (r *runner) rebuild(ctx context.Context, opts config.Options) (web.Program,
 	if err != nil {
 		return nil, fmt.Errorf("building the program anew: %w", err)
 	}
-	a.renewable(r.call.inputs)
+	a.renewable(old.inputs)
 	a.kept, a.started = old.kept, old.started
 	r.app = a
 	if err := a.settleSinks(ctx); err != nil {
@@ -94,7 +93,17 @@ func (r *runner) rebuild(ctx context.Context, opts config.Options) (web.Program,
 	return page{a}, nil
 }
 
+// open opens the program with the options as they are now, and the clock it has.
+func (r *runner) open(ctx context.Context, old *app) (*app, error) {
+	opts, err := loadOptions(old.inputs)
+	if err != nil {
+		return nil, err
+	}
+	opts.Clock = old.opts.Clock
+	return openOwned(ctx, opts, old.log)
+}
+
 // renewable lets the page give options.
 func (a *app) renewable(in config.Inputs) {
-	a.inputs, a.renew = in, make(chan config.Options, 1)
+	a.inputs, a.renew = in, make(chan struct{}, 1)
 }

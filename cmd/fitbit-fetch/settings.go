@@ -113,10 +113,9 @@ func (p page) Save(_ context.Context, values map[string]string) error {
 	}
 	p.log.Info("options were given on the page; the program is built anew with them", "names", strings.Join(sortedKeys(values), " "))
 	select {
-	case <-p.renew: // what was given just before is in opts too
-	default:
+	case p.renew <- struct{}{}:
+	default: // it is about to be
 	}
-	p.renew <- opts
 	return nil
 }
 

@@ -228,6 +228,7 @@ var english = map[string]string{
 	"client_secret":   "Client secret",
 	"client_kept":     "Both are kept on this machine alone. The secret is not shown again.",
 	"client_again":    "With another key you have to sign in again.",
+	"client_shared":   "{person} uses the key of {first}, which stands here, unless the options give {person} another one.",
 	"client_button":   "Keep the key",
 	"client_go":       "Sign in at {service}",
 	"client_give":     "Give the key",

@@ -108,3 +108,18 @@ func TestExportStreams(t *testing.T) {
 		}
 	}
 }
+
+// On the page, too, successes do not push failures out.
+func TestNewestRequests(t *testing.T) {
+	var all []Request
+	for i := range 50 {
+		r := Request{Fate: "5 new"}
+		if i == 45 {
+			r = Request{Error: "HTTP 503"}
+		}
+		all = append(all, r)
+	}
+	if shown := newest(all); len(shown) != maxRequests+1 || shown[maxRequests].Error == "" {
+		t.Errorf("%d are shown", len(shown))
+	}
+}

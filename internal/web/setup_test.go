@@ -270,6 +270,9 @@ func TestClientOnThePage(t *testing.T) {
 	if body := v.page("/setup?step=client"); !strings.Contains(body, "client secret is missing") {
 		t.Error("another id takes the old secret")
 	}
+	if body := v.page("/setup?step=client&person=anna"); !strings.Contains(body, "anna uses the key of main") {
+		t.Error("whose key it is is not told")
+	}
 	w.given = map[string]string{"client_id": "GOOGLE_CLIENT_ID", "client_secret": "GOOGLE_CLIENT_SECRET"}
 	if body := v.page("/setup?step=client"); !strings.Contains(body, "Given elsewhere: GOOGLE_CLIENT_ID.") || strings.Contains(body, "Keep the key") {
 		t.Error("the page does not say where the client is given")
