@@ -61,7 +61,7 @@ func (s *Server) firstData(ctx context.Context, p Person) (setupData, error) {
 }
 
 // shownFirst is how many values are shown at once; the others are behind them.
-const shownFirst = 9
+const shownFirst = 12
 
 // wellKnown are the sensors that everybody looks for.
 var wellKnown = []string{"heart_rate", "steps", "sleep_asleep", "resting_heart_rate", "distance", "calories", "hrv", "spo2", "weight", "azm", "floors", "breathing_rate", "skin_temperature", "vo2_max"}
