@@ -382,7 +382,7 @@ func TestStatusInBrowser(t *testing.T) {
 	}
 
 	// News come while somebody writes, and disturb nothing.
-	b.do(chromedp.Focus(`input[name=first]`))
+	b.do(chromedp.Click(`#do-backfill summary`), chromedp.Focus(`#do-backfill input[name=first]`))
 	b.do(chromedp.Evaluate[chromedp.Void](`void (document.querySelector("input[name=first]").value = "2026-10-01")`))
 	w.mu.Lock()
 	w.sick = true
@@ -402,7 +402,7 @@ func TestStatusInBrowser(t *testing.T) {
 	b.do(chromedp.KeyEvent("\r"))
 	b.until(`location.hash === "#content"`)
 	nameless := eval[string](b, `Array.from(document.querySelectorAll("button, a, input:not([type=hidden]), select, textarea, svg[role=img], progress")).filter((e) =>
-		!(e.innerText || e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || (e.labels && e.labels.length))).map((e) => e.outerHTML).join()`)
+		!(e.textContent || e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || (e.labels && e.labels.length))).map((e) => e.outerHTML).join()`)
 	if nameless != "" {
 		t.Errorf("a screen reader has no name for %s", nameless)
 	}
