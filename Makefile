@@ -31,6 +31,7 @@ tools: $(INFLUXD_1_8) influxd-1.6 ## the real servers that the tests need
 	@scripts/need cc "a C compiler" gcc
 	@scripts/need apparmor_parser "AppArmor's parser" apparmor
 	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto
+	@scripts/need mosquitto_sub "Mosquitto's clients" mosquitto-clients
 	@scripts/need chromium "the browser Chromium" chromium
 
 $(INFLUXD_1_8):

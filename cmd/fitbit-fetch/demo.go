@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,8 +33,8 @@ func demoCommand() command {
 	return command{
 		name: "demo", summary: "the whole program with a simulated person; no account needed", alone: true, bare: true,
 		help: `Starts a simulated person and the service that holds their data, authorizes there, fetches their history and then lives on with them, a
-minute each second, until Ctrl-C. Where no terminal is, it ends when everything has been fetched. Nothing leaves this machine, and nothing
-stays on it.`,
+minute each second, until Ctrl-C. A page and an MQTT broker show the newest values. Where no terminal is, it ends when everything has been
+fetched. Nothing leaves this machine, and nothing stays on it.`,
 		flags: func(fs *flag.FlagSet, c *call) {
 			f := &demoFlags{}
 			c.flags = f
@@ -77,8 +78,15 @@ func (c *call) demo(ctx context.Context, f *demoFlags) (err error) {
 	defer wg.Wait()
 	defer stop()
 	wg.Go(func() { serveHTTP(ctx, l, simulate.NewGoogle(cfg)) })
+	sensors, err := listenNear("127.0.0.1:1883")
+	if err != nil {
+		return fmt.Errorf("starting the MQTT broker: %w", err)
+	}
+	farewell, hangUp := context.WithCancel(context.WithoutCancel(ctx)) // the program says goodbye to it
+	defer hangUp()
+	wg.Go(func() { simulate.NewBroker().Serve(farewell, sensors) })
 
-	opts, err := f.options(data, "http://"+l.Addr().String(), clk, cfg.Clients[0])
+	opts, err := f.options(data, "http://"+l.Addr().String(), sensors.Addr().String(), clk, cfg.Clients[0])
 	if err != nil {
 		return err
 	}
@@ -103,15 +111,22 @@ func (c *call) demo(ctx context.Context, f *demoFlags) (err error) {
 	return c.demoRun(ctx, &demo{call: c, demoFlags: f, app: a, who: a.people[0], device: cfg.Persons[0].Tracker(), began: time.Now()})
 }
 
+// listenNear listens at a place, or at a free port of this machine where that is taken.
+func listenNear(place string) (net.Listener, error) {
+	if l, err := net.Listen("tcp", place); err == nil {
+		return l, nil
+	}
+	return net.Listen("tcp", "127.0.0.1:0")
+}
+
 // pagePlace is where the demo serves its page: the usual place, or a free one where that is taken.
 func pagePlace() string {
-	for _, place := range []string{"127.0.0.1:8099", "127.0.0.1:0"} {
-		if l, err := net.Listen("tcp", place); err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
+	l, err := listenNear("127.0.0.1:8099")
+	if err != nil {
+		return "off"
 	}
-	return "off"
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // demoRun runs the program and shows how it goes.
@@ -135,6 +150,9 @@ func (c *call) demoRun(ctx context.Context, d *demo) error {
 		d.screen.leave()
 	} else {
 		fmt.Fprintln(c.stdout, c.wrap(d.intro(), "", ""))
+		for _, l := range d.places() {
+			fmt.Fprintln(c.stdout, "  "+l.text())
+		}
 		d.watch(running)
 	}
 	end()
@@ -162,13 +180,14 @@ func byDay(now time.Time, zone string) time.Time {
 }
 
 // options are those of a user whose service is the simulated one.
-func (f *demoFlags) options(data, base string, clk clock.Clock, client simulate.Client) (config.Options, error) {
+func (f *demoFlags) options(data, base, broker string, clk clock.Clock, client simulate.Client) (config.Options, error) {
 	env := map[string]string{
 		"FITBIT_FETCH_DATA_DIR": data, "GOOGLE_CLIENT_ID": client.ID, "GOOGLE_CLIENT_SECRET": client.Secret,
 		"FITBIT_FETCH_BACKFILL_START": fmt.Sprint(f.days), "FITBIT_FETCH_POLITE": "no", "FITBIT_FETCH_PAGE_LISTEN": pagePlace(),
 		"FITBIT_FETCH_API_URL": base, "FITBIT_FETCH_AUTH_URL": base + simulate.PathAuth,
 		"FITBIT_FETCH_TOKEN_URL": base + simulate.PathToken, "FITBIT_FETCH_REVOKE_URL": base + simulate.PathRevoke,
 	}
+	env["FITBIT_FETCH_MQTT_HOST"], env["FITBIT_FETCH_MQTT_PORT"], _ = strings.Cut(broker, ":")
 	if f.influx != "" {
 		env["INFLUXDB_URL"], env["INFLUXDB_DATABASE"] = f.influx, f.database
 	}

@@ -135,12 +135,14 @@ func (d *demo) lines(v view) []line {
 		d.field("History", d.progress(v)),
 		d.field("Archive", fmt.Sprintf("%s samples in %s", countText(v.stats.Samples), bytesText(v.stats.Bytes))),
 		d.field("Database", d.database()),
-		d.field("Page", "http://"+d.app.opts.Page.Listen),
+	}
+	out = append(out, d.places()...)
+	out = append(out,
 		d.field("Device", d.deviceText(v)),
 		d.field("Last", lastText(v)),
 		d.field("Now", nowText(v)),
-		{},
-	}
+		line{},
+	)
 	wide, _ := d.screen.size()
 	out = append(out, columns(groups(v.values, v.now, v.Zones), wide)...)
 	end := "Ctrl-C ends it; nothing stays on this machine."
@@ -151,6 +153,19 @@ func (d *demo) lines(v view) []line {
 		end = fmt.Sprintf("Time runs %g times as fast. ", d.speed) + end
 	}
 	return append(out, line{}, line{{dim, end}})
+}
+
+// places are where else one can look.
+func (d *demo) places() []line {
+	page := "http://" + d.app.opts.Page.Listen
+	if d.app.opts.Page.Listen == "off" {
+		page = "none; no port is free"
+	}
+	m := d.app.opts.MQTT
+	return []line{
+		d.field("Page", page),
+		d.field("Sensors", fmt.Sprintf("mqtt://%s:%d; mosquitto_sub -p %d -v -t '#'", m.Host, m.Port, m.Port)),
+	}
 }
 
 func (d *demo) field(name, text string) line {

@@ -60,6 +60,7 @@ func TestScripts(t *testing.T) {
 //	clock                            as each of these does: let the next process begin at the service's time
 //	fill FILE MEGABYTES              write a file of that size
 //	broker                           start an MQTT broker and set the options that reach it
+//	listen FILE                      listen at the broker, and have shown look at the page, whose addresses a file holds
 //	heard TOPIC REGEXP               wait until what stands on a topic matches
 //	press TOPIC                      press a button of Home Assistant's
 //	page                             give the program's page a place
@@ -68,7 +69,7 @@ func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, 
 	commands := map[string]func(*testscript.TestScript, *scriptWorld, []string){
 		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "clock": func(*testscript.TestScript, *scriptWorld, []string) {}, "requests": countRequests, "signin": signIn, "begin": begin,
 		"terminate": terminate, "await": await, "points": countPoints, "unpack": unpack, "fill": fill,
-		"broker": startBroker, "heard": heard, "press": press, "page": startPage, "shown": onPage,
+		"broker": startBroker, "listen": listenTo, "heard": heard, "press": press, "page": startPage, "shown": onPage,
 		"influx": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startInflux(t, ts, w, args) },
 	}
 	out := map[string]func(*testscript.TestScript, bool, []string){}

@@ -30,11 +30,30 @@ func startBroker(ts *testscript.TestScript, w *scriptWorld, _ []string) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
+	listen(ts, w, port)
+	ts.Setenv("FITBIT_FETCH_MQTT_HOST", "127.0.0.1")
+	ts.Setenv("FITBIT_FETCH_MQTT_PORT", port)
+}
+
+// listenTo listens at the broker, and has shown look at the page, whose addresses a file holds.
+func listenTo(ts *testscript.TestScript, w *scriptWorld, args []string) {
+	m := regexp.MustCompile(`mqtt://127\.0\.0\.1:(\d+)`).FindStringSubmatch(ts.ReadFile(args[0]))
+	if m == nil {
+		ts.Fatalf("%s holds no broker's address", args[0])
+	}
+	listen(ts, w, m[1])
+	if m := regexp.MustCompile(`http://(127\.0\.0\.1:\d+)`).FindStringSubmatch(ts.ReadFile(args[0])); m != nil {
+		ts.Setenv("FITBIT_FETCH_PAGE_LISTEN", m[1])
+	}
+}
+
+// listen notes what is published at the broker on a port.
+func listen(ts *testscript.TestScript, w *scriptWorld, port string) {
 	w.topics = &topics{now: map[string]string{}}
 	opts := mqtt.NewClientOptions().AddBroker("tcp://127.0.0.1:" + port).SetClientID("script").SetConnectRetry(true).SetConnectRetryInterval(50 * time.Millisecond)
 	client := mqtt.NewClient(opts)
 	if t := client.Connect(); !t.WaitTimeout(30*time.Second) || t.Error() != nil {
-		ts.Fatalf("Mosquitto cannot be reached: %v", t.Error())
+		ts.Fatalf("the broker cannot be reached: %v", t.Error())
 	}
 	ts.Defer(func() { client.Disconnect(0) })
 	t := client.Subscribe("#", 1, func(_ mqtt.Client, m mqtt.Message) { w.topics.set(m.Topic(), string(m.Payload())) })
@@ -46,8 +65,6 @@ func startBroker(ts *testscript.TestScript, w *scriptWorld, _ []string) {
 		t.Wait()
 		return t.Error()
 	}
-	ts.Setenv("FITBIT_FETCH_MQTT_HOST", "127.0.0.1")
-	ts.Setenv("FITBIT_FETCH_MQTT_PORT", port)
 }
 
 // topics is what was last published on each topic.

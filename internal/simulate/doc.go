@@ -12,5 +12,7 @@
 //	g.AccessToken(p)  g.Grant(p, scopes...)  g.Expire(p)  g.Withdraw(p)      // tokens for tests
 //	g.Script(func(*http.Request) *simulate.Fault)  g.Log()
 //
+//	simulate.NewBroker().Serve(ctx, listener)     // an MQTT broker, for the demo
+//
 // A server without Clients has DefaultClient, whose refresh token is good from the start.
 package simulate
