@@ -54,13 +54,16 @@ func (c *call) runLoops(ctx context.Context) error {
 		return errors.Join(stopped(ctx, err), a.Close())
 	}
 	// A stop that hangs must not keep the container from stopping: all that counts is on disk already.
-	stop := context.AfterFunc(ctx, func() {
-		time.AfterFunc(stopWithin, func() {
+	done := make(chan struct{})
+	defer close(done)
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(stopWithin):
 			a.log.Error("stopping took too long; ending at once. What was fetched is safe")
 			os.Exit(exitFailed)
-		})
-	})
-	defer stop()
+		case <-done:
+		}
+	})()
 	a.renewable(c.inputs)
 	a.kept = c.kept
 	err = (&runner{app: a}).run(ctx)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/web"
@@ -39,20 +41,32 @@ func (r *runner) run(ctx context.Context) error {
 	}
 }
 
+// renewWithin is how long the loops may take to stop.
+const renewWithin = time.Minute
+
 // once runs the loops until ctx ends, or until there are other options to run with: again is true then.
 func (r *runner) once(ctx context.Context) (again bool, err error) {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
+	ended := make(chan struct{})
 	wg.Go(func() {
 		select {
 		case <-r.app.renew:
 			again = true
 			stop()
 		case <-running.Done():
+			return
+		}
+		select {
+		case <-ended:
+		case <-time.After(renewWithin): // a process that hangs here would look alive and do nothing
+			r.app.log.Error("the loops do not stop to be built anew; ending. What was fetched and what was given is safe")
+			os.Exit(exitFailed)
 		}
 	})
 	err = r.app.Run(running)
+	close(ended)
 	stop()
 	wg.Wait()
 	if ctx.Err() != nil || err != nil && !again {
