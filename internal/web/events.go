@@ -105,7 +105,9 @@ func (s *Server) changed(ctx context.Context, names []string, page, person, day 
 	case "status":
 		v.Data, err = s.statusData(ctx, p)
 	case "setup":
-		v.Data = setupData{Person: p}
+		d := setupData{Person: p, Step: "connect"}
+		d.Settings, err = s.cfg.Program.Settings(ctx)
+		v.Data = d
 	case "first":
 		v.Data, err = s.firstData(ctx, p)
 	}

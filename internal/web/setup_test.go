@@ -433,6 +433,28 @@ func TestExchange(t *testing.T) {
 	}
 }
 
+// What comes by itself is what the page shows when it is loaded.
+func TestLivePiecesAreThePages(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	w.options = map[string]string{"influxdb.url": "http://nas:8086"}
+	if _, err := w.UseRefreshToken(t.Context(), "main", simulate.DefaultClient().Refresh, false); err != nil {
+		t.Fatal(err)
+	}
+	s := w.server(Config{})
+	for page, address := range map[string]string{"setup": "/setup?step=connect", "first": "/setup?step=values", "status": "/status"} {
+		pieces, err := s.changed(t.Context(), fragments[page], page, "main", "", map[string]string{})
+		if err != nil || len(pieces) == 0 {
+			t.Fatal(err)
+		}
+		body := s.visitor(t).page(address)
+		for id, piece := range pieces {
+			if !strings.Contains(body, `<div id="`+id) || !strings.Contains(body, piece) {
+				t.Errorf("%s: %s comes otherwise than it is shown", address, id)
+			}
+		}
+	}
+}
+
 func TestFirstValues(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
 	v := w.server(Config{}).visitor(t)
