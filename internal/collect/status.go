@@ -74,6 +74,9 @@ func (c *Collector) Status() Status {
 	return s
 }
 
+// Feeds returns the feeds that are asked: without those that the user leaves out.
+func (c *Collector) Feeds() []metric.Feed { return slices.Clone(c.feeds) }
+
 func (c *Collector) phase(p Phase, hint string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
