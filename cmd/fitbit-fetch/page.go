@@ -51,8 +51,9 @@ func (p page) People(ctx context.Context) ([]web.Person, error) {
 	var out []web.Person
 	for _, who := range p.people {
 		granted, _ := who.provider.Split(who.tokens.Snapshot().Scopes)
+		zones := who.zones(ctx)
 		out = append(out, web.Person{
-			ID: who.ID, Zone: who.zones(ctx).Now(), Service: who.provider.Title, Client: who.opts.ClientID != "", Redirect: p.opts.Redirect,
+			ID: who.ID, Zone: zones.Now(), Zones: zones, Service: who.provider.Title, Client: who.opts.ClientID != "", Redirect: p.opts.Redirect,
 			Auth: who.tokens.State(p.clock.Now()), Granted: granted,
 		})
 	}
@@ -103,7 +104,7 @@ func (p page) work(who *person, r personReport) web.Work {
 	}
 	for _, d := range []*collect.Doing{c.Live, c.History} {
 		if d != nil {
-			w.Doing = append(w.Doing, web.Doing{Feed: d.Feed, Why: d.Why, Since: d.Since})
+			w.Doing = append(w.Doing, web.Doing{Feed: d.Feed, Span: d.Span, Why: d.Why, Since: d.Since})
 		}
 	}
 	for _, id := range sortedKeys(c.Feeds) {
@@ -151,25 +152,6 @@ func sinkShown(k sinkReport) web.Sink {
 
 func (p page) Values(ctx context.Context, person string) ([]latest.Value, error) {
 	return p.latest.Snapshot(ctx, person)
-}
-
-func (p page) HeartRate(ctx context.Context, person string, day metric.Day) (metric.Block, error) {
-	out := metric.Block{Series: metric.HeartRateMinute}
-	who, err := p.person(person)
-	if err != nil {
-		return out, err
-	}
-	zones := who.zones(ctx)
-	span := metric.Span{Start: zones.Midnight(day), End: zones.Midnight(day + 1)}
-	for b, err := range p.archive.Read(ctx, person, metric.HeartRateMinute, span) {
-		if err != nil {
-			return out, err
-		}
-		for i, t := range b.Times {
-			out.Append(t, b.Row(i)...)
-		}
-	}
-	return out, nil
 }
 
 func (p page) Begin(_ context.Context, person string) (auth.Visit, error) {

@@ -23,6 +23,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
@@ -267,8 +268,8 @@ func TestPagesInBrowser(t *testing.T) {
 	base := ingress(t, w.server(Config{Ingress: true})) + prefix
 	b := browser(t)
 	for _, p := range []struct{ name, address, text string }{
-		{"today", "", "Heart rate"}, {"status", "status", "Last requests"}, {"setup", "setup", "Connected"}, {"confirm", "confirm?what=erase&person=main", "To go on"},
-		{"yesterday", "?day=2026-11-22", "Hour by hour"}, {"nobody", "?person=anna", "Connect your account"}, {"wizard", "setup?person=anna", "Make the link"},
+		{"today", "", "Heart rate"}, {"history", "history", "Resting heart rate"}, {"years", "history?range=all&group=night", "What has been fetched"}, {"status", "status", "Last requests"}, {"setup", "setup", "Connected"}, {"confirm", "confirm?what=erase&person=main", "To go on"},
+		{"yesterday", "?day=2026-11-22", "Hour by hour"}, {"nobody", "?person=anna", "Connect your account"}, {"nothing", "history?person=anna", "No values of days yet"}, {"wizard", "setup?person=anna", "Make the link"},
 		{"key", "setup?step=client", "How to make the key"}, {"database", "setup?step=database", "A database for Grafana"}, {"values", "setup?step=values", "What arrives now"},
 	} {
 		b.do(chromedp.Navigate(base + p.address))
@@ -276,6 +277,78 @@ func TestPagesInBrowser(t *testing.T) {
 		b.pictures(p.name)
 		b.calm()
 	}
+}
+
+// drawn tells how many pixels of a chart are not blank.
+const drawnPixels = `((sensor) => {
+	const c = document.querySelector("[data-sensor=" + sensor + "] canvas");
+	if (!c || !c.width) return 0;
+	const copy = Object.assign(document.createElement("canvas"), { width: c.width, height: c.height }).getContext("2d", { willReadFrequently: true });
+	copy.drawImage(c, 0, 0);
+	return copy.getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 === 3 && v > 0).length;
+})`
+
+// TestHistoryInBrowser looks at the charts with a pointer and with the keyboard, in both themes, and goes from a day of the calendar
+// to that day.
+func TestHistoryInBrowser(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	base := ingress(t, w.server(Config{Ingress: true})) + prefix
+	b := browser(t)
+	b.look(1280, "light")
+	b.do(chromedp.Navigate(base + "history"))
+	for _, sensor := range []string{"hrv", "resting_heart_rate"} {
+		b.until(drawnPixels + `("` + sensor + `") > 1000`)
+	}
+	light := eval[string](b, `document.querySelector("[data-sensor=hrv] canvas").toDataURL()`)
+	b.look(1280, "dark")
+	b.until(drawnPixels + `("hrv") > 1000 && document.querySelector("[data-sensor=hrv] canvas").toDataURL() !== "` + light + `"`)
+
+	// A chart that is out of sight, or in what is folded, is drawn as soon as one sees it.
+	b.do(chromedp.Evaluate[chromedp.Void](`void document.querySelector("[data-sensor=weight]").scrollIntoView()`))
+	b.until(drawnPixels + `("weight") > 1000`)
+	b.do(chromedp.Evaluate[chromedp.Void](`void (document.getElementById("more-night").open = true)`))
+	b.do(chromedp.Evaluate[chromedp.Void](`void document.querySelector("[data-sensor=spo2_min]").scrollIntoView()`))
+	b.until(drawnPixels + `("spo2_min") > 1000`)
+
+	// The keyboard tells day by day, the last first; beside it, all charts tell of the same day.
+	b.do(chromedp.Evaluate[chromedp.Void](`void (scrollTo(0, 0), document.querySelector("[data-sensor=hrv] .plot").focus())`))
+	b.do(chromedp.KeyEvent(kb.ArrowLeft))
+	b.until(`/^Nov 23, 2026: .*\sms · 30 days: .*\sms$/.test(document.querySelector("[data-sensor=hrv] .readout").textContent)`)
+	b.do(chromedp.KeyEvent(kb.ArrowLeft))
+	b.until(`/^Nov 22, 2026: /.test(document.querySelector("[data-sensor=hrv] .readout").textContent)`)
+	b.until(`/^Nov 22, 2026: /.test(document.querySelector("[data-sensor=resting_heart_rate] .readout").textContent)`)
+
+	// From the calendar to a day, by the keyboard and by a click.
+	year := `document.querySelector(".year svg")`
+	b.do(chromedp.Evaluate[chromedp.Void](`void ` + year + `.focus()`))
+	b.do(chromedp.KeyEvent(kb.Home), chromedp.KeyEvent(kb.ArrowUp), chromedp.KeyEvent(kb.ArrowRight))
+	b.until(`/^Jan 8, 2026 · /.test(document.querySelector(".chosen").textContent)`)
+	b.do(chromedp.KeyEvent("\r"))
+	b.await("2026-01-08")
+	b.until(`location.search === "?day=2026-01-08&person=main"`)
+	b.do(chromedp.Navigate(base + "history?group=heart#coverage"))
+	b.until(`document.querySelector(".months span") !== null`)
+	b.do(chromedp.Evaluate[chromedp.Void](`void ((svg) => { // the first of January is a Thursday
+		const box = svg.getBoundingClientRect();
+		svg.dispatchEvent(new PointerEvent("click", { bubbles: true, pointerType: "mouse", clientX: box.left + box.width * 2.5 / 54, clientY: box.top + box.height * 3.5 / 7 }));
+	})(` + year + `)`))
+	b.until(`location.search === "?day=2026-01-15&person=main"`)
+	b.await("2026-01-15")
+	b.calm()
+}
+
+// TestReadOutInBrowser: the curve tells what is under the pointer.
+func TestReadOutInBrowser(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	b := browser(t)
+	b.do(chromedp.Navigate(ingress(t, w.server(Config{Ingress: true})) + prefix + "?day=2026-11-22"))
+	b.await("Steps by the hour")
+	b.until(`((at) => { // again and again: news may come in between
+		const box = at.getBoundingClientRect();
+		at.dispatchEvent(new PointerEvent("pointermove", { bubbles: true, clientX: box.left + box.width * .5, clientY: box.top + 50 }));
+		return /^1[12]:\d\d · \d+ bpm$/.test(at.querySelector(".tip:not([hidden])")?.textContent);
+	})(document.querySelector(".drawn"))`)
+	b.calm()
 }
 
 // TestWizardInBrowser goes from nothing to the first values, with the simulated Google.

@@ -38,29 +38,34 @@ func (b *bucket) mean() float64 { return b.sum / float64(b.n) }
 
 // curve makes the drawing of a day out of its minutes: a band from the lowest to the highest, and a line of means. A day on which
 // the clocks change is as wide as it is long.
-func curve(block metric.Block, day metric.Day, loc *time.Location) heart {
+func curve(blocks []metric.Block, day metric.Day, loc *time.Location) heart {
 	begin, end := day.In(loc), (day + 1).In(loc)
 	h := heart{Empty: true, Minutes: int(end.Sub(begin).Minutes())}
 	points := make([]bucket, (h.Minutes+curveStep-1)/curveStep)
 	hours := make([]bucket, (h.Minutes+59)/60)
 	var all bucket
 	var newest float64
-	for i, t := range block.Times {
-		at := time.Unix(0, t)
-		v := block.Row(i)
-		if at.Before(begin) || !at.Before(end) || len(v) < 3 || !metric.Present(v[0]) || !metric.Present(v[1]) || !metric.Present(v[2]) {
-			continue
-		}
-		minute := int(at.Sub(begin).Minutes())
-		for _, b := range []*bucket{&points[minute/curveStep], &hours[minute/60], &all} {
-			b.add(v[1], v[0], v[2])
-		}
-		h.Empty = false
-		if at.After(h.LastAt) { // the minutes of another device may come behind
-			h.LastAt, newest = at, v[0]
+	for _, block := range blocks {
+		for i, t := range block.Times {
+			at := time.Unix(0, t)
+			v := block.Row(i)
+			if at.Before(begin) || !at.Before(end) || len(v) < 3 || !metric.Present(v[0]) || !metric.Present(v[1]) || !metric.Present(v[2]) {
+				continue
+			}
+			minute := int(at.Sub(begin).Minutes())
+			for _, b := range []*bucket{&points[minute/curveStep], &hours[minute/60], &all} {
+				b.add(v[1], v[0], v[2])
+			}
+			h.Empty = false
+			if at.After(h.LastAt) { // the minutes of another device may come behind
+				h.LastAt, newest = at, v[0]
+			}
 		}
 	}
 	h.Hours = hourMarks(begin, end, loc)
+	for i := range hours {
+		h.Clocks = append(h.Clocks, begin.Add(time.Duration(i)*time.Hour).In(loc).Format("15"))
+	}
 	if h.Empty {
 		return h
 	}
@@ -68,12 +73,24 @@ func curve(block metric.Block, day metric.Day, loc *time.Location) heart {
 	scale := newScale(all.low, all.high)
 	h.Lines = scale.marks()
 	h.draw(points, scale)
+	h.Points = pointList(points)
 	for i, b := range hours {
 		if b.n > 0 {
 			h.Table = append(h.Table, hour{begin.Add(time.Duration(i) * time.Hour).In(loc).Format("15:04"), whole(b.low), whole(b.mean()), whole(b.high)})
 		}
 	}
 	return h
+}
+
+// pointList writes the means of the points.
+func pointList(points []bucket) string {
+	out := make([]string, len(points))
+	for i, b := range points {
+		if b.n > 0 {
+			out[i] = strconv.Itoa(whole(b.mean()))
+		}
+	}
+	return strings.Join(out, ",")
 }
 
 func whole(v float64) int { return int(math.Round(v)) }

@@ -12,14 +12,14 @@ import (
 )
 
 // minutes makes a block of a rate for each of the minutes from start.
-func minutes(start time.Time, rates ...float64) metric.Block {
+func minutes(start time.Time, rates ...float64) []metric.Block {
 	b := metric.Block{Series: metric.HeartRateMinute, Values: make([][]float64, 3)}
 	for i, r := range rates {
 		if r > 0 {
 			b.Append(start.Add(time.Duration(i)*time.Minute).UnixNano(), r, r-2, r+3)
 		}
 	}
-	return b
+	return []metric.Block{b}
 }
 
 func TestCurve(t *testing.T) {
@@ -56,7 +56,7 @@ func TestCurve(t *testing.T) {
 	if h := curve(minutes(plain.In(berlin).Add(-time.Hour), 70), plain, berlin); !h.Empty {
 		t.Error("a reading of the day before is shown")
 	}
-	if h := curve(metric.Block{Series: metric.HeartRateMinute, Times: []int64{plain.In(berlin).UnixNano()}, Values: [][]float64{{math.NaN()}, {1}, {2}}}, plain, berlin); !h.Empty {
+	if h := curve([]metric.Block{{Series: metric.HeartRateMinute, Times: []int64{plain.In(berlin).UnixNano()}, Values: [][]float64{{math.NaN()}, {1}, {2}}}}, plain, berlin); !h.Empty {
 		t.Error("a missing value is shown")
 	}
 	for name, c := range map[string]struct {
@@ -64,7 +64,7 @@ func TestCurve(t *testing.T) {
 		minutes int
 		at      string // where 06:00 stands
 	}{"an hour less": {"2026-03-29", 1380, "21.7%"}, "an hour more": {"2026-10-25", 1500, "28%"}, "as always": {"2026-11-23", 1440, "25%"}} {
-		h := curve(metric.Block{}, day(c.day), berlin)
+		h := curve(nil, day(c.day), berlin)
 		if h.Minutes != c.minutes || !h.Empty {
 			t.Errorf("%s: %d minutes", name, h.Minutes)
 		}

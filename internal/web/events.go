@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
@@ -13,10 +14,11 @@ import (
 
 // Fragments of the pages that are kept up to date: each is a template of that name and an element of that id.
 var fragments = map[string][]string{
-	"today":  {"live-heart", "live-tiles"},
-	"status": {"live-work", "live-feeds", "live-sinks", "live-requests", "live-logs"},
-	"setup":  {"live-auth"},
-	"first":  {"live-first"},
+	"today":   {"live-heart", "live-day", "live-tiles"},
+	"history": {"live-trends", "live-coverage"},
+	"status":  {"live-work", "live-feeds", "live-sinks", "live-requests", "live-logs"},
+	"setup":   {"live-auth"},
+	"first":   {"live-first"},
 }
 
 const (
@@ -27,8 +29,8 @@ const (
 
 // stream sends the fragments of a page that have changed, as server-sent events: {"id": "html", …}.
 func (s *Server) stream(w http.ResponseWriter, r *request) {
-	page, person, day := r.URL.Query().Get("page"), r.URL.Query().Get("person"), r.URL.Query().Get("day")
-	names, ok := fragments[page]
+	q := r.URL.Query()
+	names, ok := fragments[q.Get("page")]
 	if !ok || r.ContentLength != 0 { // behind a body that nobody reads, the visitor's going away would not be noticed
 		s.refuse(w, http.StatusNotFound, "refused_path")
 		return
@@ -52,7 +54,7 @@ func (s *Server) stream(w http.ResponseWriter, r *request) {
 		if _, ok := s.identity(r.Request); !ok { // signed out meanwhile
 			return
 		}
-		changed, err := s.changed(r.Context(), names, page, person, day, sent)
+		changed, err := s.changed(r.Context(), names, q, s.sessions.token(r.identity), sent)
 		text := ""
 		switch {
 		case err != nil:
@@ -86,7 +88,7 @@ func (s *Server) stream(w http.ResponseWriter, r *request) {
 }
 
 // changed renders the fragments and returns those that are not as they were sent.
-func (s *Server) changed(ctx context.Context, names []string, page, person, day string, sent map[string]string) (map[string]string, error) {
+func (s *Server) changed(ctx context.Context, names []string, q url.Values, token string, sent map[string]string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, eventsWrite)
 	defer cancel()
 	ctx, leave, err := s.gate.enter(ctx, eventsWrite)
@@ -94,14 +96,16 @@ func (s *Server) changed(ctx context.Context, names []string, page, person, day 
 		return nil, err
 	}
 	defer leave()
-	people, p, err := s.person(ctx, person)
+	people, p, err := s.person(ctx, q.Get("person"))
 	if err != nil {
 		return nil, err
 	}
-	v := view{People: people, Person: p, Now: s.cfg.Clock.Now()}
-	switch page {
+	v := view{Page: q.Get("page"), Token: token, People: people, Person: p, Now: s.cfg.Clock.Now()}
+	switch v.Page {
 	case "today":
-		v.Data, err = s.todayData(ctx, p, day)
+		v.Data, err = s.todayData(ctx, p, q.Get("day"))
+	case "history":
+		v.Data, err = s.historyData(ctx, p, q)
 	case "status":
 		v.Data, err = s.statusData(ctx, p)
 	case "setup":

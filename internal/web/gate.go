@@ -107,6 +107,9 @@ func (s *Server) Exchange(build func() (Program, error)) error {
 	}
 	s.cfg.Program = p
 	s.status.drop()
+	s.values.drop()
 	s.days.drop()
+	s.trends.drop()
+	s.coverage.drop()
 	return nil
 }

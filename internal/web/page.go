@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
 
@@ -66,6 +65,7 @@ func (s *Server) parse() *template.Template {
 		"when":     s.when,
 		"datetime": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"clock":    func(t time.Time, p Person) string { return t.In(zone(p)).Format("15:04") },
+		"time":     func(t time.Time, loc *time.Location) string { return t.In(loc).Format("15:04") },
 		"key":      func(parts ...string) string { return strings.Join(parts, "_") },
 		"here":     here,
 		"count":    count,
@@ -90,7 +90,9 @@ func pageAddress(page string, p Person, more ...string) string {
 		q.Set("person", p.ID)
 	}
 	for i := 0; i+1 < len(more); i += 2 {
-		q.Set(more[i], more[i+1])
+		if more[i+1] != "" {
+			q.Set(more[i], more[i+1])
+		}
 	}
 	if len(q) == 0 {
 		return page
@@ -100,10 +102,18 @@ func pageAddress(page string, p Person, more ...string) string {
 
 // here is the address of the page one is on, for another person.
 func here(page string) string {
-	if page == "status" || page == "setup" {
+	if page == "status" || page == "setup" || page == "history" {
 		return page
 	}
 	return "./"
+}
+
+// calendar knows a person's days, those of before a move too.
+func calendar(p Person) metric.Calendar {
+	if len(p.Zones) == 0 {
+		return metric.NewCalendar(metric.Zones{{Name: zone(p).String()}})
+	}
+	return metric.NewCalendar(p.Zones)
 }
 
 func zone(p Person) *time.Location {
@@ -210,42 +220,39 @@ func (c *cached[T]) drop() {
 	c.at = time.Time{}
 }
 
-// dayCache holds what Today shows, by person: readings are the dearest thing to ask for.
-type dayCache struct {
-	mu     sync.Mutex
-	values map[string]*cached[[]latest.Value]
-	beats  map[string]*cached[metric.Block]
+// shelf holds answers by key, a few of them: readings are the dearest thing to ask for.
+type shelf[T any] struct {
+	mu   sync.Mutex
+	held map[string]*cached[T]
 }
 
-const maxDays = 64
+const maxHeld = 64
 
-func (c *dayCache) drop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.values, c.beats = nil, nil
+func (s *shelf[T]) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = nil
 }
 
-func (c *dayCache) slots(person string, day metric.Day) (*cached[[]latest.Value], *cached[metric.Block]) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.values == nil || len(c.values) >= maxDays || len(c.beats) >= maxDays {
-		c.values, c.beats = map[string]*cached[[]latest.Value]{}, map[string]*cached[metric.Block]{}
+func (s *shelf[T]) slot(key string) *cached[T] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held == nil || len(s.held) >= maxHeld {
+		s.held = map[string]*cached[T]{}
 	}
-	if c.values[person] == nil {
-		c.values[person] = &cached[[]latest.Value]{}
+	if s.held[key] == nil {
+		s.held[key] = &cached[T]{}
 	}
-	key := person + " " + day.String()
-	if c.beats[key] == nil {
-		c.beats[key] = &cached[metric.Block]{}
-	}
-	return c.values[person], c.beats[key]
+	return s.held[key]
 }
 
 // In real time, so that a fast clock does not make the page busy.
 const (
-	statusFresh = time.Second
-	valuesFresh = 3 * time.Second
-	beatsFresh  = 15 * time.Second
+	statusFresh   = time.Second
+	valuesFresh   = 3 * time.Second
+	dayFresh      = 15 * time.Second
+	coverageFresh = 10 * time.Second
+	trendsFresh   = time.Minute
 )
 
 // told is how long d of real time is on the told clock.

@@ -17,8 +17,12 @@ type Program interface {
 	Status(ctx context.Context) (Status, error)
 	// Values returns the newest value of each field.
 	Values(ctx context.Context, person string) ([]latest.Value, error)
-	// HeartRate returns the minutes of a day of the person's calendar: samples of metric.HeartRateMinute.
-	HeartRate(ctx context.Context, person string, day metric.Day) (metric.Block, error)
+	// Samples returns what there is of a series from the first to the last day of the person's calendar, both in it.
+	Samples(ctx context.Context, person string, series metric.ID, first, last metric.Day) ([]metric.Block, error)
+	// Sessions returns the nights or workouts of these days, with their samples, in order.
+	Sessions(ctx context.Context, person string, kind metric.SessionKind, first, last metric.Day) ([]metric.Session, error)
+	// Coverage returns what has been asked of a person's days, and what came.
+	Coverage(ctx context.Context, person string) (Coverage, error)
 
 	Begin(ctx context.Context, person string) (auth.Visit, error)
 	Finish(ctx context.Context, person, pasted string, newPerson bool) (auth.Grant, error)
@@ -90,7 +94,8 @@ type Export struct {
 // Person is somebody whose data is fetched.
 type Person struct {
 	ID       string
-	Zone     *time.Location // nil for UTC
+	Zone     *time.Location // where the person is now; nil for UTC
+	Zones    metric.Zones   // where they were before; nil for always there
 	Service  string         // as people call it, e.g. Google
 	Client   bool           // a client id is given
 	Redirect string         // the registered redirect address
@@ -129,6 +134,20 @@ type Problem struct {
 	Hint string
 }
 
+// Coverage is what is known of a person's days.
+type Coverage struct {
+	Start metric.Day // nothing of before it is asked for
+	Feeds []FeedCoverage
+}
+
+// FeedCoverage is what has been asked of one feed, and what came.
+type FeedCoverage struct {
+	Feed   metric.Feed
+	Denied bool             // the service refuses it
+	Asked  []metric.Covered // in order, not overlapping
+	Days   []metric.Day     // that have data, in order
+}
+
 // Work is what is being done for a person.
 type Work struct {
 	Person    string
@@ -153,6 +172,7 @@ type Work struct {
 // Doing is a request in flight.
 type Doing struct {
 	Feed  string
+	Span  metric.Span // on the feed's axis
 	Why   string
 	Since time.Time
 }

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -31,6 +33,8 @@ type request struct {
 func (s *Server) routes() http.Handler {
 	table := map[string]route{
 		"/":            {get: (*Server).today},
+		"/history":     {get: (*Server).history},
+		"/series":      {get: (*Server).series},
 		"/status":      {get: (*Server).showStatus},
 		"/setup":       {get: (*Server).setup},
 		"/qr":          {get: (*Server).qr},
@@ -200,7 +204,7 @@ func redirect(w http.ResponseWriter, to string) {
 // back returns to the page that a form stood on.
 func (s *Server) back(w http.ResponseWriter, r *request) {
 	page := "./"
-	if p := r.PostForm.Get("back"); p == "status" || p == "setup" {
+	if p := r.PostForm.Get("back"); p == "status" || p == "setup" || p == "history" {
 		page = p
 	}
 	q := url.Values{}
@@ -218,9 +222,10 @@ func (s *Server) back(w http.ResponseWriter, r *request) {
 
 // asset is a file of the page.
 type asset struct {
-	kind string
-	data []byte
-	sum  string // in the address, so that it can be kept for ever
+	kind   string
+	data   []byte
+	packed []byte // the same for those who take gzip
+	sum    string // in the address, so that it can be kept for ever
 }
 
 func (s *Server) assets() map[string]asset {
@@ -235,8 +240,8 @@ func (s *Server) assets() map[string]asset {
 			panic(err)
 		}
 		sum := sha256.Sum256(data)
-		kind := map[string]string{".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}[path.Ext(f.Name())]
-		out[f.Name()] = asset{kind: kind + "; charset=utf-8", data: data, sum: hex.EncodeToString(sum[:6])}
+		kind := map[string]string{".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}[path.Ext(f.Name())]
+		out[f.Name()] = asset{kind: kind + "; charset=utf-8", data: data, packed: pack(data), sum: hex.EncodeToString(sum[:6])}
 	}
 	return out
 }
@@ -246,7 +251,36 @@ func (a asset) serve(_ *Server, w http.ResponseWriter, r *request) {
 		w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
 	}
 	w.Header().Set("Content-Type", a.kind)
-	w.Write(a.data)
+	w.Header().Set("Vary", "Accept-Encoding")
+	if !takesGzip(r.Request) {
+		w.Write(a.data)
+		return
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	w.Write(a.packed)
+}
+
+// takesGzip is about files alone: a page holds the session's token, and packed together with what a visitor may choose, its length
+// could tell of it.
+func takesGzip(r *http.Request) bool {
+	for _, v := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
+		if name, q, _ := strings.Cut(strings.TrimSpace(v), ";"); name == "gzip" {
+			return strings.ReplaceAll(q, " ", "") != "q=0"
+		}
+	}
+	return false
+}
+
+func pack(data []byte) []byte {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err == nil {
+		_, err = z.Write(data)
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		panic(err) // nothing can fail in memory
+	}
+	return b.Bytes()
 }
 
 func (s *Server) showLogin(w http.ResponseWriter, r *request) {

@@ -16,11 +16,23 @@ import (
 // todayData is what Today shows.
 type todayData struct {
 	Day      metric.Day
+	Today    metric.Day
+	First    metric.Day // no day of before can be asked for
+	Zone     *time.Location
 	IsToday  bool
 	Previous metric.Day
 	Next     metric.Day
 	Heart    heart
+	Periods  []period
+	Steps    stepDay
+	Night    night
+	Workouts []workout
 	Groups   []tileGroup
+}
+
+// Bare reports whether there is nothing of the day.
+func (d todayData) Bare() bool {
+	return d.Heart.Empty && d.Steps.Empty && d.Night.Empty && len(d.Night.Naps)+len(d.Workouts)+len(d.Groups) == 0
 }
 
 // tileGroup is tiles that belong together.
@@ -41,12 +53,13 @@ type tile struct {
 	Old    bool // older than one would expect
 }
 
-// groups are the sensors in the order shown; after "|" come those of less interest. Every sensor of the catalogue is in one.
-var groups = []struct{ name, sensors string }{
-	{"heart", "heart_rate resting_heart_rate hrv vo2_max | hrv_deep hr_zone_normal hr_zone_fat_burn hr_zone_cardio hr_zone_peak"},
-	{"activity", "steps distance calories azm floors | calories_active elevation minutes_very minutes_fair minutes_light minutes_sedentary azm_fat_burn azm_cardio azm_peak"},
-	{"night", "sleep_asleep sleep_deep sleep_rem sleep_light sleep_efficiency spo2 breathing_rate skin_temperature | sleep_awake sleep_in_bed sleep_to_fall_asleep sleep_after_wakeup sleep_stage spo2_min spo2_max"},
-	{"body", "weight bmi body_fat battery"},
+// groups are the sensors in the order shown; after "|" come those of less interest. others are the series without a sensor. Every
+// sensor and every series of the catalogue is in one.
+var groups = []struct{ name, sensors, others string }{
+	{"heart", "heart_rate resting_heart_rate hrv vo2_max | hrv_deep hr_zone_normal hr_zone_fat_burn hr_zone_cardio hr_zone_peak", "heart_rate_minute hrv_intraday"},
+	{"activity", "steps distance calories azm floors | calories_active elevation minutes_very minutes_fair minutes_light minutes_sedentary azm_fat_burn azm_cardio azm_peak", "steps_intraday workouts track"},
+	{"night", "sleep_asleep sleep_deep sleep_rem sleep_light sleep_efficiency spo2 breathing_rate skin_temperature | sleep_awake sleep_in_bed sleep_to_fall_asleep sleep_after_wakeup sleep_stage spo2_min spo2_max", "breathing_rate_stages spo2_intraday"},
+	{"body", "weight bmi body_fat battery", ""},
 }
 
 func (s *Server) today(w http.ResponseWriter, r *request) {
@@ -63,41 +76,53 @@ func (s *Server) today(w http.ResponseWriter, r *request) {
 	s.render(w, r, "today", http.StatusOK, view{Title: "today_title", People: people, Person: p, Notes: s.sessions.takeNotes(r.identity), Data: d})
 }
 
-// todayData gathers the values and the curve of a day; a day that cannot be read or lies ahead is today.
+// todayData gathers the values and the drawings of a day; a day that cannot be read or lies ahead is today.
 func (s *Server) todayData(ctx context.Context, p Person, want string) (todayData, error) {
 	now := s.cfg.Clock.Now()
 	today := metric.DayOf(now.In(zone(p)))
-	d := todayData{Day: today}
+	d := todayData{Day: today, Today: today, First: firstDay}
 	if day, err := metric.ParseDay(want); err == nil && day >= firstDay && day < today {
 		d.Day = day
 	}
-	d.IsToday, d.Previous, d.Next = d.Day == today, d.Day-1, d.Day+1
-	values, beats := s.days.slots(p.ID, d.Day)
-	block, err := beats.get(now, s.told(beatsFresh), func() (metric.Block, error) { return s.cfg.Program.HeartRate(ctx, p.ID, d.Day) })
+	d.IsToday, d.Previous, d.Next, d.Zone = d.Day == today, d.Day-1, d.Day+1, calendar(p).Zone(d.Day)
+	f, err := s.facts(ctx, p, d.Day, !d.IsToday)
 	if err != nil {
 		return d, err
 	}
-	d.Heart = curve(block, d.Day, zone(p))
-	if !d.IsToday {
-		return d, nil
+	d.Heart, d.Periods = curve(f.beats, d.Day, d.Zone), s.periods(f, d.Day, d.Zone)
+	d.Steps, d.Night, d.Workouts = stepBars(f.steps, d.Day, d.Zone), s.nightOf(f.sleeps, d.Day, d.Zone), s.workoutsOf(f.workouts, d.Day, d.Zone)
+	values := f.values
+	if d.IsToday {
+		if values, err = s.values.slot(p.ID).get(now, s.told(valuesFresh), func() ([]latest.Value, error) { return s.cfg.Program.Values(ctx, p.ID) }); err != nil {
+			return d, err
+		}
+		values = d.Heart.take(values)
 	}
-	newest, err := values.get(now, s.told(valuesFresh), func() ([]latest.Value, error) { return s.cfg.Program.Values(ctx, p.ID) })
-	if err != nil {
-		return d, err
+	d.Groups = s.tiles(values, p)
+	if !d.IsToday { // their age goes without saying
+		for _, g := range d.Groups {
+			for _, list := range [][]tile{g.Tiles, g.More} {
+				for i := range list {
+					list[i].Age, list[i].Old = "", false
+				}
+			}
+		}
 	}
-	// The rate stands above the curve already; the newest reading is newer than the last whole minute.
-	newest = slices.Clone(newest)
-	newest = slices.DeleteFunc(newest, func(v latest.Value) bool {
-		if v.Field.Sensor != "heart_rate" || d.Heart.Empty || !metric.Present(v.Value) {
+	return d, nil
+}
+
+// take takes the rate out of the newest values: it stands above the curve already, and the newest reading is newer than the last
+// whole minute.
+func (h *heart) take(values []latest.Value) []latest.Value {
+	return slices.DeleteFunc(slices.Clone(values), func(v latest.Value) bool {
+		if v.Field.Sensor != "heart_rate" || h.Empty || !metric.Present(v.Value) {
 			return false
 		}
-		if !v.At.Before(d.Heart.LastAt) {
-			d.Heart.Last, d.Heart.LastAt = whole(v.Value), v.At
+		if !v.At.Before(h.LastAt) {
+			h.Last, h.LastAt = whole(v.Value), v.At
 		}
 		return true
 	})
-	d.Groups = s.tiles(newest, p)
-	return d, nil
 }
 
 // tiles puts the values into their groups.
@@ -193,10 +218,12 @@ func (s *Server) quantity(v float64, f metric.Field) (value, unit string) {
 // heart is the curve of a day, ready to be drawn. Its width is the minutes of the day, its height 200.
 type heart struct {
 	Empty        bool
-	Minutes      int // 1380, 1440 or 1500
+	Minutes      int    // 1380, 1440 or 1500
+	Points       string // the means, for the script: a number or nothing for each step of curveStep minutes
 	Band, Line   template.HTMLAttr
-	Lines        []mark // of the rate
-	Hours        []mark // of the clock
+	Lines        []mark   // of the rate
+	Hours        []mark   // of the clock
+	Clocks       []string // what the clock shows at each hour since midnight, for the script
 	Low, High    int
 	Mean, Last   int
 	LastAt       time.Time

@@ -23,6 +23,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
 )
 
 //go:embed static templates
@@ -61,7 +62,10 @@ type Server struct {
 	events    chan struct{}
 	busy      sync.Map // actions that run, by name: each once at a time
 	status    cached[Status]
-	days      dayCache
+	values    shelf[[]latest.Value]
+	days      shelf[dayFacts]
+	trends    shelf[*trends]
+	coverage  shelf[Coverage]
 	gate      *gate
 
 	mu     sync.Mutex

@@ -1,11 +1,14 @@
 package web
 
 import (
+	"compress/gzip"
 	"context"
 	"html"
+	"io"
 	"io/fs"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
@@ -18,7 +21,9 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
-var pages = []string{"/setup?step=client", "/setup?step=connect", "/setup?step=database", "/setup?step=values", "/setup?step=../x", "/", "/?person=anna", "/?day=2026-11-20", "/?day=2999-01-01", "/?day=%00", "/status", "/status?person=anna", "/setup", "/setup?person=anna",
+var pages = []string{"/setup?step=client", "/setup?step=connect", "/setup?step=database", "/setup?step=values", "/setup?step=../x",
+	"/", "/?person=anna", "/?day=2026-11-20", "/?day=2999-01-01", "/?day=%00", "/history", "/history?person=anna", "/history?range=quarter&group=heart", "/history?range=all",
+	"/history?range=%00&group=%3Cb%3E", "/status", "/status?person=anna", "/setup", "/setup?person=anna",
 	"/confirm?what=erase&person=main", "/confirm?what=deauthorize"}
 
 var addresses = regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
@@ -29,13 +34,9 @@ func TestPages(t *testing.T) {
 	s := w.server(Config{Ingress: true})
 	v := s.visitor(t)
 	v.peer, v.host = "172.30.32.2:5000", "homeassistant.local:8123"
-	assets := 0
-	for _, a := range s.assets() {
-		assets += len(a.data)
-	}
 	for _, a := range pages {
 		body := v.page(a)
-		if n := len(body) + assets; n > 100_000 {
+		if n := v.paint(body); n > 100_000 {
 			t.Errorf("%s: the first paint needs %d bytes", a, n)
 		}
 		for _, m := range addresses.FindAllStringSubmatch(body, -1) {
@@ -49,12 +50,46 @@ func TestPages(t *testing.T) {
 			}
 		}
 		for _, m := range regexp.MustCompile(`<form [^>]*>`).FindAllString(body, -1) {
-			if !strings.Contains(m, `method="post"`) {
+			if !strings.Contains(m, `method="post"`) && m != `<form method="get" action="./">` { // the choice of a day
 				t.Errorf("%s: a form that is no POST: %s", a, m)
 			}
 		}
 		if strings.Count(body, "<h1") != 1 || !strings.Contains(body, `lang="en"`) {
 			t.Errorf("%s: %d headings of the first rank", a, strings.Count(body, "<h1"))
+		}
+	}
+}
+
+// paint is how many bytes go over the line until a page is drawn: the page, and every file that it names, packed as browsers ask for.
+func (v *visitor) paint(body string) int {
+	v.t.Helper()
+	n := len(body)
+	for _, m := range addresses.FindAllStringSubmatch(body, -1) {
+		if strings.HasPrefix(m[1], "static/") {
+			got := v.send(http.MethodGet, "/"+m[1], "", "Accept-Encoding", "gzip, deflate, br")
+			if got.Code != http.StatusOK {
+				v.t.Errorf("%s: status %d", m[1], got.Code)
+			}
+			n += got.Body.Len()
+		}
+	}
+	return n
+}
+
+// However long the history is, History stays small, and so do Today and Status beside it.
+func TestPaintOfYears(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	w.days = 5000
+	v := w.server(Config{}).visitor(t)
+	for _, a := range []string{"/", "/history", "/history?range=all", "/history?range=all&group=night", "/status"} {
+		body := v.page(a)
+		n := v.paint(body)
+		t.Logf("%s: %d bytes, the page %d of them", a, n, len(body))
+		if n > 100_000 {
+			t.Errorf("%s: the first paint needs %d bytes", a, n)
+		}
+		if charts := strings.Contains(body, "uplot.js"); charts != strings.HasPrefix(a, "/history") {
+			t.Errorf("%s: loads the chart library: %v", a, charts)
 		}
 	}
 }
@@ -221,7 +256,15 @@ func TestPathTricks(t *testing.T) {
 func TestAssets(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
 	v := w.server(Config{Password: "pw"}).visitor(t)
-	for name, kind := range map[string]string{"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"} {
+	for name, kind := range map[string]string{"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml",
+		"day.js": "text/javascript", "history.js": "text/javascript", "uplot.js": "text/javascript", "uplot.css": "text/css", "uplot.license.txt": "text/plain"} {
+		packed := v.send(http.MethodGet, "/static/"+name, "", "Accept-Encoding", "br, gzip;q=0.8")
+		if plain := unpacked(t, packed); plain != v.get("/static/"+name).Body.String() {
+			t.Errorf("%s: what is packed is something else", name)
+		}
+		if refused := v.send(http.MethodGet, "/static/"+name, "", "Accept-Encoding", "gzip; q=0"); refused.Header().Get("Content-Encoding") != "" {
+			t.Errorf("%s: packed for somebody who does not take it", name)
+		}
 		got := v.get("/static/" + name)
 		if got.Code != 200 || !strings.HasPrefix(got.Header().Get("Content-Type"), kind) || got.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: status %d, %v", name, got.Code, got.Header())
@@ -230,6 +273,23 @@ func TestAssets(t *testing.T) {
 			t.Errorf("%s is not kept: %v", name, got.Header())
 		}
 	}
+}
+
+// unpacked reads an answer that must be packed.
+func unpacked(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	if w.Header().Get("Content-Encoding") != "gzip" || w.Header().Get("Vary") != "Accept-Encoding" {
+		t.Errorf("not packed: %v", w.Header())
+	}
+	z, err := gzip.NewReader(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 func TestLogin(t *testing.T) {
@@ -599,7 +659,7 @@ func TestWords(t *testing.T) {
 	}
 	all.WriteString(goSource(t))
 	source := all.String()
-	composed := []string{"help_", "sensor_", "group_", "step_"} // made of a name
+	composed := []string{"help_", "sensor_", "group_", "step_", "range_", "cover_"} // made of a name
 	for key, text := range english {
 		made := slices.ContainsFunc(composed, func(p string) bool { return strings.HasPrefix(key, p) })
 		if !made && !strings.Contains(source, `"`+key+`"`) {
@@ -634,6 +694,21 @@ func TestWords(t *testing.T) {
 		}
 	}
 	delete(placed, "|")
+	for _, row := range metric.Default() {
+		if g := coverGroup(metric.Feed{Series: []metric.ID{row.ID}}); g == "" {
+			t.Errorf("series %s is in no group", row.ID)
+		}
+	}
+	for _, st := range shownStates {
+		if english["cover_"+st.String()] == "" {
+			t.Errorf("the state %s has no name", st)
+		}
+	}
+	for _, r := range ranges {
+		if english["range_"+r.Name] == "" {
+			t.Errorf("the range %s has no name", r.Name)
+		}
+	}
 	for _, row := range metric.Default() {
 		for _, f := range row.Fields {
 			if f.Sensor == "" {

@@ -39,6 +39,9 @@ type world struct {
 	zone    *time.Location
 	noBody  bool // nobody has any data yet
 	noOther bool // there is one person only
+	days    int  // how far back there is data
+
+	read []metric.ID // the series that were asked for
 
 	mu    sync.Mutex
 	calls []string
@@ -87,7 +90,7 @@ func newWorld(t *testing.T, cfg simulate.Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{clock: clock.At(noon, 1), log: &syncBuffer{}, zone: zone}
+	w := &world{days: 700, clock: clock.At(noon, 1), log: &syncBuffer{}, zone: zone}
 	w.write = func(_ context.Context, out io.Writer) error {
 		_, err := io.WriteString(out, "Time,Value\n")
 		return err
@@ -165,7 +168,7 @@ func (w *world) Status(context.Context) (Status, error) {
 	now := w.clock.Now()
 	s := Status{Version: "1.0.0", Since: now.Add(-time.Hour)}
 	work := Work{Person: "main", LastSync: now.Add(-7 * time.Minute), LastFetch: now.Add(-40 * time.Second), LastHour: 86, Next: now.Add(90 * time.Second),
-		Doing:   []Doing{{Feed: "heart_rate", Why: "history of heart rate, 2026-08-01 to 2026-08-03: the newest first", Since: now.Add(-2 * time.Second)}},
+		Doing:   []Doing{{Feed: "heart_rate", Span: metric.DaySpan(metric.DayOf(now)-310, metric.DayOf(now)-306), Why: "history of heart rate, 2026-08-01 to 2026-08-03: the newest first", Since: now.Add(-2 * time.Second)}},
 		History: History{Known: true, Share: 0.624, Requests: 1840, Left: 41 * time.Minute},
 		Devices: []metric.Device{{Name: "Charge 6", Tracker: true, Battery: 81}, {Name: "Aria Air", Battery: math.NaN()}}}
 	for i := range 30 {
@@ -221,19 +224,126 @@ func (w *world) Values(_ context.Context, person string) ([]latest.Value, error)
 	return out, nil
 }
 
-func (w *world) HeartRate(_ context.Context, person string, day metric.Day) (metric.Block, error) {
+func (w *world) Samples(_ context.Context, person string, series metric.ID, first, last metric.Day) ([]metric.Block, error) {
+	w.mu.Lock()
+	w.read = append(w.read, series)
+	w.mu.Unlock()
+	today := metric.DayOf(noon.In(w.zone))
 	if w.noBody || person != "main" {
-		return metric.Block{}, nil
+		return nil, nil
 	}
-	raw := metric.Block{Series: metric.HeartRate, Values: make([][]float64, 1)}
-	end := (day + 1).In(w.zone)
-	if now := w.clock.Now(); now.Before(end) {
-		end = now
+	span := metric.Span{Start: first.In(w.zone), End: (last + 1).In(w.zone)}
+	if now := w.clock.Now(); now.Before(span.End) {
+		span.End = now
 	}
-	for _, b := range w.sim.HeartRates(metric.Span{Start: day.In(w.zone), End: end}) {
-		raw.Append(b.Time.UnixNano(), float64(b.BPM))
+	row := metric.Default().Must(series)
+	b := metric.Block{Series: series, Tags: make([]string, len(row.Tags))}
+	switch series {
+	case metric.HeartRateMinute:
+		raw := metric.Block{Series: metric.HeartRate}
+		for _, x := range w.sim.HeartRates(span) {
+			raw.Append(x.Time.UnixNano(), float64(x.BPM))
+		}
+		return []metric.Block{metric.MinutesOf(raw)}, nil
+	case metric.Steps:
+		for _, x := range w.sim.Steps(span) {
+			b.Append(x.Time.UnixNano(), float64(x.Value))
+		}
+		return []metric.Block{b}, nil
+	case metric.SleepSummary:
+		b.Tags[0] = "True"
 	}
-	return metric.MinutesOf(raw), nil
+	for d := max(first, today-metric.Day(w.days)); d <= min(last, today); d++ {
+		if d%97 < 5 || series == metric.Weight && d%6 != 0 { // days off
+			continue
+		}
+		values := make([]float64, len(row.Fields))
+		for i := range values {
+			values[i] = float64(50+7*i) + 12*math.Sin(float64(d)/40+float64(i)) + 6*math.Sin(float64(d)*1.7)
+			if row.Fields[i].Unit == metric.Count {
+				values[i] *= 120
+			}
+		}
+		b.Append(d.In(w.zone).UnixNano(), values...)
+	}
+	return []metric.Block{b}, nil
+}
+
+func (w *world) Sessions(_ context.Context, person string, kind metric.SessionKind, first, last metric.Day) ([]metric.Session, error) {
+	var out []metric.Session
+	if w.noBody || person != "main" {
+		return nil, nil
+	}
+	for d := first; d <= min(last, metric.DayOf(noon.In(w.zone))); d++ {
+		if kind == metric.Workout {
+			for _, x := range w.sim.Workouts(d) {
+				out = append(out, workoutSession(d, x.Name, x.Start, x.End, x.Steps))
+			}
+			continue
+		}
+		for _, n := range w.sim.Nights(d) {
+			var stages []stretch
+			for _, s := range n.Stages {
+				level := map[simulate.Stage]float64{simulate.Deep: 0, simulate.Light: 1, simulate.Asleep: 1, simulate.REM: 2, simulate.Restless: 2, simulate.Awake: 3}[s.Stage]
+				stages = append(stages, stretch{level, s.End.Sub(s.Start)})
+			}
+			out = append(out, sleepSession(d, n.Start, n.Main, stages...))
+		}
+	}
+	return out, nil
+}
+
+// stretch is a stage of a sleep and how long it lasts.
+type stretch struct {
+	level float64
+	long  time.Duration
+}
+
+func sleepSession(day metric.Day, start time.Time, main bool, stages ...stretch) metric.Session {
+	b := metric.Block{Series: metric.SleepLevels, Tags: []string{"True"}}
+	at := start
+	for _, s := range stages {
+		b.Append(at.UnixNano(), s.level, s.long.Seconds())
+		at = at.Add(s.long)
+	}
+	b.Append(at.UnixNano(), 3, metric.Absent())
+	return metric.Session{Kind: metric.Sleep, Day: day, Start: start, End: at, Main: main, Blocks: []metric.Block{b}}
+}
+
+func workoutSession(day metric.Day, name string, start, end time.Time, steps int) metric.Session {
+	row := metric.Default().Must(metric.Workouts)
+	values := make([]float64, len(row.Fields))
+	for i := range values {
+		values[i] = metric.Absent()
+	}
+	values[row.Field("steps")], values[row.Field("AverageHeartRate")] = float64(steps), 141
+	b := metric.Block{Series: row.ID, Tags: []string{name}}
+	b.Append(start.UnixNano(), values...)
+	return metric.Session{Kind: metric.Workout, Day: day, Title: name, Start: start, End: end, Blocks: []metric.Block{b}}
+}
+
+// Coverage has a feed for each series, all asked but for a hole; today was asked too early.
+func (w *world) Coverage(_ context.Context, person string) (Coverage, error) {
+	today := metric.DayOf(noon.In(w.zone))
+	c := Coverage{Start: today - metric.Day(w.days) - 300}
+	if w.noBody || person != "main" {
+		return c, nil
+	}
+	for _, row := range metric.Default() {
+		f := FeedCoverage{Feed: metric.Feed{ID: string(row.ID), Series: []metric.ID{row.ID}, Axis: metric.Days}}
+		f.Asked = []metric.Covered{
+			{Span: metric.DaySpan(c.Start, today-320), Asked: noon, Final: true},
+			{Span: metric.DaySpan(today-300, today-1), Asked: noon, Final: true},
+			{Span: metric.DaySpan(today, today), Asked: noon},
+		}
+		for d := today - metric.Day(w.days); d < today; d++ {
+			if d%97 >= 5 {
+				f.Days = append(f.Days, d)
+			}
+		}
+		c.Feeds = append(c.Feeds, f)
+	}
+	return c, nil
 }
 
 func (w *world) Begin(context.Context, string) (auth.Visit, error) { return w.flow.Begin() }

@@ -5,6 +5,8 @@
   const live = document.querySelector("[data-live]");
   const offline = document.getElementById("offline");
   const waiting = new Map(); // pieces that came while somebody was in them
+  const shown = new Map(); // what each piece was put in place with: scripts change it afterwards
+  for (const at of document.querySelectorAll("[id^=live-]")) shown.set(at.id, at.innerHTML);
 
   function put(id, html) {
     const at = document.getElementById(id);
@@ -14,9 +16,14 @@
       return;
     }
     waiting.delete(id);
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html;
+    if (fresh.innerHTML === shown.get(id)) return; // the first news are what the page came with
+    shown.set(id, fresh.innerHTML);
     const open = new Set(Array.from(at.querySelectorAll("details[open][id]"), (d) => d.id));
     at.innerHTML = html;
     for (const d of at.querySelectorAll("details[id]")) if (open.has(d.id)) d.open = true;
+    at.dispatchEvent(new CustomEvent("renewed", { bubbles: true }));
   }
 
   document.addEventListener("focusout", function () {
@@ -27,7 +34,7 @@
 
   function listen() {
     const about = new URLSearchParams({ page: live.dataset.live, person: live.dataset.person });
-    if (live.dataset.day) about.set("day", live.dataset.day);
+    for (const k of ["day", "range", "group"]) if (live.dataset[k]) about.set(k, live.dataset[k]);
     const source = new EventSource("events?" + about);
     let late = null;
     source.onmessage = function (e) {
