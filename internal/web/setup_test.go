@@ -442,7 +442,7 @@ func TestLivePiecesAreThePages(t *testing.T) {
 	}
 	s := w.server(Config{})
 	for page, address := range map[string]string{"setup": "/setup?step=connect", "first": "/setup?step=values", "status": "/status"} {
-		pieces, err := s.changed(t.Context(), fragments[page], page, "main", "", map[string]string{})
+		pieces, err := s.changed(t.Context(), fragments[page], url.Values{"page": {page}, "person": {"main"}}, s.sessions.token("local"), map[string]string{})
 		if err != nil || len(pieces) == 0 {
 			t.Fatal(err)
 		}
