@@ -18,6 +18,7 @@ import (
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
@@ -436,6 +437,7 @@ func TestExchange(t *testing.T) {
 // What comes by itself is what the page shows when it is loaded.
 func TestLivePiecesAreThePages(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
+	w.clock = clock.At(noon, 1e-6) // stands still, so that no second passes between the two
 	w.options = map[string]string{"influxdb.url": "http://nas:8086"}
 	if _, err := w.UseRefreshToken(t.Context(), "main", simulate.DefaultClient().Refresh, false); err != nil {
 		t.Fatal(err)
