@@ -284,7 +284,7 @@ func TestWizardOfTheProgram(t *testing.T) {
 	}
 	b.do(chromedp.Click(`form[action=check] button`))
 	b.await("may be written")
-	b.do(chromedp.Click(`form[action=pause] button`))
+	b.do(chromedp.Click(`.paused button`))
 	b.await("Fetching goes on.")
 	keep()
 

@@ -445,7 +445,7 @@ func TestStatusInBrowser(t *testing.T) {
 	b.do(chromedp.Click(`form[action=pause] button`))
 	b.await("Nothing is asked of the service until you resume")
 	b.pictures("paused")
-	b.do(chromedp.Click(`form[action=pause] button`))
+	b.do(chromedp.Click(`.paused button`))
 	b.await("Fetching goes on.")
 	b.do(chromedp.Click(`form[action=check] button`))
 	b.await("Start the InfluxDB app.")
