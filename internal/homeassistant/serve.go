@@ -70,19 +70,30 @@ func (p *Publisher) serve(ctx context.Context, l link) error {
 	return err
 }
 
+// agenda is when the archive is looked at.
+type agenda struct {
+	due     time.Time // of the next look
+	glance  time.Time // of the next glance; zero for none
+	glanced time.Time // the last one, or look
+	shown   time.Time // the last look
+}
+
+// next is when the archive is to be looked at, one way or the other.
+func (a *agenda) next() time.Time {
+	if a.glance.IsZero() {
+		return a.due
+	}
+	return earlier(a.due, a.glance)
+}
+
 func (s *serving) loop(ctx context.Context) error {
 	if err := s.link.publish(ctx, []message{{s.availabilityTopic(), online, true}}); err != nil {
 		return err
 	}
-	due := s.now()                       // of the next look
-	var glance, glanced, shown time.Time // glance: of the next glance; zero for none
+	when := agenda{due: s.now()}
 	changed := s.cfg.Changed()
 	for {
-		next := due
-		if !glance.IsZero() {
-			next = earlier(due, glance)
-		}
-		timer := time.NewTimer(next.Sub(s.now()))
+		timer := time.NewTimer(when.next().Sub(s.now()))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -92,30 +103,39 @@ func (s *serving) loop(ctx context.Context) error {
 			return s.link.why()
 		case <-changed:
 			changed = nil
-			glance = later(s.now().Add(s.timing.quiet), glanced.Add(s.timing.glance))
+			when.glance = later(s.now().Add(s.timing.quiet), when.glanced.Add(s.timing.glance))
 		case a := <-s.link.arrivals():
 			if s.arrived(a) {
 				clear(s.sent)
-				due = s.now().Add(rand.N(s.timing.birth))
+				when.due = s.now().Add(rand.N(s.timing.birth))
 			}
 		case <-timer.C:
 			if changed == nil {
 				changed, s.facts = s.cfg.Changed(), nil
 			}
-			glance, glanced = time.Time{}, s.now()
-			told, err := s.look(ctx, glanced.Before(due) && glanced.Before(shown.Add(s.timing.pause)))
-			if err != nil {
+			if err := s.turn(ctx, &when); err != nil {
 				return err
-			}
-			if told {
-				shown = s.now()
-				due = shown.Add(s.wait())
-			} else {
-				due = earlier(due, shown.Add(s.timing.pause))
 			}
 		}
 		timer.Stop()
 	}
+}
+
+// turn looks, or only glances, and settles when to do so again.
+func (s *serving) turn(ctx context.Context, when *agenda) error {
+	now, pause := s.now(), when.shown.Add(s.timing.pause)
+	when.glance, when.glanced = time.Time{}, now
+	told, err := s.look(ctx, now.Before(when.due) && now.Before(pause))
+	if err != nil {
+		return err
+	}
+	if !told {
+		when.due = earlier(when.due, pause)
+		return nil
+	}
+	when.shown = s.now()
+	when.due = when.shown.Add(s.wait())
+	return nil
 }
 
 // wait returns how long nothing has to be looked at, as long as nothing changes.
