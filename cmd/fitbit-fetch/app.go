@@ -143,16 +143,9 @@ func (a *app) Run(ctx context.Context) error {
 	a.setRunning(true)
 	defer a.setRunning(false)
 	for _, p := range a.people {
-		wg.Go(func() { p.tokens.Run(ctx) })
-		wg.Go(func() { p.watchAuthorization(ctx, a) })
-		wg.Go(func() {
-			if p.awaitAuthorization(ctx, a) != nil {
-				return
-			}
-			if err := p.collect.Run(ctx); err != nil {
-				p.log.Error("collecting has ended", "err", err, "hint", hint(err))
-			}
-		})
+		if !a.held() {
+			a.runPerson(ctx, &wg, p)
+		}
 	}
 	for _, t := range a.sinks {
 		wg.Go(func() {
@@ -164,6 +157,20 @@ func (a *app) Run(ctx context.Context) error {
 	wg.Go(func() { a.publish(ctx) })
 	wg.Go(func() { a.notify(ctx) })
 	return control.Serve(ctx, a.opts.Socket(), serveCall(a))
+}
+
+// runPerson starts what keeps a person's authorization alive, and what fetches.
+func (a *app) runPerson(ctx context.Context, wg *sync.WaitGroup, p *person) {
+	wg.Go(func() { p.tokens.Run(ctx) })
+	wg.Go(func() { p.watchAuthorization(ctx, a) })
+	wg.Go(func() {
+		if p.awaitAuthorization(ctx, a) != nil {
+			return
+		}
+		if err := p.collect.Run(ctx); err != nil {
+			p.log.Error("collecting has ended", "err", err, "hint", hint(err))
+		}
+	})
 }
 
 func (a *app) setRunning(on bool) {

@@ -8,7 +8,7 @@ import (
 
 func checkCommand() command {
 	return command{
-		name: "check", summary: "read the options, try each connection, and say what to mend",
+		name: "check", held: true, summary: "read the options, try each connection, and say what to mend",
 		help: `Asks the service who each person is, and each database whether it takes data. The exit code is that of the worst finding: 4 where somebody
 has to authorize, 3 where an option is wrong or missing, 1 for a connection that fails.`,
 		run: func(ctx context.Context, c *call) error {

@@ -26,7 +26,7 @@ type diagnoseFlags struct {
 
 func diagnoseCommand() command {
 	return command{
-		name: "diagnose", summary: "write a report for a bug: no secrets, no readings",
+		name: "diagnose", held: true, summary: "write a report for a bug: no secrets, no readings",
 		help: `The report is a zip of JSON files: versions, options without secrets, how everything stands, the plan and its reasons, coverage, the last
 requests with their fate and the shape of their answers (keys and types, never values), and what the service sent that this program does not
 know. The running fitbit-fetch knows the most, so ask while it runs. With --ask each feed is asked once for yesterday, so that the shapes of all answers are in it. Read it before you share it: it tells

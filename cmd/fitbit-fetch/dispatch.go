@@ -51,8 +51,11 @@ func dispatch(ctx context.Context, c *call, args []string) int {
 		return c.finish(err)
 	}
 	if !cmd.bare {
-		c.inputs = config.System(c.config).Remember()
+		c.inputs = c.system(c.config).Remember()
 		opts, err := loadOptions(c.inputs)
+		if err == nil && len(opts.Wrong) > 0 && !cmd.held {
+			err = &exitError{exitConfig, opts.Wrong}
+		}
 		if err != nil {
 			return c.finish(err)
 		}
@@ -123,16 +126,21 @@ func openOwned(ctx context.Context, opts config.Options, log *slog.Logger) (*app
 	}
 }
 
-// loadOptions reads the options.
+// loadOptions reads the options. Home Assistant's app gets some even where others are wrong: it has no terminal on which an end
+// could be read, so it stays up and tells them everywhere else.
 func loadOptions(in config.Inputs) (config.Options, error) {
 	opts, err := config.Load(in)
 	if err == nil {
 		err = supported(opts)
 	}
-	if err != nil {
-		return opts, &exitError{exitConfig, err}
+	var wrong config.Problems
+	switch {
+	case err == nil:
+		return opts, nil
+	case opts.InApp && errors.As(err, &wrong):
+		return opts.Held(wrong), nil
 	}
-	return opts, nil
+	return opts, &exitError{exitConfig, err}
 }
 
 // serveCall runs a command that came over the socket.

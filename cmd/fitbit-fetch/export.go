@@ -93,7 +93,7 @@ type exportFlags struct {
 
 func exportCommand() command {
 	return command{
-		name: "export", summary: "write what the archive holds, as line protocol or CSV",
+		name: "export", held: true, summary: "write what the archive holds, as line protocol or CSV",
 		help: `Line protocol is what InfluxDB reads: influx -import and every database that speaks it take the file. CSV has one table a series; with several
 series the tables follow one another, each with its header and an empty line between.`,
 		flags: func(fs *flag.FlagSet, c *call) {

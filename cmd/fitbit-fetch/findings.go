@@ -25,6 +25,9 @@ const patience = 30 * time.Second
 
 // findings tries everything.
 func (a *app) findings(ctx context.Context) []finding {
+	if a.held() {
+		return a.mistakes()
+	}
 	options := finding{what: "options", text: fmt.Sprintf("read; persons: %d", len(a.people))}
 	for _, n := range a.opts.Notes {
 		options.hints = append(options.hints, "note: "+n)

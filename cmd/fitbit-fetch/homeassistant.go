@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ func (a *app) publish(ctx context.Context) {
 			}
 			return ""
 		},
-		Hide: a.hidden(), Prefix: m.Prefix, Version: programVersion(), Support: support(), Page: a.pageAddress(ctx),
+		Hide: a.hidden(), Keep: a.held(), Prefix: m.Prefix, Version: programVersion(), Support: support(), Page: a.pageAddress(ctx),
 	})
 	if err := p.Run(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("publishing for Home Assistant has ended", "err", err, "hint", hint(err))
@@ -139,6 +140,9 @@ func (a *app) hidden() []string {
 
 // syncAll has every person's devices asked now.
 func (a *app) syncAll() {
+	if a.held() {
+		return
+	}
 	for _, p := range a.people {
 		p.collect.Sync()
 	}
@@ -146,7 +150,7 @@ func (a *app) syncAll() {
 
 // service is how the program is doing, over all persons and databases.
 func (a *app) service() homeassistant.Service {
-	s := homeassistant.Service{Backfill: math.NaN(), Left: -1}
+	s := homeassistant.Service{Backfill: math.NaN(), Left: -1, InfluxDB: a.opts.InfluxDB.On && !a.opts.DryRun, LastError: strings.Join(a.opts.Notes, "; ")}
 	var left, total float64
 	for _, p := range a.people {
 		c := p.collect.Status()
@@ -177,10 +181,13 @@ func (a *app) service() homeassistant.Service {
 	}
 	for _, t := range a.sinks {
 		d := t.deliver.Status()
-		s.InfluxDB, s.Connected = true, d.Working
+		s.Connected = d.Working
 		if d.Error != "" {
 			s.LastError = d.Error
 		}
+	}
+	if a.held() {
+		s.LastError = oneLine(a.opts.Wrong)
 	}
 	return s
 }
@@ -199,19 +206,22 @@ func (p *person) requestsLeft(b plan.Budget) int {
 // noticeEvery is how often Home Assistant's notifications are looked after, beside every change of an authorization.
 const noticeEvery = 5 * time.Minute
 
-// notify keeps Home Assistant's notifications as they should be: one for an authorization that died or is about to, one where
-// the broker runs and nobody in Home Assistant listens. Each is taken back once cured.
+// notify keeps Home Assistant's notifications as they should be: one for an authorization that died or is about to, one for wrong
+// options, one where the broker runs and nobody in Home Assistant listens. Each is taken back once cured.
 func (a *app) notify(ctx context.Context) {
 	if a.supervisor == nil {
 		return
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for _, p := range a.people {
-		wg.Go(func() { a.notifyPerson(ctx, p) })
-	}
 	shown := notices{a: a, shown: map[string]string{}}
+	for _, p := range a.people {
+		if !a.held() {
+			wg.Go(func() { a.notifyPerson(ctx, p) })
+		}
+	}
 	for ctx.Err() == nil {
+		shown.set(ctx, "fitbit_fetch_options", a.heldNotice())
 		if core, err := a.supervisor.Core(ctx); err == nil && core.Started() {
 			text := ""
 			if a.opts.MQTT.On && a.opts.MQTT.Host == "" && !core.MQTT() {

@@ -42,6 +42,7 @@ type command struct {
 	help    string // the rest of its help
 	alone   bool   // runs in its own process and opens no archive
 	bare    bool   // needs no options either
+	held    bool   // of use while options are wrong, too
 	run     func(ctx context.Context, c *call) error
 	flags   func(fs *flag.FlagSet, c *call)
 }
@@ -57,12 +58,13 @@ func commands() []command {
 
 // A call is one command as it was called.
 type call struct {
-	args   []string                // behind the flags
-	config string                  // YAML file as said with --config
-	dir    string                  // relative paths are meant against it
-	tty    bool                    // somebody watches
-	wide   int                     // columns of the terminal
-	size   func() (wide, high int) // of the terminal, as it is now; nil for a call over the socket
+	args   []string                        // behind the flags
+	config string                          // YAML file as said with --config
+	system func(file string) config.Inputs // where options may come from; nil for a call over the socket, which has them
+	dir    string                          // relative paths are meant against it
+	tty    bool                            // somebody watches
+	wide   int                             // columns of the terminal
+	size   func() (wide, high int)         // of the terminal, as it is now; nil for a call over the socket
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
@@ -110,7 +112,10 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-func main() {
+func main() { os.Exit(program(config.System)) }
+
+// program is the whole of it; system says where options may come from.
+func program(system func(file string) config.Inputs) int {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		signals = append(signals, syscall.SIGHUP) // the terminal was closed
@@ -120,14 +125,14 @@ func main() {
 	wide, _, err := term.GetSize(int(os.Stdout.Fd()))
 	dir, _ := os.Getwd()
 	c := &call{
-		dir: dir, tty: err == nil, wide: wide, size: terminalSize, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		system: system, dir: dir, tty: err == nil, wide: wide, size: terminalSize, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 	}
 	// The heap is small and short-lived; collecting a little later costs memory that we do not have to spare, a little earlier costs
 	// time: this is the measured middle.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
 	}
-	os.Exit(dispatch(ctx, c, os.Args[1:]))
+	return dispatch(ctx, c, os.Args[1:])
 }
 
 // terminalSize returns the columns and lines of the terminal; 80 and 24 where it does not tell.

@@ -66,8 +66,11 @@ func (p page) Status(ctx context.Context) (web.Status, error) {
 		return web.Status{}, err
 	}
 	s := web.Status{Version: r.Version, Since: r.Since, Bytes: r.Archive.Bytes, Samples: int64(r.Archive.Samples), Logs: p.logs()}
+	for _, w := range p.opts.Wrong {
+		s.Notes = append(s.Notes, web.Problem{Text: "option " + w.String(), Hint: heldHint})
+	}
 	for _, n := range p.opts.Notes {
-		s.Notes = append(s.Notes, web.Problem{Text: n})
+		s.Notes = append(s.Notes, web.Problem{Text: "option " + n})
 	}
 	if o := r.Opened; o.Aside != "" {
 		s.Notes = append(s.Notes, web.Problem{Text: "The archive was broken (" + o.Reason + ").", Hint: "It was moved to " + o.Aside + "; what the service still has is fetched again."})
@@ -93,6 +96,8 @@ func (p page) work(who *person, r personReport) web.Work {
 		w.History.Share = 1 - c.Remaining.Days/c.Remaining.Total
 	}
 	switch a := r.Authorization; {
+	case p.held():
+		w.Problem = web.Problem{Text: "options are wrong: see above"}
 	case a.Standing == auth.Missing || a.Standing == auth.Dead:
 		w.Problem = web.Problem{Text: a.Text, Hint: a.Hint}
 	case c.Phase == collect.NeedsUser || c.Phase == collect.Gone:
@@ -190,6 +195,9 @@ func (p page) Deauthorize(ctx context.Context, person string) error {
 
 func (p page) Sync(ctx context.Context, person string) error {
 	who, err := p.person(person)
+	if err == nil {
+		err = p.whyHeld()
+	}
 	if err != nil {
 		return err
 	}
@@ -202,6 +210,9 @@ func (p page) Sync(ctx context.Context, person string) error {
 
 func (p page) Backfill(_ context.Context, person string, first, last metric.Day, again bool) error {
 	who, err := p.person(person)
+	if err == nil {
+		err = p.whyHeld()
+	}
 	if err == nil {
 		who.collect.Wish(metric.DaySpan(first, last), again)
 	}

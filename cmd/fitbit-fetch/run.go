@@ -14,7 +14,7 @@ import (
 
 func runCommand() command {
 	return command{
-		name: "run", summary: "fetch, keep and deliver, until stopped (the default)", alone: true,
+		name: "run", held: true, summary: "fetch, keep and deliver, until stopped (the default)", alone: true,
 		help: `Runs until SIGTERM or Ctrl-C, and stops cleanly within 5 seconds. With MANUAL_START_DATE, or AUTO_DATE_RANGE=False, it
 fetches those days, delivers them, and ends with exit code 0.
 
@@ -27,7 +27,7 @@ A person who has not authorized yet is waited for: fitbit-fetch authorize, from 
 const stopWithin = 5 * time.Second
 
 func (c *call) runLoops(ctx context.Context) error {
-	if c.tty && c.opts.Persons[0].ClientID == "" && c.opts.Page.Listen == "off" {
+	if c.tty && c.opts.Persons[0].ClientID == "" && c.opts.Page.Listen == "off" && len(c.opts.Wrong) == 0 {
 		// Somebody watches and can do something about it. A container would only be started again and again: there it waits.
 		return noClient(c.opts.Persons[0].ID)
 	}
@@ -49,6 +49,9 @@ func (c *call) runLoops(ctx context.Context) error {
 	a.log.Info("fitbit-fetch runs", "version", programVersion(), "archive", a.opts.Archive, "persons", len(a.people), "sinks", len(a.sinks))
 	for _, n := range a.opts.Notes {
 		a.log.Warn("options: " + n)
+	}
+	for _, w := range a.opts.Wrong {
+		a.log.Error("options: "+w.String(), "hint", heldHint)
 	}
 	if err := a.settleSinks(ctx); err != nil {
 		return errors.Join(stopped(ctx, err), a.Close())
@@ -90,6 +93,9 @@ To see what it does without any account: fitbit-fetch demo`, person)}
 // settleSinks forgets the sinks that are not configured any more, with what was kept for them. It is for run alone: a command that
 // is called without the options of the running process must not cost a database its place.
 func (a *app) settleSinks(ctx context.Context) error {
+	if a.held() {
+		return nil
+	}
 	if a.opts.DryRun {
 		a.log.Warn("dry run: nothing is written to a database")
 		return nil
@@ -99,7 +105,11 @@ func (a *app) settleSinks(ctx context.Context) error {
 		keep = append(keep, t.sink.Name())
 	}
 	if len(keep) == 0 {
-		a.log.Warn("no database is configured: data are kept in the archive alone", "hint", "set INFLUXDB_HOST (docs/configuration.md); what was kept is delivered then")
+		cure := "set INFLUXDB_HOST (docs/configuration.md); what was kept is delivered then"
+		if a.opts.InApp {
+			cure = "if you have one, fill in the section InfluxDB on the Configuration tab; what was kept is delivered then"
+		}
+		a.log.Warn("no database is configured: data are kept in the archive alone", "hint", cure)
 	}
 	return a.archive.DropSink(ctx, keep)
 }

@@ -15,7 +15,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fitbit-fetch": main})
+	testscript.Main(m, map[string]func(){"fitbit-fetch": main, "fitbit-fetch-app": inApp})
 }
 
 // TestScripts runs the program as its users do: each file of testdata/script is a situation, and says in its first lines which. Beside

@@ -43,7 +43,7 @@ func programVersion() string {
 
 func healthcheckCommand() command {
 	return command{
-		name: "healthcheck", summary: "exit with 0 if the running fitbit-fetch is well", alone: true,
+		name: "healthcheck", held: true, summary: "exit with 0 if the running fitbit-fetch is well", alone: true,
 		help: `Asks the running process whether its loops are alive; made for a container's HEALTHCHECK. Waiting for an authorization or for a
 database that is down is well: starting again would not mend it. Exit code 5 when the process is not there or does not answer.`,
 		run: func(ctx context.Context, c *call) error {
@@ -76,7 +76,7 @@ func (a *app) snapshotPath() string { return a.opts.Archive + ".snapshot" }
 
 func snapshotCommand() command {
 	return command{
-		name: "snapshot", args: "[FILE]", summary: "write a consistent copy of the archive while it is in use",
+		name: "snapshot", held: true, args: "[FILE]", summary: "write a consistent copy of the archive while it is in use",
 		help: `Without FILE the copy lies beside the archive, with .snapshot behind its name; a start that finds no archive, or a broken one, restores
 from there. Let backup tools copy the snapshot: the archive itself may be in the middle of a change.`,
 		run: func(ctx context.Context, c *call) error {

@@ -24,7 +24,7 @@ type statusFlags struct {
 
 func statusCommand() command {
 	return command{
-		name: "status", summary: "what was fetched, what comes next, what is wrong and its cure",
+		name: "status", held: true, summary: "what was fetched, what comes next, what is wrong and its cure",
 		flags: func(fs *flag.FlagSet, c *call) {
 			f := &statusFlags{}
 			c.flags = f

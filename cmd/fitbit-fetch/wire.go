@@ -28,7 +28,7 @@ func (a *app) wire() error {
 		}
 		a.people = append(a.people, p)
 	}
-	if a.opts.InfluxDB.On && !a.opts.DryRun {
+	if a.opts.InfluxDB.On && !a.opts.DryRun && !a.held() {
 		s, err := a.newInflux(a.opts.InfluxDB)
 		if err != nil {
 			return fmt.Errorf("influxdb: %w", err)
@@ -41,14 +41,22 @@ func (a *app) wire() error {
 // supported reports the options that choose a source or a sink that is not built in: nothing else is used in its place.
 func supported(o config.Options) error {
 	var wrong config.Problems
+	refuse := func(path, variable, what string) {
+		if !o.InApp {
+			path += " (" + variable + ")"
+		}
+		wrong = append(wrong, config.Problem{Where: path, What: what})
+	}
 	if o.Provider != google.Name {
-		what := o.Provider + " is not supported by this version, google is. The Fitbit Web API was switched off in November 2026: make a client at Google (README.md), " +
-			"and set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET"
-		wrong = append(wrong, config.Problem{Where: "provider (HEALTH_API_PROVIDER)", What: what})
+		cure := "make a client at Google (README.md), and set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET"
+		if o.InApp {
+			cure = "make a client at Google, and enter its client_id and client_secret"
+		}
+		refuse("provider", "HEALTH_API_PROVIDER", o.Provider+" is not supported by this version, google is. The Fitbit Web API was switched off in November 2026: "+cure)
 	}
 	if o.InfluxDB.On && o.InfluxDB.Version != 1 {
-		what := fmt.Sprintf("InfluxDB %d is not supported by this version, InfluxDB 1 is: set 1, or off to keep the data in the archive alone until then", o.InfluxDB.Version)
-		wrong = append(wrong, config.Problem{Where: "influxdb.version (INFLUXDB_VERSION)", What: what})
+		refuse("influxdb.version", "INFLUXDB_VERSION",
+			fmt.Sprintf("InfluxDB %d is not supported by this version, InfluxDB 1 is: set 1, or off to keep the data in the archive alone until then", o.InfluxDB.Version))
 	}
 	if len(wrong) > 0 {
 		return wrong

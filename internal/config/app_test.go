@@ -2,9 +2,11 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -211,6 +213,73 @@ func TestAppInfluxDB(t *testing.T) {
 	_, err := Load(formJSON(t, map[string]any{"influxdb": map[string]any{"password": "p"}}))
 	if err == nil || !strings.Contains(err.Error(), "influxdb.username") {
 		t.Errorf("password alone: %v", err)
+	}
+}
+
+// TestDocsNameEveryMistake: what can be entered in the form and is refused has a row in DOCS.md; cmd/fitbit-fetch lives through them.
+func TestDocsNameEveryMistake(t *testing.T) {
+	docs, err := os.ReadFile("../../fitbit_fetch/DOCS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, r := range rows() {
+		var o Options
+		kind := form(t, r.path)
+		free := kind == "str?" || kind == "password?" // whatever else there is, the form refuses by itself
+		if !free || r.set(target{&o, &Person{}}, ":/ ?#+") == nil {
+			continue
+		}
+		n++
+		if !regexp.MustCompile(`\| \*` + regexp.QuoteMeta(r.path) + `(\[0\])?: "`).Match(docs) {
+			t.Errorf("DOCS.md does not say what is told of a wrong %s", r.path)
+		}
+	}
+	if n < 5 {
+		t.Errorf("only %d options can be wrong", n)
+	}
+}
+
+// form is the type of an option in the app's form; empty where it is not in it.
+func form(t *testing.T, path string) string {
+	t.Helper()
+	var found string
+	flatten("", readForm(t).Schema, func(p string, value any) {
+		if items, ok := value.([]any); ok && len(items) == 1 {
+			value = items[0]
+		}
+		if p == path {
+			found = fmt.Sprint(value)
+		}
+	})
+	return found
+}
+
+// TestHeld is what the app stays up with.
+func TestHeld(t *testing.T) {
+	for name, tt := range map[string]struct {
+		user    map[string]any
+		persons int
+		mqtt    MQTT
+	}{
+		"persons": {map[string]any{"persons": []any{map[string]any{"name": "Kim"}, map[string]any{"name": ""}, map[string]any{"name": "kim"}}}, 2,
+			MQTT{On: true, Ask: true, Prefix: "homeassistant"}},
+		"no broker": {map[string]any{"mqtt": map[string]any{"host": "b", "password": "p", "discovery_prefix": "ha"}}, 1, MQTT{On: true, Ask: true, Prefix: "ha"}},
+		"no certificate": {map[string]any{"mqtt": map[string]any{"host": "b", "tls_ca": "/data/options.json"}}, 1,
+			MQTT{On: true, Ask: true, Prefix: "homeassistant"}},
+		"another broker": {map[string]any{"time_zone": "Mars", "mqtt": map[string]any{"host": "b"}}, 1, MQTT{On: true, Host: "b", Port: 1883, Prefix: "homeassistant"}},
+	} {
+		in := formJSON(t, tt.user)
+		in.Abs = func(path string) (string, error) { return path, nil }
+		o, err := Load(in)
+		var wrong Problems
+		if !errors.As(err, &wrong) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		h := o.Held(wrong)
+		if len(h.Persons) != tt.persons || h.MQTT != tt.mqtt || len(h.Wrong) == 0 || h.DataDir != "/data" {
+			t.Errorf("%s: %+v", name, h)
+		}
 	}
 }
 

@@ -2,17 +2,24 @@ package config
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/big"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -32,11 +39,25 @@ func world(env, files map[string]string) Inputs {
 			if data, ok := files[name]; ok {
 				return []byte(data), nil
 			}
+			if path.Base(name) == "ca.pem" {
+				return authority()
+			}
 			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 		},
 		Abs: func(p string) (string, error) { return path.Join("/app", strings.TrimPrefix(p, "/app")), nil },
 	}
 }
+
+// authority is the certificate of one, as users have it.
+var authority = sync.OnceValues(func() ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	about := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, about, about, key.Public(), key)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), err
+})
 
 // input makes a world of one file of testdata, by its ending.
 func input(t *testing.T, name string) Inputs {

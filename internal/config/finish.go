@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/x509"
+	"fmt"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -23,6 +25,9 @@ func (l *loader) finish() {
 func (l *loader) where(path string) string {
 	if w, ok := l.said[path]; ok {
 		return w
+	}
+	if l.opts.InApp {
+		return path
 	}
 	r := l.row(path)
 	for _, n := range r.env {
@@ -90,6 +95,9 @@ func (l *loader) people() {
 	seen := map[string]string{}
 	for i := range l.opts.Persons {
 		p := &l.opts.Persons[i]
+		if i > 0 && p.ClientID == "" && p.ClientSecret.Set() {
+			l.problems.add(fmt.Sprintf("persons[%d].client_id", i-1), "is missing beside the client secret; leave both out to use the first person's")
+		}
 		if p.ClientID == "" {
 			p.ClientID, p.ClientSecret = l.opts.Persons[0].ClientID, l.opts.Persons[0].ClientSecret
 		}
@@ -126,7 +134,7 @@ func (l *loader) influx() {
 	for path := range l.said {
 		said = said || strings.HasPrefix(path, "influxdb.") && path != "influxdb.version"
 	}
-	preset := l.opts.InApp && l.page["influxdb.url"] == "" && db.host == "" && db.URL == communityInfluxDB && db.Username == "" && !db.Password.Set() && !db.Token.Set()
+	preset := l.opts.InApp && db.Version == 1 && l.page["influxdb.url"] == "" && db.host == "" && db.URL == communityInfluxDB && db.Username == "" && !db.Password.Set() && !db.Token.Set()
 	db.On = said && !preset && db.Version != 0
 	if !db.On {
 		*db = InfluxDB{Version: db.Version, Units: db.Units}
@@ -151,6 +159,21 @@ func (l *loader) influx() {
 	}
 	if db.Version == 1 && db.Username == "" && db.Password.Set() {
 		l.problems.add(l.where("influxdb.username"), "is missing beside the password")
+	}
+	l.authority("influxdb.tls_ca", db.CA)
+}
+
+// authority reads the certificate of an authority once: without it no connection would ever come.
+func (l *loader) authority(path, file string) {
+	if file == "" {
+		return
+	}
+	data, err := l.in.ReadFile(file)
+	switch {
+	case err != nil:
+		l.problems.add(l.where(path), "the file %s cannot be read: %v", file, cause(err))
+	case !x509.NewCertPool().AppendCertsFromPEM(data):
+		l.problems.add(l.where(path), "the file %s holds no certificate; want one that begins with -----BEGIN CERTIFICATE-----", file)
 	}
 }
 
@@ -186,8 +209,8 @@ func (l *loader) mqtt() {
 		return
 	}
 	if m.Host == "" {
-		for _, path := range []string{"mqtt.port", "mqtt.username", "mqtt.password", "mqtt.tls_ca"} {
-			if w, said := l.said[path]; said {
+		for _, path := range []string{"mqtt.port", "mqtt.username", "mqtt.password", "mqtt.tls", "mqtt.tls_ca"} {
+			if w, said := l.said[path]; said && (path != "mqtt.tls" || m.TLS) {
 				l.opts.Notes = append(l.opts.Notes, w+" is left aside: without mqtt.host the broker of Home Assistant is used, with what it says itself")
 			}
 		}
@@ -197,6 +220,7 @@ func (l *loader) mqtt() {
 	if m.Username == "" && m.Password.Set() {
 		l.problems.add(l.where("mqtt.username"), "is missing beside the password")
 	}
+	l.authority("mqtt.tls_ca", m.CA)
 	m.TLS = m.TLS || m.CA != ""
 	if m.Port == 0 {
 		m.Port = 1883

@@ -74,7 +74,22 @@ func load(in Inputs, page map[string]string) *loader {
 	l.opts.Persons = append([]Person{l.first}, l.more...)
 	l.opts.Given = l.given()
 	l.finish()
+	l.plain()
 	return l
+}
+
+// plain leaves the file out of what the app tells: its form is all that a user sees of it.
+func (l *loader) plain() {
+	if !l.opts.InApp {
+		return
+	}
+	file := " in " + filepath.Base(l.in.App)
+	for i := range l.problems {
+		l.problems[i].Where = strings.TrimSuffix(l.problems[i].Where, file)
+	}
+	for i, n := range l.opts.Notes {
+		l.opts.Notes[i] = strings.Replace(n, file, "", 1)
+	}
 }
 
 func (l *loader) yaml() {

@@ -45,6 +45,7 @@ type Options struct {
 	Clock     clock.Clock `json:"-"`
 	InApp     bool        `json:"in_app"`          // there is an options.json: we are Home Assistant's app
 	Notes     []string    `json:"notes,omitempty"` // what was taken otherwise than it may have been meant; for the log
+	Wrong     Problems    `json:"wrong,omitempty"` // of Held: nothing may be asked or delivered
 
 	// Given tells where an option that could be given on the page is said already, by its path.
 	Given map[string]string `json:"-"`

@@ -78,6 +78,7 @@ type Config struct {
 
 	Words   func(key string) string // the name of an entity, by its key; empty, or a nil Words, for English
 	Hide    []string                // keys of entities that are not published
+	Keep    bool                    // who and what is missing now may only be mistaken for gone: nothing that was announced is removed
 	Prefix  string                  // of discovery; empty: homeassistant
 	Node    string                  // begins all topics and ids of this installation; empty: fitbit_fetch
 	Version string                  // of the program

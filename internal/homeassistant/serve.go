@@ -303,7 +303,7 @@ func (s *serving) announce(ctx context.Context, devices []device) error {
 	for _, id := range slices.Sorted(maps.Keys(s.mem.Devices)) {
 		switch k := s.mem.Devices[id]; {
 		case now[id] != nil:
-		case expected(k, devices):
+		case s.cfg.Keep || expected(k, devices):
 			now[id] = k
 		default:
 			discoveries = append(discoveries, s.removal(id, k)...)

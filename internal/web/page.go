@@ -22,7 +22,8 @@ type view struct {
 	Token  string
 	Logout bool // somebody is signed in here
 	Notes  []note
-	People []Person // the persons one can switch between
+	About  []Problem // what concerns nobody in particular
+	People []Person  // the persons one can switch between
 	Person Person
 	Now    time.Time
 	Data   any
@@ -32,6 +33,11 @@ type view struct {
 func (s *Server) render(w http.ResponseWriter, r *request, page string, status int, v view) {
 	v.Page, v.Token, v.Now = page, s.sessions.token(r.identity), s.cfg.Clock.Now()
 	v.Logout = strings.HasPrefix(r.identity, "signed in ")
+	if r.identity != "" && page != "login" {
+		if now, err := s.statusNow(r.Context()); err == nil { // without it, the page says what it can
+			v.About = now.Notes
+		}
+	}
 	var b bytes.Buffer
 	if err := s.templates.ExecuteTemplate(&b, page+".html", v); err != nil {
 		s.cfg.Log.Error("a page could not be made", "page", page, "error", err)
