@@ -8,7 +8,6 @@ import (
 	"html"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,10 +21,10 @@ import (
 	"testing"
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"gopkg.in/yaml.v3"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
 
 // appFolder names the variable that says where a test has the app's /data.
@@ -111,7 +110,7 @@ type apartment struct {
 	dir    string
 	page   string
 	log    *lockedBuffer
-	topics *topics
+	topics *proctest.Topics
 	env    []string
 
 	mu      sync.Mutex
@@ -142,13 +141,13 @@ func newApartment(t *testing.T, options map[string]any) *apartment {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	a := &apartment{t: t, dir: dir, log: &lockedBuffer{}, topics: &topics{now: map[string]string{}}, notices: map[string]string{}}
+	a := &apartment{t: t, dir: dir, log: &lockedBuffer{}, notices: map[string]string{}}
 	a.enter(options)
-	port := freePortOf(t)
-	a.broker(port)
-	supervisor := httptest.NewServer(a.supervisor(port))
+	broker := proctest.StartBroker(t)
+	a.topics = broker.Listen()
+	supervisor := httptest.NewServer(a.supervisor(broker.Port))
 	t.Cleanup(supervisor.Close)
-	a.page = fmt.Sprintf("127.0.0.1:%d", freePortOf(t))
+	a.page = fmt.Sprintf("127.0.0.1:%d", proctest.FreePort(t))
 	// Supervisor is reached by its name, which only the proxy knows here.
 	a.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, appFolder + "=" + dir, "SUPERVISOR_TOKEN=token-of-supervisor",
 		"HTTP_PROXY=" + supervisor.URL, "FITBIT_FETCH_PAGE_LISTEN=" + a.page}
@@ -173,46 +172,6 @@ func (a *apartment) enter(options map[string]any) {
 	if err := os.WriteFile(filepath.Join(a.dir, "options.json"), text, 0o600); err != nil {
 		a.t.Fatal(err)
 	}
-}
-
-func freePortOf(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// broker starts Mosquitto and listens to all that is published.
-func (a *apartment) broker(port int) {
-	a.t.Helper()
-	path, err := exec.LookPath("mosquitto")
-	if err != nil {
-		path = "/usr/sbin/mosquitto"
-	}
-	conf := filepath.Join(a.t.TempDir(), "mosquitto.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, "user root\nallow_anonymous true\nlistener %d 127.0.0.1\n", port), 0o600); err != nil {
-		a.t.Fatal(err)
-	}
-	cmd := exec.Command(path, "-c", conf)
-	if err := cmd.Start(); err != nil {
-		a.t.Fatalf("starting Mosquitto (make tools installs it): %v", err)
-	}
-	a.t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker(fmt.Sprintf("tcp://127.0.0.1:%d", port)).SetClientID("looker").
-		SetConnectRetry(true).SetConnectRetryInterval(50 * time.Millisecond))
-	note := func(_ mqtt.Client, m mqtt.Message) { a.topics.set(m.Topic(), string(m.Payload())) }
-	for _, token := range []func() mqtt.Token{client.Connect, func() mqtt.Token { return client.Subscribe("#", 1, note) }} {
-		if got := token(); !got.WaitTimeout(30*time.Second) || got.Error() != nil {
-			a.t.Fatalf("Mosquitto cannot be listened to: %v", got.Error())
-		}
-	}
-	a.t.Cleanup(func() { client.Disconnect(0) })
 }
 
 // supervisor answers as Home Assistant's does, as far as we ask.
@@ -277,7 +236,7 @@ func (a *apartment) look(path string) string {
 // lastError is the state of the sensor.
 func (a *apartment) lastError() string {
 	var state struct{ Value string }
-	if json.Unmarshal([]byte(a.topics.get("fitbit_fetch/service/last_error")), &state) != nil {
+	if json.Unmarshal([]byte(a.topics.Get("fitbit_fetch/service/last_error")), &state) != nil {
 		return ""
 	}
 	return state.Value
@@ -371,7 +330,7 @@ func TestMistakeRemovesNothing(t *testing.T) {
 	right := map[string]any{"persons": []any{map[string]any{"name": "Kim"}}}
 	wrong := map[string]any{"persons": []any{map[string]any{"name": ""}}}
 	a := newApartment(t, right)
-	kim := func() string { return a.topics.get("homeassistant/device/fitbit_fetch_kim/config") }
+	kim := func() string { return a.topics.Get("homeassistant/device/fitbit_fetch_kim/config") }
 	notice := func() string { return a.notice("fitbit_fetch_options") }
 	stop := a.start()
 	a.holds("the device of Kim", "Kim", kim)

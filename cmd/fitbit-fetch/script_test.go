@@ -69,7 +69,10 @@ func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, 
 	commands := map[string]func(*testscript.TestScript, *scriptWorld, []string){
 		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "clock": func(*testscript.TestScript, *scriptWorld, []string) {}, "requests": countRequests, "signin": signIn, "begin": begin,
 		"terminate": terminate, "await": await, "points": countPoints, "unpack": unpack, "fill": fill,
-		"broker": startBroker, "listen": listenTo, "heard": heard, "press": press, "page": startPage, "shown": onPage,
+		"heard": heard, "press": press, "shown": onPage,
+		"listen": func(ts *testscript.TestScript, w *scriptWorld, args []string) { listenTo(t, ts, w, args) },
+		"broker": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startBroker(t, ts, w, args) },
+		"page":   func(ts *testscript.TestScript, w *scriptWorld, args []string) { startPage(t, ts, w, args) },
 		"influx": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startInflux(t, ts, w, args) },
 	}
 	out := map[string]func(*testscript.TestScript, bool, []string){}

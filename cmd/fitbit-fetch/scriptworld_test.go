@@ -22,6 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
 )
@@ -35,8 +36,8 @@ type scriptWorld struct {
 	cfg    simulate.Config
 	influx *influxd.Server
 	clock  *clock.Clock
-	topics *topics
-	press  func(topic string) error
+	broker *proctest.Broker
+	topics *proctest.Topics
 }
 
 // told is when every script begins.
