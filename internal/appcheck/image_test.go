@@ -102,3 +102,30 @@ func TestWorkflow(t *testing.T) {
 		t.Errorf("%d jobs", len(w.Jobs))
 	}
 }
+
+// TestCI: a change is held against the one script that says what has to hold, and nothing beside it.
+func TestCI(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(root, ".github", "workflows", "ci.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w struct {
+		Jobs map[string]struct {
+			Steps []struct{ Run, Uses string }
+		}
+	}
+	if err := yaml.Unmarshal(data, &w); err != nil {
+		t.Fatal(err)
+	}
+	var runs []string
+	for _, job := range w.Jobs {
+		for _, step := range job.Steps {
+			if step.Run != "" {
+				runs = append(runs, step.Run)
+			}
+		}
+	}
+	if len(runs) != 1 || runs[0] != "bash .ci/run" {
+		t.Errorf("CI runs %q", runs)
+	}
+}
