@@ -47,31 +47,44 @@ func newRig(b *testing.B) *rig {
 	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", r.program, "../../cmd/fitbit-fetch").CombinedOutput(); err != nil {
 		b.Fatalf("building: %v\n%s", err, out)
 	}
-	cmd := exec.Command(r.program, "simulate", "--listen", "127.0.0.1:0", "--quota=false", "--clock", now)
+	r.service = r.serve(now)
+	return r
+}
+
+// serve starts the simulated service, in a process that lives as long as the benchmark, at a time as the option clock says it. It
+// returns its address.
+func (r *rig) serve(clock string) (address string) {
+	r.b.Helper()
+	cmd := exec.Command(r.program, "simulate", "--listen", "127.0.0.1:0", "--quota=false", "--start", "2024-11-01", "--clock", clock)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		b.Fatal(err)
+		r.b.Fatal(err)
 	}
-	cmd.Env = clean()
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
+	r.start(cmd)
 	s := bufio.NewScanner(out)
 	for s.Scan() {
 		if _, address, ok := strings.Cut(s.Text(), "api_url: "); ok {
-			r.service = address
-			break
+			go io.Copy(io.Discard, out)
+			return address
 		}
 	}
-	if r.service == "" {
-		b.Fatal("fitbit-fetch simulate did not say where it serves")
+	r.b.Fatal("fitbit-fetch simulate did not say where it serves")
+	return ""
+}
+
+// start starts a process that is killed when the benchmark ends.
+func (r *rig) start(cmd *exec.Cmd) {
+	r.b.Helper()
+	if cmd.Env == nil {
+		cmd.Env = clean()
 	}
-	go io.Copy(io.Discard, out)
-	return r
+	if err := cmd.Start(); err != nil {
+		r.b.Fatal(err)
+	}
+	r.b.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
 }
 
 // clean is an environment without options.
@@ -84,29 +97,39 @@ func (r *rig) options(service, influx, database string) (file string) {
 	if err != nil {
 		r.b.Fatal(err)
 	}
+	more := "polite: no\nbackfill_start: 14\npage: {listen: 'off'}\n"
+	if influx != "" {
+		more += fmt.Sprintf("influxdb: {url: %s, database: %s}\n", influx, database)
+	}
+	file = r.write(data, service, now, more)
+	r.authorize(file)
+	return file
+}
+
+// write writes the options of the user whose data folder that is; more are further options, as YAML.
+func (r *rig) write(data, service, clock, more string) (file string) {
+	r.b.Helper()
 	text := fmt.Sprintf(`client_id: simulated-client.apps.googleusercontent.com
 client_secret: simulated-secret
 data_dir: %s
-polite: no
 clock: %s
-backfill_start: 14
-page: {listen: "off"}
 service: {api_url: %[3]s, auth_url: %[3]s/o/oauth2/v2/auth, token_url: %[3]s/token, revoke_url: %[3]s/revoke}
-`, data, now, service)
-	if influx != "" {
-		text += fmt.Sprintf("influxdb: {url: %s, database: %s}\n", influx, database)
-	}
+`, data, clock, service)
 	file = filepath.Join(data, "options.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text+more), 0o600); err != nil {
 		r.b.Fatal(err)
 	}
+	return file
+}
+
+func (r *rig) authorize(file string) {
+	r.b.Helper()
 	cmd := exec.Command(r.program, "--config", file, "authorize", "--refresh-token")
 	cmd.Env = clean()
 	cmd.Stdin = strings.NewReader("1//simulated-refresh-token\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		r.b.Fatalf("authorizing: %v\n%s", err, out)
 	}
-	return file
 }
 
 // usage is what a process took.
@@ -366,6 +389,7 @@ func BenchmarkStart(b *testing.B) {
 type standing struct {
 	Running bool
 	Archive struct{ Samples int }
+	Sinks   []struct{ Backlog struct{ Samples int } }
 	People  []struct {
 		Collect struct {
 			Remaining     struct{ Days, Total float64 }

@@ -33,7 +33,7 @@ An option can be said in four places. Each overrules the one before it:
    `+"`FITBIT_FETCH_`"+`. In Home Assistant nobody sets variables, so there the interface has the last word.
 
 An empty value counts as not said. A name with a dot stands in a section: `+"`influxdb.host`"+` is `+"`host`"+` under `+"`influxdb:`"+`. A name that does
-not exist is an error in a file, and is passed over in the environment. `+"`fitbit-fetch check`"+` tells all that is wrong at once.
+not exist is an error in a YAML file, and is passed over in the other two places. `+"`fitbit-fetch check`"+` tells all that is wrong at once.
 
 `)
 	fmt.Fprint(b, "In Home Assistant's form stand all of these but")

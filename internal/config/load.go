@@ -160,6 +160,8 @@ func (l *loader) section(n *node, prefix string, p *Person) {
 			} else if kid.kind != scalar || kid.text != "" {
 				l.problems.add(kid.where, "want a section with options, not %s", kid.kind)
 			}
+		case l.opts.InApp: // of another version, before or after this one: its form has none but its own
+			l.opts.Notes = append(l.opts.Notes, kid.where+" is left aside: this version has no such option")
 		default:
 			l.problems.add(kid.where, "there is no such option%s", meant(key, l.known(prefix, further)))
 		}
