@@ -40,6 +40,7 @@ type app struct {
 	sinks      []*target
 	supervisor *supervisor.Client // nil outside of Home Assistant's app
 	started    time.Time
+	stats      memo[archive.Stats]
 
 	inputs config.Inputs // where the options came from
 	renew  chan struct{} // the program is to be built anew; nil where nothing can be given on the page
@@ -63,8 +64,11 @@ type person struct {
 	collect  *collect.Collector
 	archive  *archive.Archive
 	recent   *history
-	again    chan struct{} // the person has authorized again
-	taking   sync.Mutex    // held while an authorization of the options is taken over
+	counts   memo[[]archive.Count]
+	values   memo[[]latest.Value]
+	beats    memo[[]metric.Block] // of the day looked at last
+	again    chan struct{}      // the person has authorized again
+	taking   sync.Mutex         // held while an authorization of the options is taken over
 	log      *slog.Logger
 }
 
@@ -72,6 +76,8 @@ type person struct {
 type target struct {
 	sink    checkedSink
 	deliver *deliver.Deliverer
+	backlog memo[archive.Backlog]
+	refused memo[[]archive.Quarantined]
 }
 
 // checkedSink is what check needs of a sink, beyond delivery.

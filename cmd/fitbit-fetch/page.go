@@ -156,7 +156,11 @@ func sinkShown(k sinkReport) web.Sink {
 }
 
 func (p page) Values(ctx context.Context, person string) ([]latest.Value, error) {
-	return p.latest.Snapshot(ctx, person)
+	who, err := p.person(person)
+	if err != nil {
+		return nil, err
+	}
+	return who.values.get(p.archive.Changed(), nil, func() ([]latest.Value, error) { return p.latest.Snapshot(ctx, person) })
 }
 
 func (p page) Begin(_ context.Context, person string) (auth.Visit, error) {

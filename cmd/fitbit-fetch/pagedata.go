@@ -17,6 +17,13 @@ func (p page) Samples(ctx context.Context, person string, series metric.ID, firs
 	}
 	zones := who.zones(ctx)
 	span := metric.Span{Start: zones.Midnight(first), End: zones.Midnight(last + 1)}
+	if series == metric.HeartRateMinute { // an open page asks for it again and again
+		return who.beats.get(p.archive.Changed(), span, func() ([]metric.Block, error) { return p.read(ctx, person, series, span) })
+	}
+	return p.read(ctx, person, series, span)
+}
+
+func (p page) read(ctx context.Context, person string, series metric.ID, span metric.Span) ([]metric.Block, error) {
 	var out []metric.Block
 	for b, err := range p.archive.Read(ctx, person, series, span) {
 		if err != nil {

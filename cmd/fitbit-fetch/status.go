@@ -122,7 +122,8 @@ type sinkReport struct {
 func (a *app) status(ctx context.Context) (report, error) {
 	r := report{Version: programVersion(), Running: a.isRunning(), Since: a.started, Opened: a.archive.Report()}
 	var err error
-	if r.Archive, err = a.archive.Stats(ctx); err != nil {
+	changed := a.archive.Changed()
+	if r.Archive, err = a.stats.get(changed, nil, func() (archive.Stats, error) { return a.archive.Stats(ctx) }); err != nil {
 		return r, err
 	}
 	for _, p := range a.people {
@@ -133,17 +134,18 @@ func (a *app) status(ctx context.Context) (report, error) {
 		if pr.Paused, pr.PausedUntil, err = p.collect.Paused(ctx); err != nil {
 			return r, err
 		}
-		if pr.Counts, err = a.archive.Counts(ctx, p.ID); err != nil {
+		if pr.Counts, err = p.counts.get(changed, nil, func() ([]archive.Count, error) { return a.archive.Counts(ctx, p.ID) }); err != nil {
 			return r, err
 		}
 		r.People = append(r.People, pr)
 	}
 	for _, t := range a.sinks {
 		sr := sinkReport{Status: t.deliver.Status()}
-		if sr.Backlog, err = a.archive.Backlog(ctx, t.sink.Name()); err != nil {
+		delivered := [2]any{sr.Status.Success, sr.Status.Refused}
+		if sr.Backlog, err = t.backlog.get(changed, delivered, func() (archive.Backlog, error) { return a.archive.Backlog(ctx, t.sink.Name()) }); err != nil {
 			return r, err
 		}
-		if sr.Quarantine, err = a.archive.Quarantined(ctx, t.sink.Name()); err != nil {
+		if sr.Quarantine, err = t.refused.get(changed, delivered, func() ([]archive.Quarantined, error) { return a.archive.Quarantined(ctx, t.sink.Name()) }); err != nil {
 			return r, err
 		}
 		r.Sinks = append(r.Sinks, sr)

@@ -23,6 +23,7 @@ var fragments = map[string][]string{
 
 const (
 	eventsEvery = 2 * time.Second
+	eventsCalm  = 10 * time.Second // at most, while nothing changes
 	eventsAlive = 20 * time.Second // something is sent at least so often, so that a dead line is noticed
 	eventsWrite = 10 * time.Second
 )
@@ -47,9 +48,7 @@ func (s *Server) stream(w http.ResponseWriter, r *request) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
 	out := http.NewResponseController(w)
-	sent, quiet := map[string]string{}, time.Duration(0)
-	tick := time.NewTicker(eventsEvery)
-	defer tick.Stop()
+	sent, quiet, pause := map[string]string{}, time.Duration(0), eventsEvery
 	for {
 		if _, ok := s.identity(r.Request); !ok { // signed out meanwhile
 			return
@@ -68,7 +67,12 @@ func (s *Server) stream(w http.ResponseWriter, r *request) {
 		case quiet >= eventsAlive || len(sent) == 0:
 			text = ": \n\n"
 		}
-		if quiet += eventsEvery; text != "" {
+		if len(changed) > 0 {
+			pause = eventsEvery
+		} else {
+			pause = min(pause*3/2, eventsCalm)
+		}
+		if quiet += pause; text != "" {
 			quiet = 0
 			if out.SetWriteDeadline(clock.Real().Now().Add(eventsWrite)) != nil {
 				return
@@ -77,12 +81,15 @@ func (s *Server) stream(w http.ResponseWriter, r *request) {
 				return
 			}
 		}
+		next := time.NewTimer(pause)
 		select {
 		case <-r.Context().Done():
+			next.Stop()
 			return
 		case <-s.stop:
+			next.Stop()
 			return
-		case <-tick.C:
+		case <-next.C:
 		}
 	}
 }
