@@ -55,18 +55,21 @@ func startPage(t *testing.T, ts *testscript.TestScript, _ *scriptWorld, _ []stri
 
 // onPage waits until a page of the program holds what is wanted.
 func onPage(ts *testscript.TestScript, _ *scriptWorld, args []string) {
-	eventually(ts, args[0], args[1], func() string {
-		resp, err := http.Get("http://" + ts.Getenv("FITBIT_FETCH_PAGE_LISTEN") + args[0])
-		if err != nil {
-			return err.Error()
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			return err.Error()
-		}
-		return resp.Status + "\n" + string(text)
-	})
+	eventually(ts, args[0], args[1], func() string { return get("http://" + ts.Getenv("FITBIT_FETCH_PAGE_LISTEN") + args[0]) })
+}
+
+// get returns the status and the text of what is at an address, or why there is none.
+func get(address string) string {
+	resp, err := http.Get(address)
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return resp.Status + "\n" + string(text)
 }
 
 func eventually(ts *testscript.TestScript, what, want string, now func() string) {
