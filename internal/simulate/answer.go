@@ -54,17 +54,18 @@ func (g *Google) writeJSON(w http.ResponseWriter, r *http.Request, code int, bod
 			body = out.Bytes()
 		}
 	}
-	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=UTF-8")
+	h.Set("Vary", "Origin, X-Origin, Referer")
+	h.Set("Cache-Control", "private")
 	g.send(w, r, code, body)
 }
 
 // send packs a body where the client takes gzip.
-func (g *Google) send(w http.ResponseWriter, r *http.Request, code int, body []byte) {
+func (f *front) send(w http.ResponseWriter, r *http.Request, code int, body []byte) {
 	h := w.Header()
-	h.Set("Vary", "Origin, X-Origin, Referer")
-	h.Set("Cache-Control", "private")
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		body = g.zip.pack(body)
+		body = f.zip.pack(body)
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))

@@ -148,3 +148,16 @@ func (p *Person) HRVs(d metric.Day) (at []time.Time, rmssd, sdnn []float64) {
 	}
 	return at, rmssd, sdnn
 }
+
+// CoreTemperatures returns what the person measured with a thermometer on day d and entered: on the few days with a fever.
+func (p *Person) CoreTemperatures(d metric.Day) []Reading {
+	r := p.random(d, saltFever)
+	if d < p.Start || !r.chance(0.02) {
+		return nil
+	}
+	var out []Reading
+	for at := p.clock(d, 9*60+r.intn(60)); p.Day(at) == d && len(out) < 3; at = at.Add(time.Duration(200+r.intn(200)) * time.Minute) {
+		out = append(out, Reading{at, round(r.between(37.2, 39.4), 1)})
+	}
+	return out
+}

@@ -14,5 +14,9 @@
 //
 //	simulate.NewBroker().Serve(ctx, listener)     // an MQTT broker, for the demo
 //
-// A server without Clients has DefaultClient, whose refresh token is good from the start.
+//	f := simulate.NewFitbit(simulate.FitbitConfig{Persons: []*simulate.Person{p}, Now: now})   // the same person at the Fitbit Web API:
+//	f.AccessToken(p)  f.Grant(p, scopes...)  f.Expire(p)  f.Withdraw(p)  f.Script(…)  f.Log()    // FitbitPathAuth, FitbitPathToken, …, /1/user/-/…
+//	if f.Serves(path) { … }                       // both faces on one port: their paths are apart
+//
+// A server without Clients has DefaultClient, one without Apps DefaultFitbitApp: their refresh tokens are good from the start.
 package simulate

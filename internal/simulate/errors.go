@@ -72,6 +72,11 @@ func (e *apiError) body() []byte {
 	return append(b, "}}"...)
 }
 
+// scripted is the body of an error that a script asked for.
+func scripted(status int) []byte {
+	return (&apiError{code: status, status: statusWord(status), message: http.StatusText(status)}).body()
+}
+
 func (g *Google) fail(w http.ResponseWriter, r *http.Request, e *apiError) {
 	for k, v := range e.header {
 		w.Header().Set(k, v)

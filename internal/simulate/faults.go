@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -54,11 +56,24 @@ func Times(n int, f *Fault) func(*http.Request) *Fault {
 	}
 }
 
+// front is what stands before each server: it logs the requests, and lets go wrong what the script says.
+type front struct {
+	now     func() time.Time
+	answer  func(http.ResponseWriter, *http.Request) // without faults
+	problem func(status int) []byte                  // the body of an error in the service's own form
+	secret  []string                                 // paths whose requests carry tokens: their bodies are not logged
+	zip     zippers
+
+	mu     sync.Mutex
+	script func(*http.Request) *Fault
+	log    []Logged
+}
+
 // Script sets what goes wrong from now on: asked before each request, nil for nothing. It may be called from many goroutines.
-func (g *Google) Script(script func(*http.Request) *Fault) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.script = script
+func (f *front) Script(script func(*http.Request) *Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.script = script
 }
 
 // Logged is one request that was answered.
@@ -72,25 +87,25 @@ type Logged struct {
 }
 
 // Log returns the requests so far, oldest first, the last 100,000 at most.
-func (g *Google) Log() []Logged {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return append([]Logged(nil), g.log...)
+func (f *front) Log() []Logged {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]Logged(nil), f.log...)
 }
 
 // ClearLog forgets them.
-func (g *Google) ClearLog() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.log = nil
+func (f *front) ClearLog() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = nil
 }
 
 const mostLogged = 100_000
 
 // ServeHTTP answers one request, with whatever fault the script has for it.
-func (g *Google) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	entry := Logged{Time: g.cfg.Now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery}
-	if r.Method == http.MethodPost && r.Body != nil && r.URL.Path != PathToken && r.URL.Path != PathRevoke && r.URL.Path != PathAuth {
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	entry := Logged{Time: f.now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery}
+	if r.Method == http.MethodPost && r.Body != nil && !slices.Contains(f.secret, r.URL.Path) {
 		body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 		if err != nil {
 			return
@@ -101,61 +116,61 @@ func (g *Google) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := &statusWriter{ResponseWriter: w}
 	defer func() {
 		entry.Status = seen.status
-		g.mu.Lock()
-		if len(g.log) >= mostLogged {
-			g.log = append(g.log[:0], g.log[mostLogged/2:]...)
+		f.mu.Lock()
+		if len(f.log) >= mostLogged {
+			f.log = append(f.log[:0], f.log[mostLogged/2:]...)
 		}
-		g.log = append(g.log, entry)
-		g.mu.Unlock()
+		f.log = append(f.log, entry)
+		f.mu.Unlock()
 	}()
-	g.mu.Lock()
-	script := g.script
-	g.mu.Unlock()
-	var f *Fault
+	f.mu.Lock()
+	script := f.script
+	f.mu.Unlock()
+	var wrong *Fault
 	if script != nil {
-		f = script(r)
+		wrong = script(r)
 	}
-	if f == nil {
-		g.serve(seen, r)
+	if wrong == nil {
+		f.answer(seen, r)
 		return
 	}
-	g.faulty(seen, r, f)
+	f.faulty(seen, r, wrong)
 }
 
-func (g *Google) faulty(w *statusWriter, r *http.Request, f *Fault) {
-	if f.Delay > 0 && !wait(r, f.Delay) {
+func (f *front) faulty(w *statusWriter, r *http.Request, wrong *Fault) {
+	if wrong.Delay > 0 && !wait(r, wrong.Delay) {
 		return
 	}
 	switch {
-	case f.Hang:
+	case wrong.Hang:
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
-	case f.Drop:
+	case wrong.Drop:
 		panic(http.ErrAbortHandler)
-	case f.Status != 0:
-		for k, v := range f.Header {
+	case wrong.Status != 0:
+		for k, v := range wrong.Header {
 			w.Header()[k] = v
 		}
-		body := []byte(f.Body)
-		if f.Body == "" {
-			body = (&apiError{code: f.Status, status: statusWord(f.Status), message: http.StatusText(f.Status)}).body()
+		body := []byte(wrong.Body)
+		if wrong.Body == "" {
+			body = f.problem(wrong.Status)
 		}
 		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-		g.send(w, r, f.Status, body)
-	case f.HTML:
+		f.send(w, r, wrong.Status, body)
+	case wrong.HTML:
 		w.Header().Set("Content-Type", "text/html; charset=UTF-8")
-		g.send(w, r, http.StatusOK, []byte("<!DOCTYPE html><title>Sign in</title><p>Please sign in to this network."))
-	case f.Junk:
+		f.send(w, r, http.StatusOK, []byte("<!DOCTYPE html><title>Sign in</title><p>Please sign in to this network."))
+	case wrong.Junk:
 		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-		g.send(w, r, http.StatusOK, []byte("{\"dataPoints\":[{\"heartRate\":{\x00\xff\xfe]]}}garbage"))
-	case f.Huge > 0:
-		huge(w, f.Huge)
-	case f.Cut != 0:
-		g.cut(w, r, max(f.Cut, 0))
-	case f.Drip > 0:
-		g.drip(w, r, f)
+		f.send(w, r, http.StatusOK, []byte("{\"dataPoints\":[{\"heartRate\":{\x00\xff\xfe]]}}garbage"))
+	case wrong.Huge > 0:
+		huge(w, wrong.Huge)
+	case wrong.Cut != 0:
+		f.cut(w, r, max(wrong.Cut, 0))
+	case wrong.Drip > 0:
+		f.drip(w, r, wrong)
 	default:
-		g.serve(w, r)
+		f.answer(w, r)
 	}
 }
 
@@ -210,20 +225,20 @@ func huge(w http.ResponseWriter, n int64) {
 }
 
 // cut sends the real answer's head and the first n bytes of its body.
-func (g *Google) cut(w *statusWriter, r *http.Request, n int) {
+func (f *front) cut(w *statusWriter, r *http.Request, n int) {
 	rec := &recorder{header: http.Header{}}
-	g.serve(rec, r)
+	f.answer(rec, r)
 	rec.head(w)
 	_, _ = w.Write(rec.body[:min(n, len(rec.body))])
 	_ = http.NewResponseController(w.ResponseWriter).Flush() // without it the client would not see the bytes
 	panic(http.ErrAbortHandler)
 }
 
-func (g *Google) drip(w *statusWriter, r *http.Request, f *Fault) {
+func (f *front) drip(w *statusWriter, r *http.Request, slow *Fault) {
 	rec := &recorder{header: http.Header{}}
-	g.serve(rec, r)
+	f.answer(rec, r)
 	rec.head(w)
-	size := f.Bytes
+	size := slow.Bytes
 	if size <= 0 {
 		size = 64
 	}
@@ -232,7 +247,7 @@ func (g *Google) drip(w *statusWriter, r *http.Request, f *Fault) {
 			return
 		}
 		_ = http.NewResponseController(w.ResponseWriter).Flush()
-		if !wait(r, f.Drip) {
+		if !wait(r, slow.Drip) {
 			return
 		}
 	}

@@ -65,6 +65,7 @@ func DefaultClient() Client {
 
 // Google is a Google Health server. It is an http.Handler and starts nothing.
 type Google struct {
+	front
 	cfg    Config
 	types  []*dataType
 	byName map[string]*dataType
@@ -72,13 +73,10 @@ type Google struct {
 
 	oauth  *grants
 	blocks blockCache
-	zip    zippers
 	spare  sync.Pool // of *[]byte
 
-	mu     sync.Mutex
-	used   map[*Person][]time.Time // requests of the last minute
-	script func(*http.Request) *Fault
-	log    []Logged
+	counting sync.Mutex
+	used     map[*Person][]time.Time // requests of the last minute
 }
 
 // NewGoogle makes a server.
@@ -107,6 +105,7 @@ func NewGoogle(cfg Config) *Google {
 	}
 	g.shapes = shapes(g.types)
 	g.oauth = newGrants(cfg)
+	g.now, g.answer, g.problem, g.secret = cfg.Now, g.serve, scripted, []string{PathToken, PathRevoke, PathAuth}
 	return g
 }
 

@@ -173,8 +173,8 @@ func (g *Google) count(p *Person, now time.Time) *apiError {
 	if g.cfg.NoQuota {
 		return nil
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.counting.Lock()
+	defer g.counting.Unlock()
 	used := slices.DeleteFunc(g.used[p], func(t time.Time) bool { return now.Sub(t) >= time.Minute })
 	second := 0
 	for _, t := range used {
@@ -313,19 +313,25 @@ const consentText = `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta 
 `
 
 func (g *Google) consentPage(w http.ResponseWriter, r *http.Request, c *Client, scopes []string) {
-	hidden := map[string]string{}
-	for _, k := range []string{"client_id", "redirect_uri", "response_type", "scope", "state", "access_type", "prompt", "code_challenge", "code_challenge_method"} {
-		if v := r.FormValue(k); v != "" {
-			hidden[k] = v
-		}
-	}
 	persons := make([]string, len(g.cfg.Persons))
 	for i, p := range g.cfg.Persons {
 		persons[i] = p.Account()
 	}
+	showConsent(w, r, []string{"client_id", "redirect_uri", "response_type", "scope", "state", "access_type", "prompt", "code_challenge", "code_challenge_method"},
+		c.ID, persons, g.chosen(c, r.FormValue("login_hint")).Account(), scopes)
+}
+
+// showConsent writes the page; the parameters that are named come back with the answer.
+func showConsent(w http.ResponseWriter, r *http.Request, parameters []string, client string, persons []string, chosen string, scopes []string) {
+	hidden := map[string]string{}
+	for _, k := range parameters {
+		if v := r.FormValue(k); v != "" {
+			hidden[k] = v
+		}
+	}
 	page := template.Must(template.New("consent").Parse(consentText))
 	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
-	_ = page.Execute(w, map[string]any{"Client": c.ID, "Hidden": hidden, "Persons": persons, "Chosen": g.chosen(c, r.FormValue("login_hint")).Account(), "Scopes": scopes}) // the client went away
+	_ = page.Execute(w, map[string]any{"Client": client, "Hidden": hidden, "Persons": persons, "Chosen": chosen, "Scopes": scopes}) // the client went away
 }
 
 // oauthError answers in OAuth's own form.

@@ -24,6 +24,8 @@ const (
 	saltRest
 	saltKey
 	saltForm
+	saltLegacy
+	saltFever
 )
 
 // mix spreads the bits of x (splitmix64's finisher).

@@ -71,19 +71,19 @@ type device struct {
 	features               []string
 }
 
-// devices returns the tracker, and the scale that sends the weighings.
-func (c *call) devices() []device {
-	h := hash(c.p.Seed, saltKey, -3)
+// devices returns the tracker, and the scale that sends the weighings, at an instant whose last sync is horizon.
+func (p *Person) devices(now, horizon time.Time) []device {
+	h := hash(p.Seed, saltKey, -3)
 	id := strconv.FormatUint(1e9+h%9e9, 10)
 	mac := strings.ToUpper(strconv.FormatUint(1<<47|h>>17, 16))
-	tracker := device{id: id, kind: "TRACKER", version: c.p.Tracker(), mac: mac[:12], sync: c.horizon,
+	tracker := device{id: id, kind: "TRACKER", version: p.Tracker(), mac: mac[:12], sync: horizon,
 		features: []string{"STEPS", "HEART_RATE", "SPO2", "SKIN_TEMPERATURE"}}
-	if !c.horizon.IsZero() {
-		tracker.battery = c.p.Battery(c.horizon)
+	if !horizon.IsZero() {
+		tracker.battery = p.Battery(horizon)
 	}
 	scale := device{id: strconv.FormatUint(1e9+h>>7%9e9, 10), kind: "SCALE", version: "Aria Air", mac: mac[1:12] + "7", battery: 71}
-	for d := c.p.Day(c.now); d >= c.p.Start; d-- {
-		if at, _, _, ok := c.p.Weighing(d); ok && !at.After(c.now) {
+	for d := p.Day(now); d >= p.Start; d-- {
+		if at, _, _, ok := p.Weighing(d); ok && !at.After(now) {
 			scale.sync = at.Truncate(time.Second)
 			break
 		}
@@ -139,7 +139,7 @@ func listDevices(w http.ResponseWriter, c *call) *apiError {
 		}
 		from = at.index
 	}
-	all := c.devices()
+	all := c.p.devices(c.now, c.horizon)
 	return c.object(w, "devices", func(e *enc) {
 		to := min(from+size, len(all))
 		if from < to && e.array("pairedDevices") {
@@ -160,7 +160,7 @@ func getDevice(w http.ResponseWriter, c *call, id string) *apiError {
 	if err := c.need(settings); err != nil {
 		return err
 	}
-	for _, d := range c.devices() {
+	for _, d := range c.p.devices(c.now, c.horizon) {
 		if d.id == id {
 			return c.object(w, "device", d.write)
 		}
@@ -187,7 +187,7 @@ func (g *Google) exportTCX(name, id string) handler {
 		if !workout.GPS && !partial {
 			return invalid("EXERCISE_WITHOUT_GPS_DATA", "The exercise has no GPS data; set partialData to export it nevertheless.")
 		}
-		tcx := c.p.tcx(workout, partial)
+		tcx := c.p.tcx(workout, partial, nil)
 		if c.r.URL.Query().Get("alt") == "media" {
 			w.Header().Set("Content-Type", "application/vnd.garmin.tcx+xml")
 			g.send(w, c.r, http.StatusOK, tcx)

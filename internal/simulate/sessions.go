@@ -181,24 +181,40 @@ func tcxSport(kind string) string {
 	return "Other"
 }
 
-// tcx writes a workout in Garmin's TrainingCenterDatabase format. Without track it has times and heart rates only.
-func (p *Person) tcx(w Workout, partial bool) []byte {
+// legacyTCX is what the old service does otherwise: local times with an offset, and who made the track.
+type legacyTCX struct {
+	offset  int // seconds east of UTC
+	tracker string
+}
+
+// tcx writes a workout in Garmin's TrainingCenterDatabase format. Without track it has times and heart rates only. old may be nil.
+func (p *Person) tcx(w Workout, partial bool, old *legacyTCX) []byte {
 	b := []byte(`<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
 <TrainingCenterDatabase xmlns="http://www.garmin.com/xmlschemas/TrainingCenterDatabase/v2">
   <Activities>
     <Activity Sport="` + tcxSport(w.Type) + `">
       <Id>`)
-	const stamp = "2006-01-02T15:04:05.000Z"
-	b = w.Start.AppendFormat(b, stamp)
+	zone, extra := time.UTC, ""
+	if old != nil {
+		zone, extra = time.FixedZone("", old.offset), "<Intensity>Active</Intensity><TriggerMethod>Manual</TriggerMethod>"
+	}
+	stamp := func(t time.Time) {
+		layout := "2006-01-02T15:04:05.000Z"
+		if old != nil {
+			layout = "2006-01-02T15:04:05.000-07:00"
+		}
+		b = t.In(zone).AppendFormat(b, layout)
+	}
+	stamp(w.Start)
 	b = append(b, "</Id>\n      <Lap StartTime=\""...)
-	b = w.Start.AppendFormat(b, stamp)
+	stamp(w.Start)
 	b = append(b, "\">\n        <TotalTimeSeconds>"...)
 	b = strconv.AppendFloat(b, w.Active.Seconds(), 'f', 1, 64)
 	b = append(b, "</TotalTimeSeconds>\n        <DistanceMeters>"...)
 	b = strconv.AppendFloat(b, float64(w.Millimetre)/1000, 'f', 2, 64)
 	b = append(b, "</DistanceMeters>\n        <Calories>"...)
 	b = strconv.AppendInt(b, int64(w.Kcal), 10)
-	b = append(b, "</Calories>\n        <Track>\n"...)
+	b = append(b, "</Calories>\n        "+extra+"<Track>\n"...)
 	points := p.Track(w)
 	if points == nil && partial {
 		for _, h := range p.HeartRates(metric.Span{Start: w.Start, End: w.End}) {
@@ -213,7 +229,8 @@ func (p *Person) tcx(w Workout, partial bool) []byte {
 	for i := range points {
 		t := &points[i]
 		b = append(b, "          <Trackpoint><Time>"...)
-		b = append(t.Time.AppendFormat(b, stamp), "</Time>"...)
+		stamp(t.Time)
+		b = append(b, "</Time>"...)
 		if !t.NoFix {
 			b = append(b, "<Position>"...)
 			number("LatitudeDegrees", t.Lat, 6)
@@ -228,5 +245,9 @@ func (p *Person) tcx(w Workout, partial bool) []byte {
 		}
 		b = append(b, "</Trackpoint>\n"...)
 	}
-	return append(b, "        </Track>\n      </Lap>\n    </Activity>\n  </Activities>\n</TrainingCenterDatabase>\n"...)
+	b = append(b, "        </Track>\n      </Lap>\n"...)
+	if old != nil {
+		b = append(b, `      <Creator xsi:type="Device_t" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><Name>Fitbit `+old.tracker+"</Name><UnitId>0</UnitId><ProductID>0</ProductID></Creator>\n"...)
+	}
+	return append(b, "    </Activity>\n  </Activities>\n</TrainingCenterDatabase>\n"...)
 }
