@@ -26,6 +26,12 @@ demo: build ## the main job at once: a simulated person, the archive, the latest
 test: tools ## all tests, with the race detector and real servers
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
 
+.PHONY: test-openapi
+test-openapi: ## every answer of the simulated Fitbit Web API against its description: make test-openapi OPENAPI=path/to/openapi.json
+	@if [ -z "$(OPENAPI)" ]; then echo "make test-openapi needs the service's description: OPENAPI=path/to/openapi.json"; exit 1; fi
+	@if [ ! -f "$(OPENAPI)" ]; then echo "there is no file $(OPENAPI)"; exit 1; fi
+	OPENAPI="$(abspath $(OPENAPI))" $(GO) test -tags openapi -count=1 -timeout 10m -run TestOpenAPI ./internal/simulate
+
 .PHONY: tools
 tools: $(INFLUXD_1_8) influxd-1.6 ## the real servers that the tests need
 	@scripts/need cc "a C compiler" gcc

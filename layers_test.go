@@ -126,11 +126,11 @@ func TestPlanIsPure(t *testing.T) {
 	})
 }
 
-// Only tests may lean on the official client: it is there to judge the simulated server from outside.
-func TestOfficialClientIsForTests(t *testing.T) {
+// Only tests may lean on the official client and on the validator: they are there to judge the simulated servers from outside.
+func TestJudgesAreForTests(t *testing.T) {
 	files(t, func(path string, imports []string) {
 		for _, p := range imports {
-			if strings.HasPrefix(p, "google.golang.org/api/") && !strings.HasSuffix(path, "_test.go") {
+			if (strings.HasPrefix(p, "google.golang.org/api/") || strings.HasPrefix(p, "github.com/getkin/kin-openapi/")) && !strings.HasSuffix(path, "_test.go") {
 				t.Errorf("%s imports %s", path, p)
 			}
 		}
