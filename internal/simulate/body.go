@@ -149,15 +149,19 @@ func (p *Person) HRVs(d metric.Day) (at []time.Time, rmssd, sdnn []float64) {
 	return at, rmssd, sdnn
 }
 
-// CoreTemperatures returns what the person measured with a thermometer on day d and entered: on the few days with a fever.
+// CoreTemperatures returns what the person measured with a thermometer on day d and entered: now and then, and several times when ill.
 func (p *Person) CoreTemperatures(d metric.Day) []Reading {
-	r := p.random(d, saltFever)
-	if d < p.Start || !r.chance(0.02) {
+	r := p.random(d, saltCore)
+	if d < p.Start || !r.chance(0.3) {
 		return nil
 	}
+	times, high := 1, 37.2
+	if r.chance(0.2) {
+		times, high = 3, 39.4
+	}
 	var out []Reading
-	for at := p.clock(d, 9*60+r.intn(60)); p.Day(at) == d && len(out) < 3; at = at.Add(time.Duration(200+r.intn(200)) * time.Minute) {
-		out = append(out, Reading{at, round(r.between(37.2, 39.4), 1)})
+	for at := p.clock(d, 9*60+r.intn(60)); p.Day(at) == d && len(out) < times; at = at.Add(time.Duration(200+r.intn(200)) * time.Minute) {
+		out = append(out, Reading{at, round(r.between(36.3, high), 1)})
 	}
 	return out
 }

@@ -351,6 +351,13 @@ func fillBodyFat(b *block, d metric.Day) {
 	}
 }
 
+func fillCoreTemperature(b *block, d metric.Day) {
+	all := b.p.CoreTemperatures(d)
+	for i := len(all) - 1; i >= 0; i-- {
+		b.entry(all[i].Time, "", func() { b.double("temperatureCelsius", all[i].Value) })
+	}
+}
+
 func fillHeight(b *block, d metric.Day) {
 	if d == b.p.Start {
 		b.entry(b.p.HeightEntered(), b.p.key(saltWeight, d, 2), func() { b.int64("heightMillimeters", int64(b.p.HeightMillimetre())) })

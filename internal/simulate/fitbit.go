@@ -200,6 +200,7 @@ func (c *fitbitCall) route() (any, *fitbitError) {
 	if t == nil {
 		return nil, noSuchEndpoint()
 	}
+	c.utc = c.r.URL.Query().Get("timezone") == "UTC" && strings.HasPrefix(name, "activities/") // the only ones that know the parameter
 	for _, scope := range t.scopes() {
 		if err := c.need(scope); err != nil {
 			return nil, err

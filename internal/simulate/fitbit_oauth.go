@@ -138,11 +138,12 @@ func (g *fitbitGrants) jwt(gr *fitbitGrant, since, until time.Time) string {
 	return body + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// issue makes a pair of tokens. A person has one refresh token at an app: an older one ends.
+// issue makes a pair of tokens. A person has one refresh token at an app: older ones end, spent or not.
 func (f *Fitbit) issue(gr *fitbitGrant, from *fitbitRefresh) obj {
 	for t, r := range f.oauth.refresh {
-		if r != from && r.p == gr.p && r.app == gr.app && r.spent.IsZero() {
+		if r != from && r.p == gr.p && r.app == gr.app {
 			delete(f.oauth.refresh, t)
+			delete(f.oauth.parents, t)
 		}
 	}
 	now := f.cfg.Now()
@@ -253,7 +254,7 @@ func (f *Fitbit) authenticate(r *http.Request) (*fitbitCall, *fitbitError) {
 		a.from.settled = true
 	}
 	return &fitbitCall{f: f, r: r, p: a.p, grant: a.fitbitGrant, now: now, horizon: a.p.LastSync(now), units: unitsOf(r.Header.Get("Accept-Language")),
-		utc: r.URL.Query().Get("timezone") == "UTC", wall: newEnc(a.p, nil)}, nil
+		wall: newEnc(a.p, nil)}, nil
 }
 
 // signIn finds the app that asks for tokens, by the rules of its type.

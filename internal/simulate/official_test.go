@@ -51,7 +51,7 @@ func ops() map[string]string {
 // empty are the types of which this person has nothing.
 func empty(name string) bool {
 	switch name {
-	case "basal-energy-burned", "swim-lengths-data", "vo2-max", "run-vo2-max", "core-body-temperature", "blood-glucose", "hydration-log",
+	case "basal-energy-burned", "swim-lengths-data", "vo2-max", "run-vo2-max", "blood-glucose", "hydration-log",
 		"nutrition-log", "food", "food-measurement-unit", "electrocardiogram", "irregular-rhythm-notification":
 		return true
 	}
@@ -115,7 +115,7 @@ func driveType(t *testing.T, svc *health.Service, name, can string) {
 		Pages(ctx, func(r *health.RollUpDataPointsResponse) error {
 			for _, x := range r.RollupDataPoints {
 				count += filled(x.Weight != nil || x.BodyFat != nil || x.Steps != nil || x.Distance != nil || x.Floors != nil || x.Altitude != nil || x.ActiveEnergyBurned != nil || x.TotalCalories != nil ||
-					x.ActiveMinutes != nil || x.ActivityLevel != nil || x.SedentaryPeriod != nil || x.ActiveZoneMinutes != nil || x.TimeInHeartRateZone != nil || x.CaloriesInHeartRateZone != nil || x.HeartRate != nil)
+					x.ActiveMinutes != nil || x.ActivityLevel != nil || x.SedentaryPeriod != nil || x.ActiveZoneMinutes != nil || x.TimeInHeartRateZone != nil || x.CaloriesInHeartRateZone != nil || x.HeartRate != nil || x.CoreBodyTemperature != nil)
 			}
 			return nil
 		})
@@ -125,7 +125,7 @@ func driveType(t *testing.T, svc *health.Service, name, can string) {
 			for _, x := range r.RollupDataPoints {
 				count += filled(x.Weight != nil || x.BodyFat != nil || x.Steps != nil || x.Distance != nil || x.Floors != nil || x.Altitude != nil || x.ActiveEnergyBurned != nil || x.TotalCalories != nil ||
 					x.ActiveMinutes != nil || x.ActivityLevel != nil || x.SedentaryPeriod != nil || x.ActiveZoneMinutes != nil || x.TimeInHeartRateZone != nil || x.CaloriesInHeartRateZone != nil || x.HeartRate != nil ||
-					x.HeartRateVariabilityPersonalRange != nil || x.RestingHeartRatePersonalRange != nil)
+					x.HeartRateVariabilityPersonalRange != nil || x.RestingHeartRatePersonalRange != nil || x.CoreBodyTemperature != nil)
 			}
 			return nil
 		})

@@ -132,7 +132,7 @@ type judge struct {
 	t      *testing.T
 	doc    *openapi3.T
 	used   map[string]bool // exceptions
-	asked  map[string]int // answers by path
+	asked  map[string]int  // answers by path
 	said   map[string]bool
 	filled map[string]bool // paths with an answer that held data
 }

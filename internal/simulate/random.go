@@ -25,7 +25,7 @@ const (
 	saltKey
 	saltForm
 	saltLegacy
-	saltFever
+	saltCore
 )
 
 // mix spreads the bits of x (splitmix64's finisher).

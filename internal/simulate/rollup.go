@@ -184,6 +184,23 @@ func (w window) weighings(e *enc, member string, of func(grams, fat float64) flo
 	}
 }
 
+func rollCoreTemperature(e *enc, w window) {
+	sum, n, low, high := 0.0, 0.0, math.Inf(1), math.Inf(-1)
+	for d := w.p.Day(w.whole.Start); w.p.Midnight(d).Before(w.whole.End); d++ {
+		for _, x := range w.p.CoreTemperatures(d) {
+			if w.whole.Contains(x.Time) {
+				sum, n, low, high = sum+x.Value, n+1, min(low, x.Value), max(high, x.Value)
+			}
+		}
+	}
+	if n > 0 && e.open(w.member) {
+		e.double("temperatureCelsiusAvg", sum/n)
+		e.double("temperatureCelsiusMin", low)
+		e.double("temperatureCelsiusMax", high)
+		e.end()
+	}
+}
+
 func rollHRVRange(e *enc, w window) {
 	w.ranges(e, "averageHeartRateVariabilityMilliseconds", 7, func(v *Vital) float64 { return v.HRV })
 }
