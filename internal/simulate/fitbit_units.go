@@ -63,7 +63,7 @@ func (u units) warmer(c float64) float64 {
 	if u.fahrenheit {
 		c *= 1.8
 	}
-	return round(c, 1)
+	return round(c, 1) + 0 // no -0
 }
 
 func (u units) distanceName() string {
