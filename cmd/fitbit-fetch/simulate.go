@@ -95,14 +95,18 @@ func (c *call) simulate(ctx context.Context, f *simulateFlags) error {
 	} else {
 		f.writeClients(c.stdout, base, clk, cfg)
 	}
-	google, fitbit := simulate.NewGoogle(cfg), simulate.NewFitbit(old)
-	return serveHTTP(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return serveHTTP(ctx, l, bothServices(simulate.NewGoogle(cfg), simulate.NewFitbit(old)))
+}
+
+// bothServices serves two services on one port: their paths are apart.
+func bothServices(google *simulate.Google, fitbit *simulate.Fitbit) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fitbit.Serves(r.URL.Path) {
 			fitbit.ServeHTTP(w, r)
 		} else {
 			google.ServeHTTP(w, r)
 		}
-	}))
+	})
 }
 
 // fitbitWorld is the Fitbit Web API with the people of cfg.
