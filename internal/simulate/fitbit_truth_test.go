@@ -309,6 +309,11 @@ func TestFacesAgreeOnNights(t *testing.T) {
 				t.Fatalf("%s: %s at %v, Google has %s", d, level, at, want)
 			}
 		}
+		for i, s := range log.Levels.Data {
+			if s.Level == "wake" && s.Seconds <= 180 && i > 0 && i < len(log.Levels.Data)-1 {
+				t.Errorf("%s: a waking of %d s is a stage", d, s.Seconds)
+			}
+		}
 		for _, s := range log.Levels.ShortData {
 			if s.Level != "wake" || s.Seconds > 180 {
 				t.Errorf("%s: a short %s of %d s", d, s.Level, s.Seconds)
