@@ -433,7 +433,6 @@ func TestFitbitMorning(t *testing.T) {
 	if !ok {
 		t.Fatal("no night")
 	}
-	token := f.AccessToken(p)
 	const pending = `{"meta":{"retryDuration":3000,"state":"pending"}}`
 	for _, x := range []struct {
 		after       time.Duration // the sleep was computed
@@ -441,7 +440,7 @@ func TestFitbitMorning(t *testing.T) {
 		hrv, oxygen bool
 	}{{-time.Second, "none", false, false}, {time.Second, "pending", false, false}, {3 * time.Second, "there", false, false}, {14 * time.Minute, "there", false, false}, {15 * time.Minute, "there", true, false}, {time.Hour, "there", true, true}} {
 		now = n.Updated.Add(x.after)
-		token = f.AccessToken(p)
+		token := f.AccessToken(p)
 		for _, path := range []string{"2025-04-09.json", "2025-04-08/2025-04-09.json"} {
 			_, body, _ := fetch(t, f, token, "/1.2/user/-/sleep/date/"+path)
 			state := "none"
