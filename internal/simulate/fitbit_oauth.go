@@ -92,12 +92,11 @@ type fitbitGrants struct {
 	n       int64 // tokens made
 	codes   map[string]fitbitCode
 	refresh map[string]*fitbitRefresh
-	parents map[string]*fitbitRefresh // of a refresh token, the one it was issued for
 	access  map[string]fitbitAccess
 }
 
 func newFitbitGrants(cfg FitbitConfig) *fitbitGrants {
-	g := &fitbitGrants{codes: map[string]fitbitCode{}, refresh: map[string]*fitbitRefresh{}, parents: map[string]*fitbitRefresh{}, access: map[string]fitbitAccess{}}
+	g := &fitbitGrants{codes: map[string]fitbitCode{}, refresh: map[string]*fitbitRefresh{}, access: map[string]fitbitAccess{}}
 	for i := range cfg.Apps {
 		app := &cfg.Apps[i]
 		p := app.Person
@@ -138,21 +137,18 @@ func (g *fitbitGrants) jwt(gr *fitbitGrant, since, until time.Time) string {
 	return body + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// issue makes a pair of tokens. A person has one refresh token at an app: older ones end, spent or not.
+// issue makes a pair of tokens. A person has one refresh token at an app: older ones end, spent or not, and with
+// them what could still be repeated.
 func (f *Fitbit) issue(gr *fitbitGrant, from *fitbitRefresh) obj {
 	for t, r := range f.oauth.refresh {
 		if r != from && r.p == gr.p && r.app == gr.app {
 			delete(f.oauth.refresh, t)
-			delete(f.oauth.parents, t)
 		}
 	}
 	now := f.cfg.Now()
 	access, refresh := f.oauth.jwt(gr, now, now.Add(f.cfg.TokenLife)), f.oauth.opaque(gr.p, 64)
 	f.oauth.access[access] = fitbitAccess{gr, now, now.Add(f.cfg.TokenLife), from}
 	f.oauth.refresh[refresh] = &fitbitRefresh{fitbitGrant: gr}
-	if from != nil {
-		f.oauth.parents[refresh] = from
-	}
 	return obj{"access_token": access, "expires_in": int(f.cfg.TokenLife / time.Second), "refresh_token": refresh, "scope": strings.Join(gr.scopes, " "), "token_type": "Bearer", "user_id": gr.p.LegacyAccount()}
 }
 
@@ -229,7 +225,6 @@ func (g *fitbitGrants) end(which func(*fitbitGrant) bool) {
 	for t, r := range g.refresh {
 		if which(r.fitbitGrant) {
 			delete(g.refresh, t)
-			delete(g.parents, t)
 		}
 	}
 }
@@ -350,9 +345,6 @@ func (f *Fitbit) renew(app *FitbitApp, r *http.Request) (obj, *fitbitError) {
 	switch {
 	case held == nil || held.app != app:
 	case held.spent.IsZero():
-		if parent := f.oauth.parents[token]; parent != nil {
-			parent.settled = true
-		}
 		held.answer = f.issue(held.fitbitGrant, held)
 		held.spent, held.request = now, request
 		return held.answer, nil
