@@ -67,8 +67,8 @@ type person struct {
 	counts   memo[[]archive.Count]
 	values   memo[[]latest.Value]
 	beats    memo[[]metric.Block] // of the day looked at last
-	again    chan struct{}      // the person has authorized again
-	taking   sync.Mutex         // held while an authorization of the options is taken over
+	again    chan struct{}        // the person has authorized again
+	taking   sync.Mutex           // held while an authorization of the options is taken over
 	log      *slog.Logger
 }
 
