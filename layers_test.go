@@ -49,6 +49,8 @@ var layers = map[string][]string{
 	"internal/homeassistant":         {"internal/metric", "internal/latest", "internal/clock"},
 	"internal/proctest":              {},
 	"internal/endtoend":              {},
+	"internal/dashboard":             {},
+	"internal/dashboard/generate":    {"internal/dashboard"},
 	"internal/realhome":              {},
 }
 

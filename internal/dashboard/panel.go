@@ -1,0 +1,132 @@
+package dashboard
+
+// A viz is how a panel shows its answers: one of Grafana's own panel types.
+type viz string
+
+const (
+	lines     viz = "timeseries"
+	stat      viz = "stat"
+	gauge     viz = "gauge"
+	pie       viz = "piechart"
+	timeline  viz = "state-timeline"
+	heat      viz = "heatmap"
+	histogram viz = "histogram"
+	table     viz = "table"
+	geomap    viz = "geomap"
+	trend     viz = "trend"
+)
+
+// A panel is one picture.
+type panel struct {
+	viz   viz
+	title string
+	about string // its description: what is seen, and what to make of it
+	w, h  int    // of the dashboard's 24 columns, and rows of 30 pixels
+
+	queries  []query
+	unit     string
+	none     string // what stands there where there is no value; a dash by default
+	decimals int    // digits behind the point; auto for Grafana's choice
+	min, max *float64
+	steps    []step   // thresholds, which colour the values
+	goal     *float64 // a dashed line to reach
+	series   []series // looks of single series
+	values   []value  // words for values
+
+	bars    bool // lines: bars
+	stack   bool // … on top of each other
+	step    bool // … in steps
+	points  bool // … points alone
+	right   bool // legend at the right, with figures
+	sparks  bool // stat: a sparkline behind the figure
+	percent bool // stat: the change over the range
+	across  bool // stat: side by side
+	calc    string
+	field   string // stat: which field; empty for numbers
+	since   string // shows that long up to the end of the range, whatever the range, such as 24h
+	every   string // least interval of auto windows
+	days    matrix // heat: how a series becomes days × hours
+	sort    string // table: newest or highest first by this column
+	x       string // trend: the field along
+	scheme  string // heat: colours
+	highest *float64
+	lowest  *float64
+	links   []link
+}
+
+// auto leaves the digits to Grafana.
+const auto = -1
+
+// A step is a threshold: from a value on, a colour. The first one's value does not count.
+type step struct {
+	from  float64
+	color string
+}
+
+// A series is a look: of the answer of that name.
+type series struct {
+	name   string
+	unit   string
+	color  string
+	axis   string // right for an axis of its own
+	width  float64
+	fill   float64 // opacity in percent; 0 leaves the panel's
+	line   bool    // a line among bars
+	dashed bool
+	below  string // fill down to that series
+	hidden bool   // neither legend nor tooltip: an edge of a band
+	points bool   // with its points
+	digits int
+	show   string // another name
+}
+
+// A value has a word and a colour.
+type value struct {
+	is    string
+	text  string
+	color string
+}
+
+// A matrix folds a series of equal steps into rows and columns: row and column are formats of the time, as Grafana (moment.js) writes them.
+type matrix struct {
+	row, column string
+	from        string // name of the series
+}
+
+// A link leads from a panel's value to another page.
+type link struct{ title, url string }
+
+// A row is a heading and its panels.
+type row struct {
+	title  string
+	panels []panel
+}
+
+// A board is one dashboard.
+type board struct {
+	uid, title, about string
+	from              string // default range, to now
+	rows              []row
+	workout           bool // has the variable that chooses a workout
+}
+
+func num(v float64) *float64 { return &v }
+
+// The colours. One meaning has one colour everywhere.
+const (
+	red    = "#E5484D" // heart
+	rose   = "#F2A0A3"
+	green  = "#30A46C" // activity
+	mint   = "#8FD3AE"
+	lime   = "#99C94B"
+	amber  = "#F5B83D" // body, warnings
+	orange = "#F2813A"
+	violet = "#8E6FE8" // variability
+	lilac  = "#C4B5F5"
+	sky    = "#3FA7E0" // breath, oxygen
+	navy   = "#2B3A8C" // deep sleep
+	blue   = "#5B7FE3" // light sleep
+	teal   = "#35B5AC" // REM
+	grey   = "#8A919E"
+	faint  = "rgba(138, 145, 158, 0.25)"
+)

@@ -1,0 +1,45 @@
+package dashboard
+
+// quality answers whether the data are all there, and how late they are.
+func quality() board {
+	return board{uid: "fitbit-fetch-data", title: "Fitbit: data quality", from: "now-90d",
+		about: "How complete the data are, where gaps lie, and how far each series reaches. Whether a gap can still be filled, fitbit-fetch status tells.",
+		rows: []row{
+			{"How far each series reaches", []panel{
+				newest("Heart rate", "HeartRate_Intraday", "value"), newest("Heart rate by minute", "HeartRate_Minute", "mean"), newest("Steps by minute", "Steps_Intraday", "value"), newest("Sleep", "Sleep Levels", "level"),
+				newest("Variability", "HRV", "dailyRmssd"), newest("Blood oxygen", "SPO2", "avg"), newest("Weight", "weight", "value"), newest("Battery", "DeviceBatteryLevel", "value"),
+			}},
+			{"Gaps", []panel{
+				perHour("Minutes with heart rate, by hour", "60 is an hour without a gap. What is missing was not worn, or has not been synced yet.", "HeartRate_Minute", "mean", "count", "Minutes", "m", "Blues", 24, 10),
+				{viz: lines, title: "Band worn", about: "Share of each day with heart rate.", w: 12, h: 8, unit: "percent", min: num(0), max: num(100), bars: true, every: "1d", goal: num(80),
+					queries: []query{{of: "HeartRate_Minute", every: "1d", cols: []col{{key: "mean", fn: "count", as: "Worn", times: "0.069444"}}}}, series: []series{{name: "Worn", color: sky}}},
+				{viz: lines, title: "Minutes of heart rate by day", about: "1440 is all of a day.", w: 6, h: 8, unit: "m", decimals: 0, step: true,
+					queries: []query{{of: "HeartRate_Minute", every: "1d", fill: "0", cols: []col{{key: "mean", fn: "count", as: "Minutes"}}}}, series: []series{{name: "Minutes", color: sky}}},
+				{viz: stat, title: "Days under 10 hours", about: "Days of the range on which the band gave heart rate for less than 10 hours, or not at all. The newest may still grow.", w: 6, h: 8, decimals: 0,
+					queries: []query{shortDays()}, none: "0", steps: []step{{0, green}, {4, amber}, {15, red}}},
+			}},
+			{"Samples of each day", []panel{
+				perDay("Sleep stages", "Sleep Levels", "level", blue), perDay("Blood oxygen by minute", "SPO2_Intraday", "value", sky), perDay("Variability through the night", "HRV_Intraday", "rmssd", violet),
+				perDay("Minutes with steps", "Steps_Intraday", "value", green), perDay("Weighings", "weight", "value", amber), perDay("Points of tracks", "GPS", "lat", orange),
+			}},
+		}}
+}
+
+// newest says how long ago the newest sample of a series is.
+func newest(title, of, field string) panel {
+	return panel{viz: stat, title: title, about: "When the newest sample was measured.", w: 3, h: 4, unit: "dateTimeFromNow", decimals: auto, field: "/^Time$/", since: "365d",
+		queries: []query{{of: of, cols: []col{{key: field, fn: "last", as: title}}}}, series: []series{{color: sky}}}
+}
+
+func perDay(title, of, field, color string) panel {
+	return panel{viz: lines, title: title, about: "How many there are of each day.", w: 8, h: 7, bars: true, every: "1d",
+		queries: []query{{of: of, every: "1d", cols: []col{{key: field, fn: "count", as: title}}}}, series: []series{{name: title, color: color}}}
+}
+
+// shortDays counts the days with less than 10 hours of heart rate.
+func shortDays() query {
+	q := query{of: "HeartRate_Minute", every: "1d"}
+	return query{of: q.of, cols: []col{{key: "mean", as: "Days"}},
+		influxql: "SELECT count(\"n\") AS \"Days\" FROM (SELECT count(\"mean\") AS \"n\" FROM \"HeartRate_Minute\" WHERE " + q.rangeInfluxQL() + " GROUP BY time(1d) fill(0) tz('${tz:raw}')) WHERE $timeFilter AND \"n\" < 600",
+		flux:     "import \"timezone\"\noption location = timezone.location(name: \"${tz:raw}\")\n" + q.fromFlux(" and r._field == \"mean\"") + "\n  |> group(columns: [\"_field\"])\n  |> sort(columns: [\"_time\"])\n  |> aggregateWindow(every: 1d, fn: count, createEmpty: true, timeSrc: \"_start\")\n  |> filter(fn: (r) => r._value < 600)\n  |> count()\n  |> map(fn: (r) => ({_time: v.timeRangeStop, _value: float(v: r._value), _field: \"Days\"}))\n  |> group(columns: [\"_field\"])"}
+}

@@ -1,0 +1,239 @@
+package dashboard
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Dialect is a query language.
+type Dialect string
+
+// InfluxQL is understood by InfluxDB 1 and 3, and by 2 where its bucket is mapped to a database; Flux by InfluxDB 2.
+const (
+	InfluxQL Dialect = "influxql"
+	Flux     Dialect = "flux"
+)
+
+// Dialects are all of them.
+func Dialects() []Dialect { return []Dialect{InfluxQL, Flux} }
+
+// A quantity is a kind of value that a database may hold in one of two units; see units.go.
+type quantity uint8
+
+const (
+	plain quantity = iota
+	mass
+	length
+	difference // of temperatures
+	speed
+)
+
+// A col is one column of an answer: a field, put together over the query's window by fn, times a factor.
+type col struct {
+	key   string // InfluxDB field
+	fn    string // mean, sum, max, min, last, first, count, median; empty for the values as they stand
+	as    string // what the reader sees
+	times string // a constant factor, such as "0.001"
+	unit  quantity
+}
+
+// A query asks for columns of one measurement of the chosen person.
+type query struct {
+	of     string
+	cols   []col
+	where  [2]string // a tag and the value it must have; the value may be a variable
+	every  string    // window: auto for the panel's interval, 1h, 1d, 7d; empty for none
+	fill   string    // of windows without values: 0, or empty for nothing
+	before string    // begin that long before the end of the range, whatever its start; such as 30d
+	table  bool      // one table with a column each, not one series each
+	ref    string    // overrides of a panel name it by this; empty for A, B, …
+
+	delta bool // instead of the values: the last of them, less the mean of all
+
+	influxql, flux string // instead of all above where a question is a special one
+}
+
+// What keeps to the chosen person. Where the database knows no tag Person, InfluxDB 3 must not be asked for it: it would answer
+// nothing. In Flux the condition stands close behind the source, so that the storage looks for it: there a tag that is not there
+// is an empty one.
+const (
+	personInfluxQL = `('${has:raw}' = '' OR "Person" =~ /^${person:raw}$/)`
+	personFlux     = `r.Person =~ /^${person:raw}$/`
+)
+
+// in writes the query in a dialect.
+func (q query) in(d Dialect) string {
+	if q.influxql != "" {
+		if d == Flux {
+			return q.flux
+		}
+		return q.influxql
+	}
+	if d == Flux {
+		return q.asFlux()
+	}
+	return q.asInfluxQL()
+}
+
+func (q query) asInfluxQL() string {
+	var cols []string
+	for _, c := range q.cols {
+		e := fmt.Sprintf("%q", c.key)
+		switch {
+		case q.delta:
+			e = fmt.Sprintf("(last(%s) - mean(%s))", e, e)
+		case c.fn != "":
+			e = fmt.Sprintf("%s(%s)", c.fn, e)
+		}
+		cols = append(cols, fmt.Sprintf("%s%s AS %q", e, c.factor(InfluxQL), c.name()))
+	}
+	s := fmt.Sprintf("SELECT %s FROM %q WHERE %s", strings.Join(cols, ", "), q.of, q.rangeInfluxQL())
+	if q.where[0] != "" {
+		s += fmt.Sprintf(" AND %q = '%s'", q.where[0], q.where[1])
+	}
+	if q.every != "" {
+		s += " GROUP BY time(" + influxWindow(q.every) + ") fill(" + orElse(q.fill, "none") + ")"
+		if q.every != "auto" {
+			s += " tz('${tz:raw}')"
+		}
+	}
+	return s
+}
+
+// rangeInfluxQL is the condition on time and person.
+func (q query) rangeInfluxQL() string {
+	span := "$timeFilter"
+	if q.before != "" {
+		span = fmt.Sprintf("time >= ${__to}ms - %s AND time <= ${__to}ms", q.before)
+	}
+	return span + " AND " + personInfluxQL
+}
+
+// influxWindow is a window of GROUP BY time. Weeks begin on Monday; InfluxDB counts them from a Thursday.
+func influxWindow(every string) string {
+	switch every {
+	case "auto":
+		return "$__interval"
+	case "7d":
+		return "7d, 4d"
+	}
+	return every
+}
+
+func (q query) asFlux() string {
+	var b strings.Builder
+	local := q.every != "" && q.every != "auto"
+	if q.before != "" {
+		b.WriteString("import \"date\"\n")
+	}
+	if local {
+		b.WriteString("import \"timezone\"\noption location = timezone.location(name: \"${tz:raw}\")\n")
+	}
+	if q.table {
+		b.WriteString(q.tableFlux())
+		return b.String()
+	}
+	var names []string
+	for i, c := range q.cols {
+		name := fmt.Sprintf("c%d", i)
+		names = append(names, name)
+		if len(q.cols) > 1 {
+			fmt.Fprintf(&b, "%s = ", name)
+		}
+		b.WriteString(q.columnFlux(c))
+		b.WriteByte('\n')
+	}
+	if len(names) > 1 {
+		fmt.Fprintf(&b, "union(tables: [%s])\n", strings.Join(names, ", "))
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// fromFlux reads the fields of the query that a condition chooses.
+func (q query) fromFlux(fields string) string {
+	start := "v.timeRangeStart"
+	if q.before != "" {
+		start = fmt.Sprintf("date.sub(d: %s, from: v.timeRangeStop)", q.before)
+	}
+	s := fmt.Sprintf("from(bucket: v.defaultBucket)\n  |> range(start: %s, stop: v.timeRangeStop)\n  |> filter(fn: (r) => r._measurement == %q%s)\n  |> filter(fn: (r) => %s)", start, q.of, fields, personFlux)
+	if q.where[0] != "" {
+		s += fmt.Sprintf("\n  |> filter(fn: (r) => r[%q] == %q)", q.where[0], q.where[1])
+	}
+	return s
+}
+
+// columnFlux is one column as a series of its own, with its name as _field.
+func (q query) columnFlux(c col) string {
+	s := q.fromFlux(fmt.Sprintf(" and r._field == %q", c.key))
+	value := "float(v: r._value)"
+	if q.every == "auto" { // windows before all else, for the storage to make
+		return s + fmt.Sprintf("\n  |> aggregateWindow(every: v.windowPeriod, fn: %s, createEmpty: false, timeSrc: \"_start\")\n  |> group()\n  |> sort(columns: [\"_time\"])\n  |> map(fn: (r) => ({_time: r._time, _value: %s%s, _field: %q}))\n  |> group(columns: [\"_field\"])", c.fn, value, c.factor(Flux), c.name())
+	}
+	if c.fn == "last" && q.every == "" { // likewise
+		s += "\n  |> last()\n  |> group()\n  |> sort(columns: [\"_time\"])\n  |> tail(n: 1)"
+		return s + fmt.Sprintf("\n  |> map(fn: (r) => ({_time: r._time, _value: %s%s, _field: %q}))\n  |> group(columns: [\"_field\"])", value, c.factor(Flux), c.name())
+	}
+	s += "\n  |> group(columns: [\"_field\"])\n  |> sort(columns: [\"_time\"])"
+	switch {
+	case q.delta:
+		s += "\n  |> reduce(identity: {last: 0.0, sum: 0.0, n: 0.0}, fn: (r, accumulator) => ({last: float(v: r._value), sum: accumulator.sum + float(v: r._value), n: accumulator.n + 1.0}))"
+		return s + fmt.Sprintf("\n  |> map(fn: (r) => ({_time: v.timeRangeStop, _value: (r.last - r.sum / r.n)%s, _field: %q}))\n  |> group(columns: [\"_field\"])", c.factor(Flux), c.name())
+	case q.every != "":
+		s += fmt.Sprintf("\n  |> aggregateWindow(every: %s, fn: %s, createEmpty: %t, timeSrc: \"_start\"%s)", fluxWindow(q.every), c.fn, q.fill == "0", fluxOffset(q.every))
+	case c.fn != "":
+		s += fmt.Sprintf("\n  |> %s()", c.fn)
+		if c.fn != "first" {
+			return s + fmt.Sprintf("\n  |> map(fn: (r) => ({_time: v.timeRangeStop, _value: %s%s, _field: %q}))\n  |> group(columns: [\"_field\"])", value, c.factor(Flux), c.name())
+		}
+	}
+	return s + fmt.Sprintf("\n  |> map(fn: (r) => ({_time: r._time, _value: %s%s, _field: %q}))\n  |> group(columns: [\"_field\"])", value, c.factor(Flux), c.name())
+}
+
+// tableFlux is all columns side by side, a row for each instant.
+func (q query) tableFlux() string {
+	s := q.fromFlux("") + "\n  |> pivot(rowKey: [\"_time\"], columnKey: [\"_field\"], valueColumn: \"_value\")\n  |> group()\n  |> sort(columns: [\"_time\"])"
+	fields := []string{"Time: r._time"}
+	for _, c := range q.cols {
+		if c.key == "ActivityName" { // a tag
+			fields = append(fields, fmt.Sprintf("%q: r.%s", c.name(), c.key))
+			continue
+		}
+		fields = append(fields, fmt.Sprintf("%q: if exists r[%q] then float(v: r[%q])%s else debug.null(type: \"float\")", c.name(), c.key, c.key, c.factor(Flux)))
+	}
+	return "import \"internal/debug\"\n" + s + "\n  |> map(fn: (r) => ({" + strings.Join(fields, ", ") + "}))"
+}
+
+func fluxWindow(every string) string {
+	switch every {
+	case "7d":
+		return "1w"
+	}
+	return every
+}
+
+// fluxOffset makes weeks begin on Monday; Flux counts them from a Thursday, too.
+func fluxOffset(every string) string {
+	if every == "7d" {
+		return ", offset: 4d"
+	}
+	return ""
+}
+
+// factor is what the column is multiplied with.
+func (c col) factor(d Dialect) string {
+	s := c.unit.factor(d)
+	if c.times != "" {
+		s = " * " + c.times + s
+	}
+	return s
+}
+
+// name is the column's name in the answer; of a quantity with two units it carries which one it is, for the panel to choose by.
+func (c col) name() string { return c.as + c.unit.suffix() }
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
