@@ -6,6 +6,7 @@ TOOLS       := $(CACHE)/bin
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 INFLUXD_1_8 := $(TOOLS)/influxd-1.8.3
+INFLUXD_2   ?= $(TOOLS)/influxd-2.7.12
 HOMEASSISTANT_VERSION ?= 2026.11.0
 STATICCHECK := $(TOOLS)/staticcheck-0.8.2
 
@@ -47,6 +48,13 @@ $(INFLUXD_1_8):
 .PHONY: influxd-1.6
 influxd-1.6:
 	@scripts/need influxd "InfluxDB 1.6" influxdb
+
+.PHONY: influxd-2
+influxd-2: $(INFLUXD_2) ## InfluxDB 2.7.12, built from its Go module; needs cargo, and some minutes the first time
+
+$(INFLUXD_2):
+	@mkdir -p $(@D)
+	scripts/influxd-2 2.7.12 $@
 
 .PHONY: test-image
 test-image: ## build the app's image, and run it as Home Assistant and Docker do; needs root
