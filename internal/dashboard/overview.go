@@ -98,12 +98,12 @@ func sleep() []panel {
 	main := [2]string{"isMainSleep", "True"}
 	asleep := []series{{name: "Asleep", color: blue}, {name: "Naps", color: lilac}, {name: "7-day mean", color: amber, line: true, width: 2}}
 	return []panel{
-		{viz: lines, title: "Stages by night", about: "Minutes in each stage of the main sleep, at its start.", w: 16, h: 9, unit: "m", bars: true, stack: true, every: "1d",
-			queries: []query{{of: "Sleep Summary", where: main, every: "1d", cols: summed(stages())}}, series: stageLooks()},
+		{viz: lines, title: "Stages by night", about: "Minutes in each stage of the main sleep. A night is drawn around the midnight before the waking.", w: 16, h: 9, unit: "m", bars: true, stack: true, every: "1d",
+			queries: []query{{of: "Sleep Summary", where: main, every: "night", cols: summed(stages())}}, series: stageLooks()},
 		{viz: lines, title: "Time asleep, with naps", about: "Main sleep and naps of each day, and the mean of 7 nights. The line at 7 hours is what adults are advised to reach.", w: 8, h: 9, unit: "m", bars: true, stack: true, every: "1d",
 			queries: []query{
-				{of: "Sleep Summary", where: main, every: "1d", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Asleep"}}},
-				{of: "Sleep Summary", where: [2]string{"isMainSleep", "False"}, every: "1d", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Naps"}}},
+				{of: "Sleep Summary", where: main, every: "night", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Asleep"}}},
+				{of: "Sleep Summary", where: [2]string{"isMainSleep", "False"}, every: "night", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Naps"}}},
 				moving("Sleep Summary", "minutesAsleep", "sum", "7-day mean", 7, "7d", `"isMainSleep" = 'True'`, `r["isMainSleep"] == "True"`)},
 			series: asleep, goal: num(420)},
 		{viz: heat, title: "Regularity", about: "When you slept: each column is a day, each line half an hour. Even edges are a regular sleep. Darker is deeper (deep 0 … awake 3 on the scale; awake is left out).", w: 24, h: 11, scheme: "Blues", highest: num(3), lowest: num(0),
@@ -121,7 +121,7 @@ func sleep() []panel {
 		{viz: lines, title: "Skin temperature", about: "Deviation of each night from your own baseline. A rise of a degree often comes with an illness.", w: 8, h: 8, unit: "celsius", decimals: 1, bars: true,
 			queries: []query{{of: "Skin Temperature Variation", cols: []col{{key: "RelativeValue", as: "Deviation", unit: difference}}}}, series: []series{{name: "Deviation", color: orange}}},
 		{viz: lines, title: "Falling asleep and waking", about: "Minutes to fall asleep, awake in the night, and in bed after waking.", w: 8, h: 8, unit: "m", bars: true, stack: true, every: "1d",
-			queries: []query{{of: "Sleep Summary", where: main, every: "1d", cols: []col{{key: "minutesToFallAsleep", fn: "sum", as: "To fall asleep"}, {key: "minutesAwake", fn: "sum", as: "Awake"}, {key: "minutesAfterWakeup", fn: "sum", as: "After waking"}}}},
+			queries: []query{{of: "Sleep Summary", where: main, every: "night", cols: []col{{key: "minutesToFallAsleep", fn: "sum", as: "To fall asleep"}, {key: "minutesAwake", fn: "sum", as: "Awake"}, {key: "minutesAfterWakeup", fn: "sum", as: "After waking"}}}},
 			series:  []series{{name: "To fall asleep", color: lilac}, {name: "Awake", color: amber}, {name: "After waking", color: grey}}},
 		{viz: lines, title: "Blood oxygen through the last night", about: "Each minute of sleep, in the last 24 hours.", w: 8, h: 8, unit: "percent", decimals: 1, since: "24h",
 			queries: []query{{of: "SPO2_Intraday", every: "auto", cols: []col{{key: "value", fn: "mean", as: "Blood oxygen"}}}}, every: "5m", series: []series{{name: "Blood oxygen", color: sky}}},
@@ -159,13 +159,17 @@ func heatFlux(series, value string, halves bool, fn string) string {
 
 // moving is the mean of the last n days of a daily sum or mean; it reads that much further back than the range.
 func moving(of, field, fn, as string, n int, back, whereInfluxQL, whereFlux string) query {
+	every := "1d"
+	if of == "Sleep Summary" {
+		every = "night"
+	}
 	if whereInfluxQL != "" {
 		whereInfluxQL = " AND " + whereInfluxQL
 		whereFlux = "\n  |> filter(fn: (r) => " + whereFlux + ")"
 	}
-	inf := "SELECT moving_average(" + fn + "(\"" + field + "\"), " + itoa(n) + ") AS \"" + as + "\" FROM \"" + of + "\" WHERE time >= ${__from}ms - " + back + " AND time <= ${__to}ms AND " + personInfluxQL + whereInfluxQL + " GROUP BY time(1d) fill(none) tz('${tz:raw}')"
+	inf := "SELECT moving_average(" + fn + "(\"" + field + "\"), " + itoa(n) + ") AS \"" + as + "\" FROM \"" + of + "\" WHERE time >= ${__from}ms - " + back + " AND time <= ${__to}ms AND " + personInfluxQL + whereInfluxQL + " GROUP BY time(" + influxWindow(every) + ") fill(none) tz('${tz:raw}')"
 	flux := "import \"date\"\nimport \"timezone\"\noption location = timezone.location(name: \"${tz:raw}\")\nfrom(bucket: v.defaultBucket)\n  |> range(start: date.sub(d: " + back + ", from: v.timeRangeStart), stop: v.timeRangeStop)\n  |> filter(fn: (r) => r._measurement == \"" + of + "\" and r._field == \"" + field + "\")\n  |> filter(fn: (r) => " + personFlux + ")" + whereFlux +
-		"\n  |> group(columns: [\"_field\"])\n  |> sort(columns: [\"_time\"])\n  |> aggregateWindow(every: 1d, fn: " + fn + ", createEmpty: false, timeSrc: \"_start\")\n  |> movingAverage(n: " + itoa(n) + ")\n  |> map(fn: (r) => ({_time: r._time, _value: float(v: r._value), _field: \"" + as + "\"}))\n  |> group(columns: [\"_field\"])"
+		"\n  |> group(columns: [\"_field\"])\n  |> sort(columns: [\"_time\"])\n  |> aggregateWindow(" + fluxWindow(every) + ", fn: " + fn + ", createEmpty: false, timeSrc: \"_start\")\n  |> movingAverage(n: " + itoa(n) + ")\n  |> map(fn: (r) => ({_time: r._time, _value: float(v: r._value), _field: \"" + as + "\"}))\n  |> group(columns: [\"_field\"])"
 	return query{of: of, cols: []col{{key: field, as: as}}, influxql: inf, flux: flux}
 }
 

@@ -91,6 +91,7 @@ type value struct {
 type matrix struct {
 	row, column string
 	from        string // name of the series
+	later       int    // hours by which the times are moved on first
 }
 
 // A link leads from a panel's value to another page.

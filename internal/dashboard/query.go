@@ -42,7 +42,7 @@ type query struct {
 	of     string
 	cols   []col
 	where  [2]string // a tag and the value it must have; the value may be a variable
-	every  string    // window: auto for the panel's interval, 1h, 1d, 7d; empty for none
+	every  string    // window: auto for the panel's interval, 30m, 1h, 1d, night, week; empty for none
 	fill   string    // of windows without values: 0, or empty for nothing
 	before string    // begin that long before the end of the range, whatever its start; such as 30d
 	table  bool      // one table with a column each, not one series each
@@ -109,13 +109,17 @@ func (q query) rangeInfluxQL() string {
 	return span + " AND " + personInfluxQL
 }
 
-// influxWindow is a window of GROUP BY time. Weeks begin on Monday; InfluxDB counts them from a Thursday.
+// influxWindow is a window of GROUP BY time. A night begins at 15:00, so that one that begins after midnight is not added to the
+// next one, and lies around the midnight before the waking. A week begins on Sunday at 22:00: InfluxDB 1 is an hour off after a
+// change of the clocks, and the value of a Monday stands at its midnight. (It counts weeks from a Thursday.)
 func influxWindow(every string) string {
 	switch every {
 	case "auto":
 		return "$__interval"
-	case "7d":
-		return "7d, 4d"
+	case "night":
+		return "1d, 15h"
+	case "week":
+		return "7d, 94h"
 	}
 	return every
 }
@@ -179,7 +183,7 @@ func (q query) columnFlux(c col) string {
 		s += "\n  |> reduce(identity: {last: 0.0, sum: 0.0, n: 0.0}, fn: (r, accumulator) => ({last: float(v: r._value), sum: accumulator.sum + float(v: r._value), n: accumulator.n + 1.0}))"
 		return s + fmt.Sprintf("\n  |> map(fn: (r) => ({_time: v.timeRangeStop, _value: (r.last - r.sum / r.n)%s, _field: %q}))\n  |> group(columns: [\"_field\"])", c.factor(Flux), c.name())
 	case q.every != "":
-		s += fmt.Sprintf("\n  |> aggregateWindow(every: %s, fn: %s, createEmpty: %t, timeSrc: \"_start\"%s)", fluxWindow(q.every), c.fn, q.fill == "0", fluxOffset(q.every))
+		s += fmt.Sprintf("\n  |> aggregateWindow(%s, fn: %s, createEmpty: %t, timeSrc: \"_start\")", fluxWindow(q.every), c.fn, q.fill == "0")
 	case c.fn != "":
 		s += fmt.Sprintf("\n  |> %s()", c.fn)
 		if c.fn != "first" {
@@ -203,20 +207,15 @@ func (q query) tableFlux() string {
 	return "import \"internal/debug\"\n" + s + "\n  |> map(fn: (r) => ({" + strings.Join(fields, ", ") + "}))"
 }
 
+// fluxWindow is the same in Flux.
 func fluxWindow(every string) string {
 	switch every {
-	case "7d":
-		return "1w"
+	case "night":
+		return "every: 1d, offset: 15h"
+	case "week":
+		return "every: 7d, offset: 94h"
 	}
-	return every
-}
-
-// fluxOffset makes weeks begin on Monday; Flux counts them from a Thursday, too.
-func fluxOffset(every string) string {
-	if every == "7d" {
-		return ", offset: 4d"
-	}
-	return ""
+	return "every: " + every
 }
 
 // factor is what the column is multiplied with.

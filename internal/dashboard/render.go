@@ -219,13 +219,15 @@ func (p panel) transformations(d Dialect) []sdk.DataTransformerConfig {
 	if p.viz != heat || p.days.row == "" || d == Flux {
 		return out
 	}
-	const column = "Column"
-	add("calculateField", map[string]any{"mode": "binary", "alias": column, "binary": map[string]any{"left": "Time", "operator": "+", "right": "0"}, "replaceFields": false})
-	add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": column, "destinationType": "time"}}})
-	add("formatTime", map[string]any{"timeField": column, "outputFormat": p.days.column, "useTimezone": true})
-	add("formatTime", map[string]any{"timeField": "Time", "outputFormat": p.days.row, "useTimezone": true})
-	add("groupingToMatrix", map[string]any{"rowField": "Time", "columnField": column, "valueField": p.days.from, "emptyValue": "null"})
-	add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": "Time\\" + column, "destinationType": "time", "dateFormat": p.days.row}}})
+	// Two copies of the time, as numbers, which become times again and then words: the row's and the column's.
+	later := fmt.Sprint(p.days.later * 3_600_000)
+	for _, x := range []struct{ name, format string }{{"Row", p.days.row}, {"Column", p.days.column}} {
+		add("calculateField", map[string]any{"mode": "binary", "alias": x.name, "binary": map[string]any{"left": "Time", "operator": "+", "right": later}, "replaceFields": false})
+		add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": x.name, "destinationType": "time"}}})
+		add("formatTime", map[string]any{"timeField": x.name, "outputFormat": x.format, "useTimezone": true})
+	}
+	add("groupingToMatrix", map[string]any{"rowField": "Row", "columnField": "Column", "valueField": p.days.from, "emptyValue": "null"})
+	add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": "Row\\Column", "destinationType": "time", "dateFormat": p.days.row}}})
 	return out
 }
 

@@ -31,16 +31,16 @@ func year() board {
 			}},
 			{"Calendars", []panel{
 				calendar("Steps", "Steps of each day: a column for each month, a line for each day of it.", "Total Steps", "value", "sum", "none", "Greens"),
-				calendar("Asleep", "Minutes asleep, naps included, at the day on which the sleep began.", "Sleep Summary", "minutesAsleep", "sum", "m", "Blues"),
+				calendar("Asleep", "Minutes asleep, naps included, at the day of waking.", "Sleep Summary", "minutesAsleep", "sum", "m", "Blues"),
 				calendar("Active zone minutes", "Of each day.", "HR zones", "activeZoneMinutes", "sum", "m", "Oranges"),
 			}},
 			{"Week by week", []panel{
-				week("Steps by week", "From Monday.", "short", green, 8, query{of: "Total Steps", every: "7d", cols: []col{{key: "value", fn: "sum", as: "Steps"}}}),
-				week("Distance by week", "From Monday.", "lengthkm", green, 8, query{of: "distance", every: "7d", cols: []col{{key: "value", fn: "sum", as: "Distance", unit: length}}}),
-				week("Workouts by week", "How long they took.", "dtdurationms", orange, 8, query{of: "Activity Records", every: "7d", cols: []col{{key: "ActiveDuration", fn: "sum", as: "Duration"}}}),
-				week("Active zone minutes by week", "Cardio and peak count twice.", "m", orange, 8, query{of: "HR zones", every: "7d", cols: []col{{key: "activeZoneMinutes", fn: "sum", as: "Minutes"}}}),
-				week("Asleep, mean of the week", "Of all sleeps.", "m", blue, 8, query{of: "Sleep Summary", where: [2]string{"isMainSleep", "True"}, every: "7d", cols: []col{{key: "minutesAsleep", fn: "mean", as: "Asleep"}}}),
-				week("Floors by week", "From Monday.", "none", lime, 8, query{of: "floors", every: "7d", cols: []col{{key: "value", fn: "sum", as: "Floors"}}}),
+				week("Steps by week", "From Monday.", "short", green, 8, query{of: "Total Steps", every: "week", cols: []col{{key: "value", fn: "sum", as: "Steps"}}}),
+				week("Distance by week", "From Monday.", "lengthkm", green, 8, query{of: "distance", every: "week", cols: []col{{key: "value", fn: "sum", as: "Distance", unit: length}}}),
+				week("Workouts by week", "How long they took.", "dtdurationms", orange, 8, query{of: "Activity Records", every: "week", cols: []col{{key: "ActiveDuration", fn: "sum", as: "Duration"}}}),
+				week("Active zone minutes by week", "Cardio and peak count twice.", "m", orange, 8, query{of: "HR zones", every: "week", cols: []col{{key: "activeZoneMinutes", fn: "sum", as: "Minutes"}}}),
+				week("Asleep, mean of the week", "Of all sleeps.", "m", blue, 8, query{of: "Sleep Summary", where: [2]string{"isMainSleep", "True"}, every: "week", cols: []col{{key: "minutesAsleep", fn: "mean", as: "Asleep"}}}),
+				week("Floors by week", "From Monday.", "none", lime, 8, query{of: "floors", every: "week", cols: []col{{key: "value", fn: "sum", as: "Floors"}}}),
 			}},
 			{"Where you are going", []panel{
 				mean("Resting heart rate", "Each day, and the mean of 30 days.", "suffix: bpm", red, "RestingHR", "value", 0),
@@ -61,10 +61,15 @@ func year() board {
 // calendar is a heat map of months × days of a month.
 func calendar(title, about, of, field, fn, unit, scheme string) panel {
 	q := query{of: of, every: "1d", cols: []col{{key: field, fn: fn, as: title}}}
+	m := matrix{row: "YYYY-MM", column: "DD", from: title}
+	day := "r._time"
+	if of == "Sleep Summary" { // the night of a day begins at 15:00 of the day before
+		q.every, m.later, day = "night", 12, "date.add(d: 12h, to: r._time)"
+	}
 	q.influxql = q.asInfluxQL()
 	q.flux = "import \"date\"\nimport \"timezone\"\noption location = timezone.location(name: \"${tz:raw}\")\n" + q.fromFlux(" and r._field == \""+field+"\"") +
-		"\n  |> group()\n  |> sort(columns: [\"_time\"])\n  |> aggregateWindow(every: 1d, fn: " + fn + ", createEmpty: false, timeSrc: \"_start\")" +
-		"\n  |> map(fn: (r) => ({_time: date.truncate(t: r._time, unit: 1mo), _value: float(v: r._value), day: (if date.monthDay(t: r._time) < 10 then \"0\" else \"\") + string(v: date.monthDay(t: r._time))}))" +
+		"\n  |> group()\n  |> sort(columns: [\"_time\"])\n  |> aggregateWindow(" + fluxWindow(q.every) + ", fn: " + fn + ", createEmpty: false, timeSrc: \"_start\")" +
+		"\n  |> map(fn: (r) => ({_time: date.truncate(t: " + day + ", unit: 1mo), _value: float(v: r._value), day: (if date.monthDay(t: " + day + ") < 10 then \"0\" else \"\") + string(v: date.monthDay(t: " + day + "))}))" +
 		"\n  |> pivot(rowKey: [\"_time\"], columnKey: [\"day\"], valueColumn: \"_value\")\n  |> sort(columns: [\"_time\"])"
-	return panel{viz: heat, title: title, about: about, w: 8, h: 12, unit: unit, scheme: scheme, days: matrix{row: "YYYY-MM", column: "DD", from: title}, queries: []query{q}}
+	return panel{viz: heat, title: title, about: about, w: 8, h: 12, unit: unit, scheme: scheme, days: m, queries: []query{q}}
 }
