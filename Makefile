@@ -69,6 +69,10 @@ test-homeassistant: ## every sensor in a real Home Assistant; HOMEASSISTANT_VERS
 	@scripts/home-assistant $(HOMEASSISTANT_VERSION)
 	HOMEASSISTANT_VERSION=$(HOMEASSISTANT_VERSION) $(GO) test -tags homeassistant -count=1 -timeout 10m -v ./internal/realhome
 
+.PHONY: test-influxdb-2
+test-influxdb-2: $(INFLUXD_2) ## the dashboards on InfluxDB 2, in Flux and in InfluxQL
+	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestInfluxDB2 ./internal/dashboard
+
 .PHONY: bench
 bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md
 	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto

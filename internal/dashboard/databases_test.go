@@ -60,10 +60,11 @@ func (s influxQL) ask(t testing.TB, query string) []frame {
 }
 
 // fluxed asks InfluxDB 2 in Flux.
-type fluxed struct{ url, org, token string }
+type fluxed struct{ url, org, bucket, token string }
 
 func (s fluxed) ask(t testing.TB, query string) []frame {
 	t.Helper()
+	query = strings.NewReplacer("v.defaultBucket", strconv.Quote(s.bucket), "v.organization", strconv.Quote(s.org)).Replace(query)
 	body, err := json.Marshal(map[string]any{"query": query, "type": "flux", "dialect": map[string]any{"annotations": []string{"datatype", "group", "default"}}})
 	if err != nil {
 		t.Fatal(err)

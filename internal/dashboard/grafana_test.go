@@ -204,8 +204,7 @@ func (v *viewer) variables(s string, from, to time.Time) string {
 func (v *viewer) macros(s string, from, to time.Time, interval time.Duration) string {
 	if v.dialect == Flux {
 		stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
-		return strings.NewReplacer("v.timeRangeStart", stamp(from), "v.timeRangeStop", stamp(to), "v.windowPeriod", spell(interval), "v.defaultBucket", `"fitbit"`,
-			"v.organization", `"home"`, "v.bucket", `"fitbit"`).Replace(s)
+		return strings.NewReplacer("v.timeRangeStart", stamp(from), "v.timeRangeStop", stamp(to), "v.windowPeriod", spell(interval)).Replace(s) // the bucket is the data source's
 	}
 	filter := fmt.Sprintf("time >= %dms and time <= %dms", from.UnixMilli(), to.UnixMilli())
 	s = strings.ReplaceAll(s, "$timeFilter", filter)

@@ -42,7 +42,7 @@ type query struct {
 	of     string
 	cols   []col
 	where  [2]string // a tag and the value it must have; the value may be a variable
-	every  string    // window: auto for the panel's interval, 30m, 1h, 1d, night, week; empty for none
+	every  string    // window: auto for the panel's interval, 30m, 1h, 1d, night, week (of daily values), sessions (a week of others); empty for none
 	fill   string    // of windows without values: 0, or empty for nothing
 	before string    // begin that long before the end of the range, whatever its start; such as 30d
 	table  bool      // one table with a column each, not one series each
@@ -93,7 +93,7 @@ func (q query) asInfluxQL() string {
 	}
 	if q.every != "" {
 		s += " GROUP BY time(" + influxWindow(q.every) + ") fill(" + orElse(q.fill, "none") + ")"
-		if q.every != "auto" {
+		if q.every != "auto" && q.every != "week" {
 			s += " tz('${tz:raw}')"
 		}
 	}
@@ -110,8 +110,10 @@ func (q query) rangeInfluxQL() string {
 }
 
 // influxWindow is a window of GROUP BY time. A night begins at 15:00, so that one that begins after midnight is not added to the
-// next one, and lies around the midnight before the waking. A week begins on Sunday at 22:00: InfluxDB 1 is an hour off after a
-// change of the clocks, and the value of a Monday stands at its midnight. (It counts weeks from a Thursday.)
+// next one, and lies around the midnight before the waking. InfluxDB 1 is an hour off after a change of the clocks and the InfluxQL
+// of InfluxDB 2.7 loses the window of the change in spring, where windows do not begin at midnight. So a week of daily values, which
+// stand at local midnights, is counted without a zone, from the one instant that lies between the Sundays and the Mondays of all
+// zones: Sunday, 10:30 UTC. Weeks of other values begin on Sunday at 22:00. (InfluxDB counts weeks from a Thursday.)
 func influxWindow(every string) string {
 	switch every {
 	case "auto":
@@ -119,6 +121,8 @@ func influxWindow(every string) string {
 	case "night":
 		return "1d, 15h"
 	case "week":
+		return "7d, 4950m"
+	case "sessions":
 		return "7d, 94h"
 	}
 	return every
@@ -212,7 +216,7 @@ func fluxWindow(every string) string {
 	switch every {
 	case "night":
 		return "every: 1d, offset: 15h"
-	case "week":
+	case "week", "sessions":
 		return "every: 7d, offset: 94h"
 	}
 	return "every: " + every

@@ -37,9 +37,9 @@ func year() board {
 			{"Week by week", []panel{
 				week("Steps by week", "From Monday.", "short", green, 8, query{of: "Total Steps", every: "week", cols: []col{{key: "value", fn: "sum", as: "Steps"}}}),
 				week("Distance by week", "From Monday.", "lengthkm", green, 8, query{of: "distance", every: "week", cols: []col{{key: "value", fn: "sum", as: "Distance", unit: length}}}),
-				week("Workouts by week", "How long they took.", "dtdurationms", orange, 8, query{of: "Activity Records", every: "week", cols: []col{{key: "ActiveDuration", fn: "sum", as: "Duration"}}}),
+				week("Workouts by week", "How long they took.", "dtdurationms", orange, 8, query{of: "Activity Records", every: "sessions", cols: []col{{key: "ActiveDuration", fn: "sum", as: "Duration"}}}),
 				week("Active zone minutes by week", "Cardio and peak count twice.", "m", orange, 8, query{of: "HR zones", every: "week", cols: []col{{key: "activeZoneMinutes", fn: "sum", as: "Minutes"}}}),
-				week("Asleep, mean of the week", "Of all sleeps.", "m", blue, 8, query{of: "Sleep Summary", where: [2]string{"isMainSleep", "True"}, every: "week", cols: []col{{key: "minutesAsleep", fn: "mean", as: "Asleep"}}}),
+				week("Asleep, mean of the week", "Of all sleeps.", "m", blue, 8, query{of: "Sleep Summary", where: [2]string{"isMainSleep", "True"}, every: "sessions", cols: []col{{key: "minutesAsleep", fn: "mean", as: "Asleep"}}}),
 				week("Floors by week", "From Monday.", "none", lime, 8, query{of: "floors", every: "week", cols: []col{{key: "value", fn: "sum", as: "Floors"}}}),
 			}},
 			{"Where you are going", []panel{
