@@ -49,6 +49,7 @@ var layers = map[string][]string{
 	"internal/homeassistant":         {"internal/metric", "internal/latest", "internal/clock"},
 	"internal/proctest":              {},
 	"internal/endtoend":              {},
+	"internal/grafana":               {},
 	"internal/dashboard":             {},
 	"internal/dashboard/generate":    {"internal/dashboard"},
 	"internal/realhome":              {},

@@ -21,6 +21,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/control"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/deliver"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/grafana"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
@@ -206,6 +207,8 @@ func hints(err error) []string {
 		case *sink.Error:
 			add(e.Hint)
 		case *archive.Error:
+			add(e.Hint)
+		case *grafana.Error:
 			add(e.Hint)
 		}
 		if many, ok := err.(interface{ Unwrap() []error }); ok {

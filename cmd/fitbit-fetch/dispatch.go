@@ -195,6 +195,10 @@ func (cmd command) parse(c *call, args []string) (help bool, err error) {
 	if !cmd.bare {
 		fs.StringVar(&c.config, "config", c.config, "YAML `file` with options")
 	}
+	said := cmd.verb == ""
+	if !said && len(args) > 0 && args[0] == cmd.verb {
+		args, said = args[1:], true
+	}
 	err = fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		cmd.showHelp(c, fs)
@@ -202,6 +206,9 @@ func (cmd command) parse(c *call, args []string) (help bool, err error) {
 	}
 	if err != nil {
 		return false, usageError("%w; see fitbit-fetch %s --help", err, cmd.name)
+	}
+	if !said {
+		return false, usageError("want: fitbit-fetch %s %s; see fitbit-fetch %[1]s --help", cmd.name, cmd.verb)
 	}
 	c.args = fs.Args()
 	most := len(strings.Fields(cmd.args))
@@ -213,7 +220,7 @@ func (cmd command) parse(c *call, args []string) (help bool, err error) {
 
 // showHelp shows what the command does and its flags.
 func (cmd command) showHelp(c *call, fs *flag.FlagSet) {
-	fmt.Fprintf(c.stdout, "Usage: %s\n\n%s\n", strings.TrimSpace("fitbit-fetch "+cmd.name+" "+cmd.args), c.wrap(sentence(cmd.summary), "", ""))
+	fmt.Fprintf(c.stdout, "Usage: %s\n\n%s\n", strings.Join(strings.Fields("fitbit-fetch "+cmd.name+" "+cmd.verb+" "+cmd.args), " "), c.wrap(sentence(cmd.summary), "", ""))
 	if cmd.help != "" {
 		fmt.Fprintf(c.stdout, "\n%s\n", c.wrap(cmd.help, "", ""))
 	}

@@ -39,6 +39,7 @@ type command struct {
 	name    string
 	args    string // for the usage line
 	summary string // one line for the list
+	verb    string // a word that has to follow the name, before the flags
 	help    string // the rest of its help
 	alone   bool   // runs in its own process and opens no archive
 	bare    bool   // needs no options either
@@ -51,8 +52,8 @@ type command struct {
 func commands() []command {
 	return []command{
 		runCommand(), demoCommand(), authorizeCommand(), deauthorizeCommand(), backfillCommand(), planCommand(), checkCommand(),
-		pauseCommand(), resumeCommand(), exportCommand(), replayCommand(), snapshotCommand(), statusCommand(), diagnoseCommand(), eraseCommand(),
-		healthcheckCommand(), simulateCommand(), optionsCommand(), versionCommand(),
+		pauseCommand(), resumeCommand(), exportCommand(), dashboardsCommand(), replayCommand(), snapshotCommand(), statusCommand(), diagnoseCommand(),
+		eraseCommand(), healthcheckCommand(), simulateCommand(), optionsCommand(), versionCommand(),
 	}
 }
 

@@ -2,7 +2,9 @@ package dashboard
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -57,6 +59,35 @@ func TestFilesAreGenerated(t *testing.T) {
 				t.Errorf("%s is no dashboard of the description", name)
 			}
 		}
+	}
+}
+
+// What the program embeds is the same.
+func TestBundleIsGenerated(t *testing.T) {
+	read := func(b []byte) string {
+		z, err := gzip.NewReader(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	want, err := Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join("..", "grafana", "dashboards.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read(got) != read(want) { // another Go may compress otherwise
+		t.Error("differs from the description: run make generate")
+	}
+	if len(got) > 64<<10 {
+		t.Errorf("%d bytes in the program", len(got))
 	}
 }
 

@@ -1,4 +1,5 @@
-// Command generate writes the dashboards into the folder Grafana_Dashboard of the tree that its argument names.
+// Command generate writes the dashboards into the folder Grafana_Dashboard of the tree that its argument names, and all of them in
+// one for the program to embed.
 package main
 
 import (
@@ -10,13 +11,21 @@ import (
 )
 
 func main() {
-	if err := write(filepath.Join(os.Args[1], "Grafana_Dashboard")); err != nil {
+	if err := write(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func write(dir string) error {
+func write(root string) error {
+	bundle, err := dashboard.Bundle()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(root, "internal", "grafana", "dashboards.json.gz"), bundle, 0o644); err != nil {
+		return err
+	}
+	dir := filepath.Join(root, "Grafana_Dashboard")
 	for _, d := range dashboard.Dialects() {
 		files, err := dashboard.Files(d)
 		if err != nil {

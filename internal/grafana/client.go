@@ -1,0 +1,131 @@
+package grafana
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	timeout = 30 * time.Second
+	most    = 16 << 20 // bytes of an answer: a dashboard
+)
+
+type client struct {
+	cfg  Config
+	base string
+	http *http.Client
+}
+
+func newClient(cfg Config) *client {
+	c := &client{cfg: cfg, base: strings.TrimRight(cfg.URL, "/"), http: cfg.HTTP}
+	if c.http == nil {
+		c.http = http.DefaultClient
+	}
+	return c
+}
+
+// call sends in, reads the answer into out where that is not nil, and returns the status. A status from 400 on is an *Error.
+func (c *client) call(ctx context.Context, method, path string, in, out any) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return 0, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return 0, &Error{Err: fmt.Errorf("the address of Grafana: %w", err), Hint: "Correct the address."}
+	}
+	if c.cfg.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
+	} else {
+		req.SetBasicAuth(c.cfg.User, c.cfg.Password)
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("X-Disable-Provenance", "true") // the rule stays the user's to change
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		return 0, &Error{Err: fmt.Errorf("reaching Grafana at %s: %w", req.URL.Host, err), Hint: "Is Grafana running, and is that its address? In Home Assistant it is " + HomeAssistant + "."}
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	if err != nil {
+		return resp.StatusCode, &Error{Status: resp.StatusCode, Err: fmt.Errorf("reading Grafana's answer: %w", err), Hint: "Try again."}
+	}
+	if resp.StatusCode >= 400 {
+		return resp.StatusCode, refusal(method, path, resp.StatusCode, text)
+	}
+	if out != nil {
+		if err := json.Unmarshal(text, out); err != nil {
+			return resp.StatusCode, &Error{Status: resp.StatusCode, Err: fmt.Errorf("Grafana's answer to %s %s cannot be read: %w", method, path, err), Hint: "Is that the address of a Grafana, and of no page before it?"}
+		}
+	}
+	return resp.StatusCode, nil
+}
+
+// refusal makes an error of Grafana's words and what can be done about them.
+func refusal(method, path string, status int, text []byte) error {
+	var said struct{ Message string }
+	if json.Unmarshal(text, &said) != nil || said.Message == "" {
+		said.Message = http.StatusText(status)
+	}
+	e := &Error{Status: status, Err: fmt.Errorf("Grafana refuses %s %s: HTTP %d %s", method, path, status, said.Message)}
+	switch status {
+	case http.StatusUnauthorized:
+		e.Hint = "The user, the password or the token is wrong."
+	case http.StatusForbidden:
+		e.Hint = "This account may not do that: take one with the role Admin."
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		e.Hint = "Something of that name is there already and is not ours: rename or remove it, then try again."
+	}
+	return e
+}
+
+// missing reports whether err says that a thing is not there.
+func missing(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status == http.StatusNotFound
+}
+
+// health returns Grafana's version, and shows that we are let in.
+func (c *client) health(ctx context.Context) (string, error) {
+	var h struct{ Version string }
+	if _, err := c.call(ctx, http.MethodGet, "/api/health", nil, &h); err != nil {
+		return "", err
+	}
+	var org struct{ Name string }
+	if _, err := c.call(ctx, http.MethodGet, "/api/org", nil, &org); err != nil {
+		return "", err
+	}
+	return h.Version, nil
+}
+
+// folder makes the dashboards' folder.
+func (c *client) folder(ctx context.Context) (Item, error) {
+	item := Item{Kind: "folder", Name: folderTitle, Fate: Same}
+	_, err := c.call(ctx, http.MethodGet, "/api/folders/"+folderUID, nil, nil)
+	if missing(err) {
+		item.Fate = Created
+		_, err = c.call(ctx, http.MethodPost, "/api/folders", map[string]string{"uid": folderUID, "title": folderTitle}, nil)
+	}
+	return item, err
+}
