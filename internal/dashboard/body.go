@@ -103,20 +103,20 @@ func workouts() []panel {
 	when := series{name: "Time", unit: "dateTimeAsLocal"}
 	track := [2]string{"ActivityID", "${workout:raw}"}
 	along := func(cols ...col) query {
-		return query{of: "GPS", where: track, table: true, cols: append([]col{{key: "distance", as: "Distance", times: "0.001", unit: speed}}, cols...)}
+		return query{of: "GPS", where: track, table: true, needs: "distance", cols: append([]col{{key: "distance", as: "Distance", times: "0.001", unit: speed}}, cols...)}
 	}
 	return []panel{
 		{viz: table, title: "Workouts of the range", about: "Every workout of the range; a click on a heading sorts.", w: 16, h: 11, sort: "Time",
 			queries: []query{{of: "Activity Records", table: true, cols: []col{{key: "ActivityName", as: "Workout"}, {key: "ActiveDuration", as: "Duration"}, {key: "distance", as: "Distance", unit: length}, {key: "AverageHeartRate", as: "Heart rate"}, {key: "calories", as: "Calories"}, {key: "steps", as: "Steps"}}}},
 			series:  []series{{}, when, {name: "Duration", unit: "dtdurationms"}, {name: "Distance", digits: 2}, {name: "Heart rate", unit: "suffix: bpm"}, {name: "Calories", unit: "suffix: kcal"}}},
 		{viz: geomap, title: "Track of the chosen workout", about: "Where the workout that is chosen above went: the newest of the range to begin with. Colour is heart rate.", w: 8, h: 11, unit: "none",
-			queries: []query{{of: "GPS", where: track, table: true, cols: []col{{key: "lat", as: "Latitude"}, {key: "lon", as: "Longitude"}, {key: "heart_rate", as: "Heart rate"}, {key: "altitude", as: "Altitude"}}}},
-			steps:   []step{{0, green}, {110, amber}, {135, orange}, {155, red}}, series: []series{{}, {name: "Heart rate", unit: "suffix: bpm"}, {name: "Latitude", unit: "degree"}, {name: "Longitude", unit: "degree"}, {name: "Altitude", unit: "lengthm"}}},
-		{viz: trend, title: "Pace and heart rate along the way", about: "Speed and heart rate of the chosen workout over its distance.", w: 16, h: 9, x: "Distance", decimals: 1,
+			queries: []query{{of: "GPS", where: track, table: true, needs: "lat", cols: []col{{key: "lat", as: "Latitude"}, {key: "lon", as: "Longitude"}, {key: "heart_rate", as: "Heart rate"}, {key: "altitude", as: "Altitude"}}}},
+			steps:   []step{{0, green}, {110, amber}, {135, orange}, {155, red}}, series: []series{{}, {name: "Heart rate", unit: "suffix: bpm"}, {name: "Latitude", unit: "degree", digits: 5}, {name: "Longitude", unit: "degree", digits: 5}, {name: "Altitude", unit: "lengthm"}}},
+		{viz: trend, title: "Pace and heart rate along the way", about: "Speed and heart rate of the chosen workout over its distance.", w: 16, h: 9, decimals: 1,
 			queries: []query{along(col{key: "speed_kph", as: "Speed", unit: speed}, col{key: "heart_rate", as: "Heart rate"})},
-			series:  []series{{name: "Distance", unit: "lengthkm"}, {name: "Speed", color: green}, {name: "Heart rate", color: red, unit: "suffix: bpm", axis: "right"}}},
-		{viz: trend, title: "Altitude along the way", about: "Altitude of the chosen workout over its distance.", w: 8, h: 9, x: "Distance", unit: "lengthm", decimals: 0,
-			queries: []query{along(col{key: "altitude", as: "Altitude"})}, series: []series{{name: "Distance", unit: "lengthkm"}, {name: "Altitude", color: grey, fill: 25}}},
+			series:  []series{{name: "Distance", unit: "lengthkm", digits: 2}, {name: "Speed", color: green}, {name: "Heart rate", color: red, unit: "suffix: bpm", axis: "right"}}},
+		{viz: trend, title: "Altitude along the way", about: "Altitude of the chosen workout over its distance.", w: 8, h: 9, unit: "lengthm", decimals: 0,
+			queries: []query{along(col{key: "altitude", as: "Altitude"})}, series: []series{{name: "Distance", unit: "lengthkm", digits: 2}, {name: "Altitude", color: grey, fill: 25}}},
 	}
 }
 

@@ -27,10 +27,14 @@ func night(title, about, unit string, digits int, color, of, field string, w int
 	}
 	value, usual := q, q
 	value.cols = []col{c}
+	different := series{name: "against usual", color: grey}
+	if unit == "m" { // hours and minutes; a difference may be below nothing, which that unit cannot say
+		value.cols[0].times, unit, digits, different.unit = "60", "clocks", 1, "suffix: min"
+	}
 	c.as = "against usual"
 	usual.cols, usual.delta, usual.before = []col{c}, true, month
 	return panel{viz: stat, title: title, about: about + " Below: how far that is from the mean of the 30 days before.", w: w, h: 5, unit: unit, decimals: digits,
-		queries: []query{value, usual}, since: month, sparks: true, series: []series{{color: color}, {name: "against usual", color: grey}}}
+		queries: []query{value, usual}, since: month, sparks: true, series: []series{{color: color}, different}}
 }
 
 func mainSleep(q *query, _ *col) { q.where = [2]string{"isMainSleep", "True"} }

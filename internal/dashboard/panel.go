@@ -47,7 +47,6 @@ type panel struct {
 	every   string // least interval of auto windows
 	days    matrix // heat: how a series becomes days × hours
 	sort    string // table: newest or highest first by this column
-	x       string // trend: the field along
 	scheme  string // heat: colours
 	highest *float64
 	lowest  *float64

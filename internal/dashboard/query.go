@@ -46,7 +46,7 @@ type query struct {
 	fill   string    // of windows without values: 0, or empty for nothing
 	before string    // begin that long before the end of the range, whatever its start; such as 30d
 	table  bool      // one table with a column each, not one series each
-	ref    string    // overrides of a panel name it by this; empty for A, B, …
+	needs  string    // table: rows without this field are left out
 
 	delta bool // instead of the values: the last of them, less the mean of all
 
@@ -90,6 +90,9 @@ func (q query) asInfluxQL() string {
 	s := fmt.Sprintf("SELECT %s FROM %q WHERE %s", strings.Join(cols, ", "), q.of, q.rangeInfluxQL())
 	if q.where[0] != "" {
 		s += fmt.Sprintf(" AND %q = '%s'", q.where[0], q.where[1])
+	}
+	if q.needs != "" {
+		s += fmt.Sprintf(" AND %q > -1000000", q.needs)
 	}
 	if q.every != "" {
 		s += " GROUP BY time(" + influxWindow(q.every) + ") fill(" + orElse(q.fill, "none") + ")"
@@ -200,6 +203,9 @@ func (q query) columnFlux(c col) string {
 // tableFlux is all columns side by side, a row for each instant.
 func (q query) tableFlux() string {
 	s := q.fromFlux("") + "\n  |> pivot(rowKey: [\"_time\"], columnKey: [\"_field\"], valueColumn: \"_value\")\n  |> group()\n  |> sort(columns: [\"_time\"])"
+	if q.needs != "" {
+		s += fmt.Sprintf("\n  |> filter(fn: (r) => exists r[%q])", q.needs)
+	}
 	fields := []string{"Time: r._time"}
 	for _, c := range q.cols {
 		if c.key == "ActivityName" { // a tag

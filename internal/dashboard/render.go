@@ -51,7 +51,7 @@ func (p panel) render(d Dialect, id uint32, at sdk.GridPos) sdk.Panel {
 
 // target is the query as Grafana's InfluxDB data source takes it; the SDK has no type for it.
 func (q query) target(d Dialect, ref string) variants.Dataquery {
-	t := variants.UnknownDataquery{"refId": orElse(q.ref, ref), "datasource": source(), "query": q.in(d)}
+	t := variants.UnknownDataquery{"refId": ref, "datasource": source(), "query": q.in(d)}
 	if d == InfluxQL {
 		t["rawQuery"], t["resultFormat"], t["alias"] = true, "time_series", "$col"
 		if q.table {
@@ -64,7 +64,7 @@ func (q query) target(d Dialect, ref string) variants.Dataquery {
 // defaults are what holds for all fields of the panel.
 func (p panel) defaults(c *sdk.FieldConfig) {
 	*c = sdk.FieldConfig{Unit: ptr(orElse(p.unit, "none")), Min: p.min, Max: p.max, NoValue: ptr(orElse(p.none, "–"))}
-	if p.decimals != auto {
+	if p.decimals != auto && p.unit != "m" { // minutes become hours, with a part
 		c.Decimals = ptr(float64(p.decimals))
 	}
 	c.Color = &sdk.FieldColor{Mode: sdk.FieldColorModeIdPaletteClassic}
@@ -164,7 +164,7 @@ func (s series) properties(p panel) []sdk.DynamicConfigValue {
 	if s.unit != "" {
 		set("unit", s.unit)
 	}
-	if s.digits > 0 {
+	if s.unit != "" || s.digits > 0 {
 		set("decimals", s.digits)
 	}
 	if s.show != "" {
@@ -275,7 +275,7 @@ func (p panel) look() (options, custom any) {
 		return p.geomap(), nil
 	case trend:
 		o, f := sdktrend.NewOptions(), sdktrend.NewFieldConfig()
-		o.XField, o.Legend, o.Tooltip = ptr(p.x), legend("bottom"), tooltip()
+		o.Legend, o.Tooltip = legend("bottom"), tooltip() // along the first column of numbers
 		p.graph(f)
 		return o, f
 	}

@@ -49,14 +49,25 @@ var made struct {
 // archive returns the folder with the year's archive and the program that reads it.
 func archive(t testing.TB) (dir, program string) {
 	t.Helper()
-	made.once.Do(func() { made.err = makeArchive() })
+	made.once.Do(func() { made.err = makeArchive("minute", "raw") })
 	if made.err != nil {
 		t.Fatal(made.err)
 	}
 	return made.dir, made.program
 }
 
-func makeArchive() (err error) {
+// rawArchive is the same with a whole year of raw heart rate.
+func rawArchive(t testing.TB) (dir, program string) {
+	t.Helper()
+	made.once.Do(func() { made.err = makeArchive("raw", "raw") })
+	if made.err != nil {
+		t.Fatal(made.err)
+	}
+	return made.dir, made.program
+}
+
+// makeArchive fetches the year with one detail of heart rate, and the last days with another.
+func makeArchive(year, last string) (err error) {
 	if made.dir, err = os.MkdirTemp("", "fitbit-fetch-dashboards-"); err != nil {
 		return err
 	}
@@ -93,7 +104,7 @@ func makeArchive() (err error) {
 		for s := bufio.NewScanner(said); s.Scan(); {
 		}
 	}()
-	for _, part := range []struct{ detail, from, again string }{{"minute", firstDay, ""}, {"raw", rawDay, "--again"}} {
+	for _, part := range []struct{ detail, from, again string }{{year, firstDay, ""}, {last, rawDay, "--again"}} {
 		options := filepath.Join(made.dir, part.detail+".yaml")
 		text := yearOptions(made.dir) + fmt.Sprintf("polite: no\nheart_rate_detail: %s\nservice: {api_url: %[2]s, auth_url: %[2]s/o/oauth2/v2/auth, token_url: %[2]s/token, revoke_url: %[2]s/revoke}\n", part.detail, api)
 		if err := os.WriteFile(options, []byte(text), 0o600); err != nil {
@@ -134,7 +145,7 @@ func clean() []string { return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + o
 // fill brings the year into a database of an InfluxDB 1, in the units told.
 func fill(t testing.TB, server, database, units string) {
 	t.Helper()
-	dir, program := archive(t)
+	dir, program := archive(t) // made before, maybe by rawArchive
 	options := filepath.Join(t.TempDir(), "options.yaml")
 	text := yearOptions(dir) + fmt.Sprintf("influxdb: {url: %s, database: %s, units: %s}\n", server, database, units)
 	if err := os.WriteFile(options, []byte(text), 0o600); err != nil {
