@@ -16,15 +16,15 @@ func heart() []panel {
 		{viz: lines, title: "Heart-rate variability against your own range", about: "RMSSD of each night. The band is your own mean of 30 nights, one standard deviation up and down: inside is ordinary.", w: 16, h: 9, unit: "ms", decimals: 0,
 			queries: []query{band("HRV", "dailyRmssd", "Upper edge", "+"), band("HRV", "dailyRmssd", "Lower edge", "-"), moving("HRV", "dailyRmssd", "mean", "30-night mean", 30, "45d", "", ""),
 				{of: "HRV", cols: []col{{key: "dailyRmssd", as: "Night"}, {key: "deepRmssd", as: "Deep sleep"}}}},
-			series: []series{{name: "Night", color: violet, width: 3}, {name: "Deep sleep", color: lilac, width: 1, dashed: true}, {name: "Upper edge", color: faint, width: 0.5, fill: 25, below: "Lower edge"}, {name: "Lower edge", color: faint, width: 0.5}, {name: "30-night mean", color: grey, width: 1, dashed: true}}},
+			series: []series{{name: "Night", color: violet, width: 3}, {name: "Deep sleep", color: lilac, width: 1, dashed: true}, {name: "Upper edge", color: lilac, width: 0.5, fill: 15, below: "Lower edge"}, {name: "Lower edge", color: lilac, width: 0.5}, {name: "30-night mean", color: grey, width: 1, dashed: true}}},
 		{viz: histogram, title: "Distribution of heart rate", about: "How often each heart rate was measured in the range, by means of 5 minutes.", w: 8, h: 9, unit: "suffix: bpm",
 			queries: []query{{of: "HeartRate_Minute", every: "auto", cols: []col{{key: "mean", fn: "mean", as: "Heart rate"}}}}, every: "5m", series: []series{{name: "Heart rate", color: red}}},
-		{viz: lines, title: "Minutes in heart-rate zones", about: "Of each day; the time below the zones is left out.", w: 8, h: 8, unit: "m", bars: true, stack: true, every: "1d",
+		{viz: lines, title: "Minutes in heart-rate zones", about: "Of each day; the time below the zones is left out.", w: 8, h: 8, unit: "suffix: min", bars: true, stack: true, every: "1d",
 			queries: []query{{of: "HR zones", every: "1d", cols: []col{{key: "Fat Burn", fn: "sum", as: "Fat burn"}, {key: "Cardio", fn: "sum", as: "Cardio"}, {key: "Peak", fn: "sum", as: "Peak"}}}}, series: zones},
-		{viz: lines, title: "Active zone minutes by week", about: "Cardio and peak count twice. The line is the 150 minutes a week that the WHO asks for.", w: 8, h: 8, unit: "m", bars: true, goal: num(150),
+		{viz: lines, title: "Active zone minutes by week", about: "Cardio and peak count twice. The line is the 150 minutes a week that the WHO asks for.", w: 8, h: 8, unit: "suffix: min", bars: true, goal: num(150),
 			queries: []query{{of: "HR zones", every: "week", cols: []col{{key: "activeZoneMinutes", fn: "sum", as: "Active zone minutes"}}}}, series: []series{{name: "Active zone minutes", color: orange}}},
 		{viz: heat, title: "Heart rate by day", about: "How the heart rates of each day are spread: colour is how often, by means of 10 minutes.", w: 8, h: 8, unit: "none", scheme: "Reds", every: "10m",
-			queries: []query{{of: "HeartRate_Minute", every: "10m", cols: []col{{key: "mean", fn: "mean", as: "Heart rate"}}}}, series: []series{{color: red}}},
+			queries: []query{{of: "HeartRate_Minute", every: "auto", cols: []col{{key: "mean", fn: "mean", as: "Heart rate"}}}}, series: []series{{color: red}}},
 		{viz: lines, title: "Variability through the last night", about: "RMSSD every few minutes of sleep, in the last 24 hours.", w: 12, h: 7, unit: "ms", since: "24h", every: "5m",
 			queries: []query{{of: "HRV_Intraday", every: "auto", cols: []col{{key: "rmssd", fn: "mean", as: "RMSSD"}, {key: "sdnn", fn: "mean", as: "SDNN"}}}}, series: []series{{name: "RMSSD", color: violet}, {name: "SDNN", color: lilac}}},
 		{viz: lines, title: "Cardio fitness", about: "VO2max as the service estimates it.", w: 12, h: 7, unit: "suffix: mL/kg/min", decimals: 1, points: true,
@@ -46,7 +46,7 @@ func activity() []panel {
 		{viz: lines, title: "Steps by day", about: "Steps of each day and the mean of 7 days. The line is at 10 000.", w: 16, h: 9, bars: true, goal: num(10000), every: "1d",
 			queries: []query{{of: "Total Steps", every: "1d", cols: []col{{key: "value", fn: "sum", as: "Steps"}}}, moving("Total Steps", "value", "sum", "7-day mean", 7, "7d", "", "")},
 			series:  []series{{name: "Steps", color: green}, {name: "7-day mean", color: amber, line: true, width: 2}}},
-		{viz: lines, title: "Active minutes", about: "Minutes of each day at each level; sitting is left out.", w: 8, h: 9, unit: "m", bars: true, stack: true, every: "1d",
+		{viz: lines, title: "Active minutes", about: "Minutes of each day at each level; sitting is left out.", w: 8, h: 9, unit: "suffix: min", bars: true, stack: true, every: "1d",
 			queries: []query{{of: "Activity Minutes", every: "1d", cols: levels}}, series: []series{{name: "Very active", color: red}, {name: "Fairly active", color: orange}, {name: "Lightly active", color: mint}}},
 		perHour("Steps by hour", "Steps of each hour of each day: when you move.", "Steps_Intraday", "value", "sum", "Steps", "none", "Greens", 24, 10),
 		{viz: lines, title: "Steps by week", about: "Steps of each week, from Monday.", w: 8, h: 8, bars: true,
@@ -61,8 +61,8 @@ func activity() []panel {
 			series:  []series{{name: "Floors", color: lime}, {name: "Elevation", color: grey, unit: "lengthm", axis: "right", line: true, width: 1}}},
 		{viz: stat, title: "Days with 10 000 steps", about: "How many days of the range reached 10 000 steps.", w: 4, h: 8, none: "0", queries: []query{goalDays("count", ">= 10000")}, series: []series{{color: green}}},
 		{viz: stat, title: "Steps in the range", about: "Sum of the days of the range.", w: 4, h: 8, unit: "short", decimals: 1, queries: []query{{of: "Total Steps", cols: []col{{key: "value", fn: "sum", as: "Steps"}}}}, series: []series{{color: green}}},
-		{viz: lines, title: "Sitting", about: "Minutes without activity, of each day; sleep may be in them.", w: 8, h: 8, unit: "m", step: true,
-			queries: []query{{of: "Activity Minutes", cols: []col{{key: "minutesSedentary", as: "Sitting"}}}}, series: []series{{name: "Sitting", color: grey}}},
+		{viz: lines, title: "Sitting", about: "Time without activity, of each day; sleep may be in it.", w: 8, h: 8, unit: "h", decimals: auto, step: true,
+			queries: []query{{of: "Activity Minutes", cols: []col{{key: "minutesSedentary", as: "Sitting", times: hours}}}}, series: []series{{name: "Sitting", color: grey}}},
 	}
 }
 
@@ -126,6 +126,6 @@ func device() []panel {
 			queries: []query{{of: "DeviceBatteryLevel", cols: []col{{key: "value", as: "Battery"}}}}, step: true, series: []series{{name: "Battery", color: green}}},
 		{viz: lines, title: "Band worn", about: "Share of each day with heart rate: what is missing was not worn, or has not been synced.", w: 8, h: 8, unit: "percent", min: num(0), max: num(100), bars: true, every: "1d",
 			queries: []query{{of: "HeartRate_Minute", every: "1d", cols: []col{{key: "mean", fn: "count", as: "Worn", times: "0.069444"}}}}, series: []series{{name: "Worn", color: sky}}},
-		perHour("Band worn by hour", "Minutes with heart rate in each hour: light gaps are hours without the band, or without data.", "HeartRate_Minute", "mean", "count", "Minutes", "m", "Blues", 8, 8),
+		perHour("Band worn by hour", "Minutes with heart rate in each hour: light gaps are hours without the band, or without data.", "HeartRate_Minute", "mean", "count", "Minutes", "suffix: min", "Blues", 8, 8),
 	}
 }

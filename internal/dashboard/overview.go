@@ -2,6 +2,9 @@ package dashboard
 
 const month = "30d" // what a night is measured against
 
+// hours makes hours of minutes.
+const hours = "0.016666667"
+
 // overview is the dashboard that a newcomer opens: everything, complete for the last 30 days.
 func overview() board {
 	return board{uid: "fitbit-fetch", title: "Fitbit", from: "now-30d", workout: true,
@@ -77,7 +80,7 @@ func today() []panel {
 		{viz: lines, title: "Heart rate, last 24 hours", about: "Mean heart rate, with the lowest and the highest of each interval as a band.", w: 16, h: 8, unit: "suffix: bpm", since: "24h", every: "1m",
 			queries: []query{{of: "HeartRate_Intraday", every: "auto", cols: []col{{key: "value", fn: "max", as: "Highest"}, {key: "value", fn: "min", as: "Lowest"}, {key: "value", fn: "mean", as: "Heart rate"}}}},
 			series:  []series{{name: "Heart rate", color: red}, {name: "Highest", color: rose, width: 1, fill: 15, below: "Lowest"}, {name: "Lowest", color: rose, width: 1}}},
-		{viz: pie, title: "Last night", about: "Shares of the stages in the newest main sleep.", w: 8, h: 8, unit: "m", since: "48h",
+		{viz: pie, title: "Last night", about: "Shares of the stages in the newest main sleep.", w: 8, h: 8, unit: "h", decimals: 1, since: "48h",
 			queries: []query{{of: "Sleep Summary", where: [2]string{"isMainSleep", "True"}, cols: stages()}}, series: stageLooks()},
 		{viz: timeline, title: "Stages of the last night", about: "Hypnogram: which stage when, in the last 24 hours; naps included.", w: 16, h: 6, since: "24h",
 			queries: []query{{of: "Sleep Levels", cols: []col{{key: "level", as: "Stage"}}}}, values: stageValues()},
@@ -87,7 +90,7 @@ func today() []panel {
 }
 
 func stages() []col {
-	return []col{{key: "minutesDeep", as: "Deep"}, {key: "minutesLight", as: "Light"}, {key: "minutesREM", as: "REM"}, {key: "minutesAwake", as: "Awake"}}
+	return []col{{key: "minutesDeep", as: "Deep", times: hours}, {key: "minutesLight", as: "Light", times: hours}, {key: "minutesREM", as: "REM", times: hours}, {key: "minutesAwake", as: "Awake", times: hours}}
 }
 
 func stageLooks() []series {
@@ -102,14 +105,14 @@ func sleep() []panel {
 	main := [2]string{"isMainSleep", "True"}
 	asleep := []series{{name: "Asleep", color: blue}, {name: "Naps", color: lilac}, {name: "7-day mean", color: amber, line: true, width: 2}}
 	return []panel{
-		{viz: lines, title: "Stages by night", about: "Minutes in each stage of the main sleep. A night is drawn around the midnight before the waking.", w: 16, h: 9, unit: "m", bars: true, stack: true, every: "1d",
+		{viz: lines, title: "Stages by night", about: "Time in each stage of the main sleep. A night is drawn around the midnight before the waking.", w: 16, h: 9, unit: "h", decimals: auto, bars: true, stack: true, every: "1d",
 			queries: []query{{of: "Sleep Summary", where: main, every: "night", cols: summed(stages())}}, series: stageLooks()},
-		{viz: lines, title: "Time asleep, with naps", about: "Main sleep and naps of each day, and the mean of 7 nights. The line at 7 hours is what adults are advised to reach.", w: 8, h: 9, unit: "m", bars: true, stack: true, every: "1d",
+		{viz: lines, title: "Time asleep, with naps", about: "Main sleep and naps of each day, and the mean of 7 nights. The line at 7 hours is what adults are advised to reach.", w: 8, h: 9, unit: "h", decimals: auto, bars: true, stack: true, every: "1d",
 			queries: []query{
-				{of: "Sleep Summary", where: main, every: "night", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Asleep"}}},
-				{of: "Sleep Summary", where: [2]string{"isMainSleep", "False"}, every: "night", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Naps"}}},
+				{of: "Sleep Summary", where: main, every: "night", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Asleep", times: hours}}},
+				{of: "Sleep Summary", where: [2]string{"isMainSleep", "False"}, every: "night", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Naps", times: hours}}},
 				moving("Sleep Summary", "minutesAsleep", "sum", "7-day mean", 7, "7d", `"isMainSleep" = 'True'`, `r["isMainSleep"] == "True"`)},
-			series: asleep, goal: num(420)},
+			series: asleep, goal: num(7)},
 		{viz: heat, title: "Regularity", about: "When you slept: each column is a day, each line half an hour. Even edges are a regular sleep. Darker is deeper (deep 0 … awake 3 on the scale; awake is left out).", w: 24, h: 11, scheme: "Blues", highest: num(3), lowest: num(0),
 			days: matrix{row: "YYYY-MM-DD", column: "HH.mm", from: "Asleep"}, queries: []query{asleepByHalfHour()}},
 		{viz: lines, title: "Efficiency", about: "Share of the time in bed that was sleep.", w: 8, h: 8, unit: "percent", max: num(100), points: true,
@@ -124,7 +127,7 @@ func sleep() []panel {
 			series: []series{{name: "Night", color: sky, width: 3}, {name: "Deep", color: navy, width: 1}, {name: "Light", color: blue, width: 1}, {name: "REM", color: teal, width: 1}}},
 		{viz: lines, title: "Skin temperature", about: "Deviation of each night from your own baseline. A rise of a degree often comes with an illness.", w: 8, h: 8, unit: "celsius", decimals: 1, bars: true,
 			queries: []query{{of: "Skin Temperature Variation", cols: []col{{key: "RelativeValue", as: "Deviation", unit: difference}}}}, series: []series{{name: "Deviation", color: orange}}},
-		{viz: lines, title: "Falling asleep and waking", about: "Minutes to fall asleep, awake in the night, and in bed after waking.", w: 8, h: 8, unit: "m", bars: true, stack: true, every: "1d",
+		{viz: lines, title: "Falling asleep and waking", about: "Minutes to fall asleep, awake in the night, and in bed after waking.", w: 8, h: 8, unit: "suffix: min", bars: true, stack: true, every: "1d",
 			queries: []query{{of: "Sleep Summary", where: main, every: "night", cols: []col{{key: "minutesToFallAsleep", fn: "sum", as: "To fall asleep"}, {key: "minutesAwake", fn: "sum", as: "Awake"}, {key: "minutesAfterWakeup", fn: "sum", as: "After waking"}}}},
 			series:  []series{{name: "To fall asleep", color: lilac}, {name: "Awake", color: amber}, {name: "After waking", color: grey}}},
 		{viz: lines, title: "Blood oxygen through the last night", about: "Each minute of sleep, in the last 24 hours.", w: 8, h: 8, unit: "percent", decimals: 1, since: "24h",
@@ -163,17 +166,17 @@ func heatFlux(series, value string, halves bool, fn string) string {
 
 // moving is the mean of the last n days of a daily sum or mean; it reads that much further back than the range.
 func moving(of, field, fn, as string, n int, back, whereInfluxQL, whereFlux string) query {
-	every := "1d"
+	every, factor := "1d", ""
 	if of == "Sleep Summary" {
-		every = "night"
+		every, factor = "night", " * "+hours
 	}
 	if whereInfluxQL != "" {
 		whereInfluxQL = " AND " + whereInfluxQL
 		whereFlux = "\n  |> filter(fn: (r) => " + whereFlux + ")"
 	}
-	inf := "SELECT moving_average(" + fn + "(\"" + field + "\"), " + itoa(n) + ") AS \"" + as + "\" FROM \"" + of + "\" WHERE time >= ${__from}ms - " + back + " AND time <= ${__to}ms AND " + personInfluxQL + whereInfluxQL + " GROUP BY time(" + influxWindow(every) + ") fill(none) tz('${tz:raw}')"
+	inf := "SELECT moving_average(" + fn + "(\"" + field + "\"), " + itoa(n) + ")" + factor + " AS \"" + as + "\" FROM \"" + of + "\" WHERE time >= ${__from}ms - " + back + " AND time <= ${__to}ms AND " + personInfluxQL + whereInfluxQL + " GROUP BY time(" + influxWindow(every) + ") fill(none) tz('${tz:raw}')"
 	flux := "import \"date\"\nimport \"timezone\"\noption location = timezone.location(name: \"${tz:raw}\")\nfrom(bucket: v.defaultBucket)\n  |> range(start: date.sub(d: " + back + ", from: v.timeRangeStart), stop: v.timeRangeStop)\n  |> filter(fn: (r) => r._measurement == \"" + of + "\" and r._field == \"" + field + "\")\n  |> filter(fn: (r) => " + personFlux + ")" + whereFlux +
-		"\n  |> group(columns: [\"_field\"])\n  |> sort(columns: [\"_time\"])\n  |> aggregateWindow(" + fluxWindow(every) + ", fn: " + fn + ", createEmpty: false, timeSrc: \"_start\")\n  |> movingAverage(n: " + itoa(n) + ")\n  |> map(fn: (r) => ({_time: r._time, _value: float(v: r._value), _field: \"" + as + "\"}))\n  |> group(columns: [\"_field\"])"
+		"\n  |> group(columns: [\"_field\"])\n  |> sort(columns: [\"_time\"])\n  |> aggregateWindow(" + fluxWindow(every) + ", fn: " + fn + ", createEmpty: false, timeSrc: \"_start\")\n  |> movingAverage(n: " + itoa(n) + ")\n  |> map(fn: (r) => ({_time: r._time, _value: float(v: r._value)" + factor + ", _field: \"" + as + "\"}))\n  |> group(columns: [\"_field\"])"
 	return query{of: of, cols: []col{{key: field, as: as}}, influxql: inf, flux: flux}
 }
 

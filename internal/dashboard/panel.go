@@ -124,9 +124,9 @@ const (
 	violet = "#8E6FE8" // variability
 	lilac  = "#C4B5F5"
 	sky    = "#3FA7E0" // breath, oxygen
-	navy   = "#2B3A8C" // deep sleep
-	blue   = "#5B7FE3" // light sleep
+	navy   = "#4B57CF" // deep sleep
+	blue   = "#7F9FF5" // light sleep
 	teal   = "#35B5AC" // REM
 	grey   = "#8A919E"
-	faint  = "rgba(138, 145, 158, 0.25)"
+	faint  = "#4A5160"
 )

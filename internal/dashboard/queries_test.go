@@ -135,8 +135,8 @@ func truths(t *testing.T, d Dialect, db database, lost ...string) {
 		if slices.Contains(lost, day.String()) {
 			slept = 0
 		}
-		if math.Abs(got-slept) > 2 {
-			t.Errorf("night of %s: %v minutes more than were slept", day, got-slept)
+		if math.Abs(60*got-slept) > 2 {
+			t.Errorf("night of %s: %v minutes more than were slept", day, 60*got-slept)
 		}
 	}
 	if nights < 300 {

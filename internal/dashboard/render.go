@@ -64,7 +64,7 @@ func (q query) target(d Dialect, ref string) variants.Dataquery {
 // defaults are what holds for all fields of the panel.
 func (p panel) defaults(c *sdk.FieldConfig) {
 	*c = sdk.FieldConfig{Unit: ptr(orElse(p.unit, "none")), Min: p.min, Max: p.max, NoValue: ptr(orElse(p.none, "–"))}
-	if p.decimals != auto && p.unit != "m" { // minutes become hours, with a part
+	if p.decimals != auto {
 		c.Decimals = ptr(float64(p.decimals))
 	}
 	c.Color = &sdk.FieldColor{Mode: sdk.FieldColorModeIdPaletteClassic}

@@ -26,20 +26,20 @@ func year() board {
 				sum("Distance", "All of the range.", "lengthkm", 0, green, "distance", col{key: "value", fn: "sum", unit: length}),
 				sum("Floors", "All of the range.", "short", 1, lime, "floors", col{key: "value", fn: "sum"}),
 				sum("Workouts", "How many the range holds.", "none", 0, orange, "Activity Records", col{key: "ActiveDuration", fn: "count"}),
-				sum("Asleep, mean", "Of the main sleeps.", "m", 0, blue, "Sleep Summary", col{key: "minutesAsleep", fn: "mean"}),
+				mainSleepMean(sum("Asleep, mean", "Of the main sleeps.", "h", 1, blue, "Sleep Summary", col{key: "minutesAsleep", fn: "mean", times: hours})),
 				sum("Resting heart rate, mean", "Of all days.", "suffix: bpm", 0, red, "RestingHR", col{key: "value", fn: "mean"}),
 			}},
 			{"Calendars", []panel{
 				calendar("Steps", "Steps of each day: a column for each month, a line for each day of it.", "Total Steps", "value", "sum", "none", "Greens"),
-				calendar("Asleep", "Minutes asleep, naps included, at the day of waking.", "Sleep Summary", "minutesAsleep", "sum", "m", "Blues"),
-				calendar("Active zone minutes", "Of each day.", "HR zones", "activeZoneMinutes", "sum", "m", "Oranges"),
+				calendar("Asleep", "Hours asleep, naps included, at the day of waking.", "Sleep Summary", "minutesAsleep", "sum", "h", "Blues"),
+				calendar("Active zone minutes", "Of each day.", "HR zones", "activeZoneMinutes", "sum", "suffix: min", "Oranges"),
 			}},
 			{"Week by week", []panel{
 				week("Steps by week", "From Monday.", "short", green, 8, query{of: "Total Steps", every: "week", cols: []col{{key: "value", fn: "sum", as: "Steps"}}}),
 				week("Distance by week", "From Monday.", "lengthkm", green, 8, query{of: "distance", every: "week", cols: []col{{key: "value", fn: "sum", as: "Distance", unit: length}}}),
 				week("Workouts by week", "How long they took.", "dtdurationms", orange, 8, query{of: "Activity Records", every: "sessions", cols: []col{{key: "ActiveDuration", fn: "sum", as: "Duration"}}}),
-				week("Active zone minutes by week", "Cardio and peak count twice.", "m", orange, 8, query{of: "HR zones", every: "week", cols: []col{{key: "activeZoneMinutes", fn: "sum", as: "Minutes"}}}),
-				week("Asleep, mean of the week", "Of all sleeps.", "m", blue, 8, query{of: "Sleep Summary", where: [2]string{"isMainSleep", "True"}, every: "sessions", cols: []col{{key: "minutesAsleep", fn: "mean", as: "Asleep"}}}),
+				week("Active zone minutes by week", "Cardio and peak count twice.", "suffix: min", orange, 8, query{of: "HR zones", every: "week", cols: []col{{key: "activeZoneMinutes", fn: "sum", as: "Minutes"}}}),
+				week("Asleep, mean of the week", "Of the main sleeps.", "h", blue, 8, query{of: "Sleep Summary", where: [2]string{"isMainSleep", "True"}, every: "sessions", cols: []col{{key: "minutesAsleep", fn: "mean", as: "Asleep", times: hours}}}),
 				week("Floors by week", "From Monday.", "none", lime, 8, query{of: "floors", every: "week", cols: []col{{key: "value", fn: "sum", as: "Floors"}}}),
 			}},
 			{"Where you are going", []panel{
@@ -63,13 +63,21 @@ func calendar(title, about, of, field, fn, unit, scheme string) panel {
 	q := query{of: of, every: "1d", cols: []col{{key: field, fn: fn, as: title}}}
 	m := matrix{row: "YYYY-MM", column: "DD", from: title}
 	day := "r._time"
+	value := "float(v: r._value)"
 	if of == "Sleep Summary" { // the night of a day begins at 15:00 of the day before
 		q.every, m.later, day = "night", 12, "date.add(d: 12h, to: r._time)"
+		q.cols[0].times, value = hours, value+" * "+hours
 	}
 	q.influxql = q.asInfluxQL()
 	q.flux = "import \"date\"\nimport \"timezone\"\noption location = timezone.location(name: \"${tz:raw}\")\n" + q.fromFlux(" and r._field == \""+field+"\"") +
 		"\n  |> group()\n  |> sort(columns: [\"_time\"])\n  |> aggregateWindow(" + fluxWindow(q.every) + ", fn: " + fn + ", createEmpty: false, timeSrc: \"_start\")" +
-		"\n  |> map(fn: (r) => ({_time: date.truncate(t: " + day + ", unit: 1mo), _value: float(v: r._value), day: (if date.monthDay(t: " + day + ") < 10 then \"0\" else \"\") + string(v: date.monthDay(t: " + day + "))}))" +
+		"\n  |> map(fn: (r) => ({_time: date.truncate(t: " + day + ", unit: 1mo), _value: " + value + ", day: (if date.monthDay(t: " + day + ") < 10 then \"0\" else \"\") + string(v: date.monthDay(t: " + day + "))}))" +
 		"\n  |> pivot(rowKey: [\"_time\"], columnKey: [\"day\"], valueColumn: \"_value\")\n  |> sort(columns: [\"_time\"])"
 	return panel{viz: heat, title: title, about: about, w: 8, h: 12, unit: unit, scheme: scheme, days: m, queries: []query{q}}
+}
+
+// mainSleepMean keeps a panel to the main sleeps.
+func mainSleepMean(p panel) panel {
+	p.queries[0].where = [2]string{"isMainSleep", "True"}
+	return p
 }
