@@ -85,7 +85,7 @@ fuzz: ## every fuzz target for a little while
 	scripts/fuzz
 
 .PHONY: generate
-generate: ## docs/schema.md, docs/configuration.md
+generate: ## docs/schema.md, docs/configuration.md, the dashboards
 	$(GO) generate ./...
 
 .PHONY: check

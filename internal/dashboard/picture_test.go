@@ -763,6 +763,7 @@ func TestPictures(t *testing.T) {
 		b    board
 		rows []string
 	}{
+		{"today", overview(), []string{"Morning report", "Today"}},
 		{"overview", overview(), []string{"Morning report", "Today", "Sleep", "Heart"}},
 		{"overview-2", overview(), []string{"Activity", "Body", "Workouts", "Device"}},
 		{"year", year(), []string{""}},
