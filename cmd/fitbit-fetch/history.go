@@ -5,14 +5,14 @@ import (
 	"sync"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source/google"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // history keeps the last requests and their fate. Failures are kept longer than successes: they are what one looks for.
 type history struct {
 	mu     sync.Mutex
-	good   ring[google.Exchange]
-	bad    ring[google.Exchange]
+	good   ring[answer.Exchange]
+	bad    ring[answer.Exchange]
 	events ring[collect.Event] // that went well
 	failed ring[collect.Event]
 }
@@ -26,10 +26,10 @@ type eventShown struct {
 }
 
 func newHistory() *history {
-	return &history{good: newRing[google.Exchange](200), bad: newRing[google.Exchange](200), events: newRing[collect.Event](200), failed: newRing[collect.Event](200)}
+	return &history{good: newRing[answer.Exchange](200), bad: newRing[answer.Exchange](200), events: newRing[collect.Event](200), failed: newRing[collect.Event](200)}
 }
 
-func (h *history) exchange(e google.Exchange) {
+func (h *history) exchange(e answer.Exchange) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if e.Kind == "" {
@@ -64,7 +64,7 @@ func (h *history) all() []collect.Event {
 }
 
 // lists returns all that is kept, oldest first.
-func (h *history) lists() (good, bad []google.Exchange, events []eventShown) {
+func (h *history) lists() (good, bad []answer.Exchange, events []eventShown) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range h.all() {

@@ -13,6 +13,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/influx"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/google"
 )
 
@@ -127,7 +128,7 @@ func (a *app) newGoogle(p *person, o config.Person) error {
 // prober is what diagnose asks of a source.
 type prober interface {
 	source.Source
-	Surprises() []google.Surprise
+	Surprises() []answer.Surprise
 	Shapes(on bool)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 const scopeSettings = "settings"
@@ -26,7 +27,7 @@ func (s *Source) Describe(ctx context.Context) (source.Description, error) {
 	}
 	d.Account = r.texts[account]
 	if d.Account == "" {
-		return d, &source.Error{Kind: source.Bad, Feed: "identity", Hint: hintReport, Err: fmt.Errorf("%w: no healthUserId", errShape)}
+		return d, &source.Error{Kind: source.Bad, Feed: "identity", Hint: hintReport, Err: fmt.Errorf("%w: no healthUserId", answer.ErrShape)}
 	}
 	settings := newForm()
 	zone := settings.text("timeZone")
@@ -55,10 +56,10 @@ func left(err error) bool {
 // resource reads one object below users/me.
 func (s *Source) resource(ctx context.Context, name, scope string, f *form) (*record, error) {
 	path := "/v4/users/me/" + name
-	w := walker{rec: f.record(), notes: &notes{}}
+	w := walker{rec: f.record(), notes: &answer.Notes{}}
 	_, err := s.ask(ctx, question{feed: name, method: http.MethodGet, path: path, shown: path, query: url.Values{"prettyPrint": {"false"}}, scope: scope},
-		func(b *body) error {
-			dec, err := b.json()
+		func(b *answer.Body) error {
+			dec, err := b.JSON("{")
 			if err != nil {
 				return err
 			}
@@ -66,9 +67,9 @@ func (s *Source) resource(ctx context.Context, name, scope string, f *form) (*re
 			if err := w.object(f.root); err != nil {
 				return err
 			}
-			return b.end()
+			return b.End()
 		})
-	w.notes.hand(&s.surprises, name, s.cfg.Now())
+	w.notes.Hand(&s.surprises, name, s.cfg.Now())
 	return w.rec, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // What the user can do. The texts name the places in Google's pages as they are labelled there.
@@ -118,7 +119,7 @@ func refuse(status int, header http.Header, text []byte, scope string, now time.
 	e := &source.Error{Kind: source.Bad, Status: status, Reason: cmp.Or(r.reason, r.status), Hint: hintReport}
 	e.Err = errors.New(cmp.Or(r.message, http.StatusText(status), "no message"))
 	if r.html {
-		e.Err = errHTML
+		e.Err = answer.ErrHTML
 	}
 	if at := retryAfter(header, now); !at.IsZero() {
 		e.Until = at
@@ -225,14 +226,14 @@ func unread(status int, err error) *source.Error {
 	case errors.As(err, &ours):
 		same := *ours
 		return &same
-	case errors.Is(err, errHTML):
+	case errors.Is(err, answer.ErrHTML):
 		e.Kind, e.Hint = source.Retry, hintHTML
-	case errors.Is(err, errShape), errors.Is(err, errTooLarge), errors.Is(err, errValueLarge), errors.Is(err, errNotJSON), errors.Is(err, errPaging):
+	case errors.Is(err, answer.ErrShape), errors.Is(err, answer.ErrTooLarge), errors.Is(err, answer.ErrValueLarge), errors.Is(err, answer.ErrNotJSON), errors.Is(err, errPaging):
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.DeadlineExceeded):
 		e.Kind, e.Hint = source.Retry, hintCut
 	case errors.As(err, &syntax):
 		// The text around the fault may hold values: only its place is told.
-		e.Err = fmt.Errorf("%w: fault at byte %d, in %s", errNotJSON, syntax.ByteOffset, cmp.Or(string(syntax.JSONPointer), "the outermost value"))
+		e.Err = fmt.Errorf("%w: fault at byte %d, in %s", answer.ErrNotJSON, syntax.ByteOffset, cmp.Or(string(syntax.JSONPointer), "the outermost value"))
 	default:
 		e.Kind, e.Hint = source.Retry, hintCut
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // refusalText is an error of the service's form.
@@ -104,7 +105,7 @@ func TestUnsent(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			e := unsent(stripURL(c.err))
+			e := unsent(answer.StripURL(c.err))
 			if e.Kind != c.kind || !strings.Contains(e.Hint, c.hint) {
 				t.Errorf("%v, hint %q; want %v, …%s…", e, e.Hint, c.kind, c.hint)
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // answering is a source whose service gives one body, packed or not.
@@ -126,7 +127,7 @@ func TestHuge(t *testing.T) {
 					r, w := io.Pipe()
 					go func() {
 						z := gzip.NewWriter(w)
-						_, err := io.Copy(z, io.LimitReader(src, 2*maxBody))
+						_, err := io.Copy(z, io.LimitReader(src, 2*answer.MaxBody))
 						w.CloseWithError(err)
 					}()
 					t.Cleanup(func() { r.Close() })

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/sourcetest"
 )
 
@@ -76,5 +77,5 @@ func FuzzRefusal(f *testing.F) {
 // FuzzShape: whatever an answer is, its shape holds none of its long texts and numbers.
 func FuzzShape(f *testing.F) {
 	seeds(f)
-	f.Fuzz(func(t *testing.T, body []byte) { _ = shapeOf(body) })
+	f.Fuzz(func(t *testing.T, body []byte) { _ = answer.ShapeOf(body) })
 }

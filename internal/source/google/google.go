@@ -22,6 +22,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // DefaultBase is the service's address.
@@ -44,8 +45,8 @@ type Config struct {
 	Unlimited bool          // no politeness: for simulated servers only
 	Timeout   time.Duration // for one request, its whole answer included
 	Log       *slog.Logger
-	Observer  func(Exchange) // called behind every request, from the goroutine of Fetch
-	Rows      []Row          // feeds besides those of the table
+	Observer  func(answer.Exchange) // called behind every request, from the goroutine of Fetch
+	Rows      []Row                 // feeds besides those of the table
 }
 
 // A Source asks the service for one person.
@@ -58,7 +59,7 @@ type Source struct {
 	masks     atomic.Bool // a mask has been seen to work
 	unmasked  atomic.Bool // masks are refused
 	bodies    sync.Pool
-	surprises surprises
+	surprises answer.Surprises
 	heights   heights
 
 	mu      sync.Mutex
@@ -87,7 +88,7 @@ func New(cfg Config) (*Source, error) {
 		cfg.Family = "users/me/dataSourceFamilies/" + cfg.Family
 	}
 	s := &Source{cfg: cfg, size: map[string]int{}, wholly: map[string]time.Time{}, refused: map[string]time.Time{}}
-	s.bodies.New = func() any { return newBody() }
+	s.bodies.New = func() any { return answer.NewBody() }
 	if !cfg.Unlimited {
 		s.limits = []*rate.Limiter{
 			rate.NewLimiter(rate.Limit(cfg.PerSecond), cfg.Burst),
@@ -126,7 +127,7 @@ func (s *Source) Left() int {
 }
 
 // Surprises returns what the decoders did not know so far, in order.
-func (s *Source) Surprises() []Surprise { return s.surprises.list() }
+func (s *Source) Surprises() []answer.Surprise { return s.surprises.List() }
 
 // Shapes switches whether the observer gets the shape of every answer, not only of failures.
 func (s *Source) Shapes(on bool) { s.shapes.Store(on) }

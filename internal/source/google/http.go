@@ -13,20 +13,8 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
-
-// An Exchange is one request and its fate, for the log of requests and for bug reports. It names no person and no value.
-type Exchange struct {
-	Time     time.Time
-	Feed     string
-	Method   string
-	Path     string // without ids
-	Status   int    // 0 where no answer came
-	Duration time.Duration
-	Bytes    int64  // of the answer, as they came over the network
-	Kind     string // class of the error; empty for success
-	Shape    string // keys and types of the answer: for failures, and where shapes are asked for
-}
 
 // A question is one request, as often as it has to be sent.
 type question struct {
@@ -46,7 +34,7 @@ const (
 
 // ask sends q until it is answered, and lets read take the answer. Only what failed before any of the answer was read is repeated.
 // It returns how many requests that took.
-func (s *Source) ask(ctx context.Context, q question, read func(*body) error) (int, error) {
+func (s *Source) ask(ctx context.Context, q question, read func(*answer.Body) error) (int, error) {
 	for try := 0; ; try++ {
 		if err := s.wait(ctx); err != nil {
 			return try, err
@@ -91,7 +79,7 @@ func (s *Source) pause(err *source.Error, try int) (time.Duration, bool) {
 
 func (s *Source) note(feed string, err *source.Error) {
 	if err.Status >= 400 && err.Reason != "" && strings.Contains(err.Reason, "_") && !knownReason(err.Reason) && !knownStatus(err.Reason) {
-		s.surprises.add(feed, ReasonUnknown, clip(err.Reason, 64), 1, s.cfg.Now())
+		s.surprises.Add(feed, answer.ReasonUnknown, clip(err.Reason, 64), 1, s.cfg.Now())
 	}
 }
 
@@ -119,39 +107,39 @@ func (s *Source) wait(ctx context.Context) error {
 }
 
 // attempt sends q once.
-func (s *Source) attempt(ctx context.Context, q question, read func(*body) error) *source.Error {
+func (s *Source) attempt(ctx context.Context, q question, read func(*answer.Body) error) *source.Error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	b := s.bodies.Get().(*body)
+	b := s.bodies.Get().(*answer.Body)
 	defer s.bodies.Put(b)
-	b.raw, b.head = counter{}, b.head[:0]
-	seen := Exchange{Time: s.cfg.Now(), Feed: q.feed, Method: q.method, Path: q.shown}
+	b.Reset()
+	seen := answer.Exchange{Time: s.cfg.Now(), Feed: q.feed, Method: q.method, Path: q.shown}
 	err := s.exchange(ctx, q, b, read, &seen.Status)
 	if s.cfg.Observer != nil {
-		seen.Duration, seen.Bytes = s.cfg.Now().Sub(seen.Time), b.raw.n
+		seen.Duration, seen.Bytes = s.cfg.Now().Sub(seen.Time), b.Network()
 		if err != nil {
 			seen.Kind = err.Kind.String()
 		}
-		if len(b.head) > 0 && (err != nil || s.shapes.Load()) {
-			seen.Shape = shapeOf(b.head)
+		if len(b.Head) > 0 && (err != nil || s.shapes.Load()) {
+			seen.Shape = answer.ShapeOf(b.Head)
 		}
 		s.cfg.Observer(seen)
 	}
 	return err
 }
 
-func (s *Source) exchange(ctx context.Context, q question, b *body, read func(*body) error, status *int) *source.Error {
+func (s *Source) exchange(ctx context.Context, q question, b *answer.Body, read func(*answer.Body) error, status *int) *source.Error {
 	req, err := s.request(ctx, q)
 	if err != nil {
 		return &source.Error{Kind: source.Bad, Hint: hintAddress, Err: err}
 	}
 	resp, err := s.cfg.HTTP.Do(req)
 	if err != nil {
-		return s.timed(ctx, unsent(stripURL(err)))
+		return s.timed(ctx, unsent(answer.StripURL(err)))
 	}
 	defer resp.Body.Close()
 	*status = resp.StatusCode
-	err = b.open(resp)
+	err = b.Open(resp)
 	if resp.StatusCode != http.StatusOK {
 		var text []byte
 		if err == nil {
@@ -175,15 +163,6 @@ func (s *Source) timed(ctx context.Context, e *source.Error) *source.Error {
 		e.Hint = hintServer
 	}
 	return e
-}
-
-// stripURL takes the address off an error of net/http: it may hold ids.
-func stripURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 func (s *Source) request(ctx context.Context, q question) (*http.Request, error) {

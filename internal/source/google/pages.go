@@ -14,6 +14,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 const maxPages = 500
@@ -49,7 +50,7 @@ func (l *listing) run(ctx context.Context) error {
 		return err
 	}
 	if l.name == dataPoints && l.points > 0 && l.seen == 0 {
-		return &source.Error{Kind: source.Bad, Feed: l.feed, Hint: hintReport, Err: fmt.Errorf("%w: none of %d points carries the value", errShape, l.points)}
+		return &source.Error{Kind: source.Bad, Feed: l.feed, Hint: hintReport, Err: fmt.Errorf("%w: none of %d points carries the value", answer.ErrShape, l.points)}
 	}
 	return nil
 }
@@ -88,8 +89,8 @@ func refusedMask(err error) bool {
 }
 
 func (l *listing) read(ctx context.Context, q question) error {
-	page := pageReader{listing: l, w: walker{rec: l.form.record(), notes: &notes{}}}
-	defer func() { page.w.notes.hand(&l.s.surprises, l.feed, l.s.cfg.Now()) }()
+	page := pageReader{listing: l, w: walker{rec: l.form.record(), notes: &answer.Notes{}}}
+	defer func() { page.w.notes.Hand(&l.s.surprises, l.feed, l.s.cfg.Now()) }()
 	used := map[string]bool{}
 	for range maxPages {
 		cost, err := l.s.ask(ctx, q, page.read)
@@ -121,8 +122,8 @@ type pageReader struct {
 }
 
 // read takes {"<name>":[…],"nextPageToken":"…"}. An answer that holds something else instead of the list is not an empty one.
-func (p *pageReader) read(b *body) error {
-	dec, err := b.json()
+func (p *pageReader) read(b *answer.Body) error {
+	dec, err := b.JSON("{")
 	if err != nil {
 		return err
 	}
@@ -144,25 +145,25 @@ func (p *pageReader) read(b *body) error {
 			p.token, err = p.w.optionalText()
 		default:
 			other = clip(string(name), 64)
-			p.w.notes.add(MemberUnknown, "", name)
+			p.w.notes.Add(answer.MemberUnknown, "", name)
 			err = dec.SkipValue()
 		}
 		if err != nil {
 			return err
 		}
-		b.next()
+		b.Next()
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
 	if !list && other != "" {
-		return fmt.Errorf("%w: no %s in it", errShape, p.name)
+		return fmt.Errorf("%w: no %s in it", answer.ErrShape, p.name)
 	}
-	return b.end()
+	return b.End()
 }
 
 // array reads the points.
-func (p *pageReader) array(b *body, dec *jsontext.Decoder) error {
+func (p *pageReader) array(b *answer.Body, dec *jsontext.Decoder) error {
 	switch k := dec.PeekKind(); k {
 	case 'n':
 		return dec.SkipValue()
@@ -171,7 +172,7 @@ func (p *pageReader) array(b *body, dec *jsontext.Decoder) error {
 		_, err := dec.ReadToken()
 		return err
 	default:
-		return fmt.Errorf("%w: %s is %s, not an array", errShape, p.name, kindWord(k))
+		return fmt.Errorf("%w: %s is %s, not an array", answer.ErrShape, p.name, kindWord(k))
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
@@ -187,12 +188,12 @@ func (p *pageReader) array(b *body, dec *jsontext.Decoder) error {
 		case rec.seen:
 			p.seen++
 		case p.name == dataPoints: // a window of a roll-up may be without
-			p.w.notes.add(PointEmpty, p.name, nil)
+			p.w.notes.Add(answer.PointEmpty, p.name, nil)
 		}
 		if err := p.each(rec); err != nil {
 			return err
 		}
-		b.next()
+		b.Next()
 	}
 	_, err := dec.ReadToken()
 	return err
@@ -210,7 +211,7 @@ func (w *walker) optionalText() (string, error) {
 		}
 		return t.String(), nil
 	default:
-		return "", fmt.Errorf("%w: a page's token is %s", errShape, kindWord(k))
+		return "", fmt.Errorf("%w: a page's token is %s", answer.ErrShape, kindWord(k))
 	}
 }
 

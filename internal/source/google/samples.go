@@ -1,7 +1,6 @@
 package google
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 type fetchFunc func(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error
@@ -30,7 +30,7 @@ func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, b
 		}
 	}
 	f.learn(blocks[0].Len(), req.Span)
-	batch.Blocks = tidied(blocks)
+	batch.Blocks = metric.Tidied(blocks)
 	return nil
 }
 
@@ -61,7 +61,7 @@ func (f *feed) instants(span metric.Span, blocks []metric.Block) func(*record) e
 		}
 		t := r.times[f.when]
 		if t == 0 {
-			return fmt.Errorf("%w: a point of %s has no time", errShape, f.Type)
+			return fmt.Errorf("%w: a point of %s has no time", answer.ErrShape, f.Type)
 		}
 		if t >= from && t < to {
 			f.put(r, t, blocks)
@@ -79,7 +79,7 @@ func (f *feed) days(span metric.Span, zones metric.Zones, blocks []metric.Block)
 		}
 		day, ok := dayOf(r.numbers[f.date[0]], r.numbers[f.date[1]], r.numbers[f.date[2]])
 		if !ok {
-			return fmt.Errorf("%w: a point of %s has no date", errShape, f.Type)
+			return fmt.Errorf("%w: a point of %s has no date", answer.ErrShape, f.Type)
 		}
 		if day >= first && day <= last {
 			f.put(r, zones.Midnight(day).UnixNano(), blocks)
@@ -141,61 +141,6 @@ func pieces(span metric.Span, longest time.Duration) []metric.Span {
 		out = append(out, metric.Span{Start: at, End: at.Add(longest)}.Overlap(span))
 	}
 	slices.Reverse(out)
-	return out
-}
-
-// tidied brings blocks into the order of time, one sample per instant, and drops the empty ones.
-func tidied(blocks []metric.Block) []metric.Block {
-	var out []metric.Block
-	for _, b := range blocks {
-		if b.Len() > 0 {
-			tidy(&b)
-			out = append(out, b)
-		}
-	}
-	return out
-}
-
-// tidy sorts a block; of several samples at one instant the one that came last stays.
-func tidy(b *metric.Block) {
-	ascending, descending := true, true
-	for i := 1; i < len(b.Times); i++ {
-		ascending = ascending && b.Times[i-1] < b.Times[i]
-		descending = descending && b.Times[i-1] > b.Times[i]
-	}
-	switch {
-	case ascending:
-		return
-	case descending:
-		slices.Reverse(b.Times)
-		for _, v := range b.Values {
-			slices.Reverse(v)
-		}
-		return
-	}
-	order := make([]int, len(b.Times))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(b.Times[i], b.Times[j]), cmp.Compare(i, j)) })
-	kept := order[:0]
-	for k, i := range order {
-		if k+1 < len(order) && b.Times[order[k+1]] == b.Times[i] {
-			continue
-		}
-		kept = append(kept, i)
-	}
-	b.Times = picked(b.Times, kept)
-	for j := range b.Values {
-		b.Values[j] = picked(b.Values[j], kept)
-	}
-}
-
-func picked[T any](from []T, order []int) []T {
-	out := make([]T, len(order))
-	for i, at := range order {
-		out[i] = from[at]
-	}
 	return out
 }
 

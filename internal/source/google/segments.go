@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // levelWords are the levels of activity, in the order of the fields of activity_minutes.
@@ -41,7 +42,7 @@ func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, 
 				return nil
 			}
 			if r.times[start] == 0 || r.times[end] == 0 {
-				return fmt.Errorf("%w: a segment has no start or no end", errShape)
+				return fmt.Errorf("%w: a segment has no start or no end", answer.ErrShape)
 			}
 			from, to := at(r.times[start]), at(r.times[end])
 			for from.Before(to) {
@@ -72,7 +73,7 @@ func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, 
 		}
 		block.Append(req.Zones.Midnight(d).UnixNano(), values...)
 	}
-	batch.Blocks = tidied([]metric.Block{block})
+	batch.Blocks = metric.Tidied([]metric.Block{block})
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // A sessionReader reads the sessions of one request. It is made anew for each.
@@ -41,7 +42,7 @@ func (s *Source) readSessions(ctx context.Context, f *feed, req metric.Request, 
 
 // odd counts points that cannot be.
 func (s *Source) odd(f *feed) func(path string) {
-	return func(path string) { s.surprises.add(f.Feed.ID, PointOdd, path, 1, s.cfg.Now()) }
+	return func(path string) { s.surprises.Add(f.Feed.ID, answer.PointOdd, path, 1, s.cfg.Now()) }
 }
 
 // common are the members that nights and workouts share.

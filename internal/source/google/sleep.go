@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // The words of a sleep's stages, and the level that each has in the database since the Python project.
@@ -103,7 +104,7 @@ func (n *nights) take(r *record) error {
 		return nil
 	}
 	if r.times[n.start] == 0 || r.times[n.end] == 0 {
-		return fmt.Errorf("%w: a sleep has no start or no end", errShape)
+		return fmt.Errorf("%w: a sleep has no start or no end", answer.ErrShape)
 	}
 	s := n.session(metric.Sleep, r)
 	if s.End.Before(s.Start) {
@@ -191,6 +192,6 @@ func (n *nights) levels(s metric.Session, stages []stage) metric.Block {
 		}
 	}
 	add(s.End.UnixNano(), levelAwake, metric.Absent())
-	tidy(&b)
+	b.Tidy()
 	return b
 }

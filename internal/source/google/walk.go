@@ -2,21 +2,18 @@ package google
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 	"github.com/go-json-experiment/json/jsontext"
 )
-
-// errShape is an answer that is JSON, but not of the shape this client can read. Taking it for "no data" would delete history.
-var errShape = errors.New("answer of an unknown shape")
 
 // A walker reads JSON objects by a form, token by token: nothing of an answer is held but the record in hand.
 type walker struct {
 	dec   *jsontext.Decoder
 	rec   *record
-	notes *notes
+	notes *answer.Notes
 	name  []byte // scratch for names written with escapes
 }
 
@@ -35,7 +32,7 @@ func (w *walker) object(m *member) error {
 		}
 		kid := m.kid(name)
 		if kid == nil {
-			w.notes.add(MemberUnknown, m.path, name)
+			w.notes.Add(answer.MemberUnknown, m.path, name)
 			if err := w.dec.SkipValue(); err != nil {
 				return err
 			}
@@ -144,14 +141,14 @@ func (w *walker) scalar(m *member, raw jsontext.Value) error {
 	switch m.read {
 	case readNumber:
 		if !quoted && (b[0] == 't' || b[0] == 'f') {
-			return fmt.Errorf("%w: %s is no number", errShape, m.path)
+			return fmt.Errorf("%w: %s is no number", answer.ErrShape, m.path)
 		}
 		if len(b) > 0 {
 			w.rec.numbers[m.slot], ok = parseNumber(b)
 		}
 	case readSeconds:
 		if w.rec.numbers[m.slot], ok = parseSeconds(b); !ok && quoted && len(b) > 1 {
-			w.notes.add(UnitUnknown, m.path, b[len(b)-1:])
+			w.notes.Add(answer.UnitUnknown, m.path, b[len(b)-1:])
 		}
 	case readInstant:
 		w.rec.times[m.slot], ok = parseInstant(b)
@@ -172,7 +169,7 @@ func (w *walker) scalar(m *member, raw jsontext.Value) error {
 		w.rec.texts[m.slot], ok = string(s), err == nil && quoted
 	}
 	if !ok {
-		return fmt.Errorf("%w: %s cannot be read as %s", errShape, m.path, m.read)
+		return fmt.Errorf("%w: %s cannot be read as %s", answer.ErrShape, m.path, m.read)
 	}
 	return nil
 }
@@ -184,7 +181,7 @@ func (w *walker) wordOf(m *member, b []byte) int {
 			return i
 		}
 	}
-	w.notes.add(WordUnknown, m.path, b)
+	w.notes.Add(answer.WordUnknown, m.path, b)
 	return -1
 }
 
@@ -200,7 +197,7 @@ func (w *walker) unexpected(m *member, kind jsontext.Kind) error {
 	if path == "" {
 		path = "an element of the answer"
 	}
-	return fmt.Errorf("%w: %s is %s, not %s", errShape, path, kindWord(kind), m.read)
+	return fmt.Errorf("%w: %s is %s, not %s", answer.ErrShape, path, kindWord(kind), m.read)
 }
 
 func kindWord(k jsontext.Kind) string {

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // The observer hears of every request, and of shapes where something failed or where it asked for them. Nothing of it holds a value or an id.
 func TestObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var seen []Exchange
-		s := scripted(t, func(c *Config) { c.Observer = func(e Exchange) { seen = append(seen, e) } }, func(n int, r *http.Request) (*http.Response, error) {
+		var seen []answer.Exchange
+		s := scripted(t, func(c *Config) { c.Observer = func(e answer.Exchange) { seen = append(seen, e) } }, func(n int, r *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second) // in the bubble: the service takes its time
 			status := map[int]int{1: 503}[n]
 			if status == 0 {
@@ -38,7 +39,7 @@ func TestObserver(t *testing.T) {
 			t.Fatalf("%d exchanges: %+v", len(seen), seen)
 		}
 		const shape = `{rollupDataPoints:[1 {civilStartTime:{date:{year:number month:number day:number}} steps:{countSum:"number"}}]}`
-		want := []Exchange{
+		want := []answer.Exchange{
 			{Feed: "steps", Method: "POST", Path: "/v4/users/me/dataTypes/steps/dataPoints:dailyRollUp", Status: 503, Kind: "retry", Shape: shape},
 			{Feed: "steps", Method: "POST", Path: "/v4/users/me/dataTypes/steps/dataPoints:dailyRollUp", Status: 200},
 			{Feed: "steps", Method: "POST", Path: "/v4/users/me/dataTypes/steps/dataPoints:dailyRollUp", Status: 200, Shape: shape},
@@ -66,12 +67,12 @@ func TestShape(t *testing.T) {
 		{"names", `{"@type":1,"anna@example.org":2,"my secret":3,"` + strings.Repeat("x", 100) + `":4}`, `{@type:number *:number}`},
 		{"cut", `{"a":{"b":[1,2`, `{a:{b:[3 number]}} cut or broken`},
 		{"junk", "proxy says no", "cut or broken"},
-		{"long", long[:maxHead], `{dataPoints:[585 {steps:{count:"number"}}]} …`},
+		{"long", long[:answer.MaxHead], `{dataPoints:[585 {steps:{count:"number"}}]} …`},
 		{"deep", strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40), strings.Repeat(`{a:`, 13) + "object" + strings.Repeat("}", 13)},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if got := shapeOf([]byte(c.text)); got != c.want {
+			if got := answer.ShapeOf([]byte(c.text)); got != c.want {
 				t.Errorf("%s\nwant %s", got, c.want)
 			}
 		})
@@ -92,9 +93,9 @@ func TestSurprises(t *testing.T) {
 			}
 			time.Sleep(time.Hour) // in the bubble
 		}
-		want := []Surprise{
-			{"steps", MemberUnknown, "paces", 3, began, began.Add(2 * time.Hour)},
-			{"steps", MemberUnknown, "steps.paces", 3, began, began.Add(2 * time.Hour)},
+		want := []answer.Surprise{
+			{Feed: "steps", Kind: answer.MemberUnknown, Path: "paces", Count: 3, First: began, Last: began.Add(2 * time.Hour)},
+			{Feed: "steps", Kind: answer.MemberUnknown, Path: "steps.paces", Count: 3, First: began, Last: began.Add(2 * time.Hour)},
 		}
 		got := s.Surprises()
 		if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
@@ -108,8 +109,8 @@ func TestSurprises(t *testing.T) {
 		if _, err := s.Fetch(context.Background(), stepsRequest()); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(s.Surprises()); n != maxSurprises {
-			t.Errorf("%d surprises kept, want %d", n, maxSurprises)
+		if n := len(s.Surprises()); n != answer.MaxSurprises {
+			t.Errorf("%d surprises kept, want %d", n, answer.MaxSurprises)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // heights holds the person's heights for a day: they hardly ever change.
@@ -72,7 +73,7 @@ func (s *Source) askHeights(ctx context.Context, f *feed, batch *metric.Batch) (
 			return nil
 		}
 		if r.times[when] == 0 {
-			return fmt.Errorf("%w: a height has no time", errShape)
+			return fmt.Errorf("%w: a height has no time", answer.ErrShape)
 		}
 		if v := r.numbers[value]; v > 0 {
 			list = append(list, height{r.times[when], v / 1000})

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // unnamed is the name of a workout that has none, as the Python project wrote it.
@@ -60,7 +61,7 @@ func (w *workouts) take(r *record) error {
 		return nil
 	}
 	if r.times[w.start] == 0 || r.times[w.end] == 0 {
-		return fmt.Errorf("%w: a workout has no start or no end", errShape)
+		return fmt.Errorf("%w: a workout has no start or no end", answer.ErrShape)
 	}
 	s := w.session(metric.Workout, r)
 	if s.End.Before(s.Start) {

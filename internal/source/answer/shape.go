@@ -1,10 +1,12 @@
-package google
+package answer
 
 import (
 	"bytes"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -30,9 +32,9 @@ type outlineMember struct {
 	value outline
 }
 
-// shapeOf tells keys and types of an answer's beginning, and no value: what a bug report may hold. Members that not every object
+// ShapeOf tells keys and types of an answer's beginning, and no value: what a bug report may hold. Members that not every object
 // has are marked "?". Answers that are no JSON are told as such.
-func shapeOf(head []byte) string {
+func ShapeOf(head []byte) string {
 	trimmed := bytes.TrimLeft(head, " \r\n\t")
 	switch {
 	case len(trimmed) == 0:
@@ -48,7 +50,7 @@ func shapeOf(head []byte) string {
 	o.write(&text)
 	switch {
 	case err == io.EOF || err == nil:
-	case len(head) == cap(head) || len(head) >= maxHead:
+	case len(head) == cap(head) || len(head) >= MaxHead:
 		text.WriteString(" …")
 	default:
 		text.WriteString(" cut or broken")
@@ -60,7 +62,7 @@ func shapeOf(head []byte) string {
 func markup(text []byte) string {
 	for _, part := range bytes.Split(text, []byte("<"))[1:] {
 		name := part[:max(0, bytes.IndexAny(append(part[:min(len(part), 64):min(len(part), 64)], '>'), " \t\r\n/>"))]
-		if len(name) > 0 && identifier(name) {
+		if len(name) > 0 && Identifier(name) {
 			return string(name)
 		}
 	}
@@ -123,7 +125,7 @@ func (o *outline) object(dec *jsontext.Decoder, depth int, left *int) error {
 
 // member finds or adds a member. Names that are none of a programmer's making, and too many of them, fall into one.
 func (o *outline) member(name string, left *int) *outlineMember {
-	if !identifier([]byte(name)) && !strings.HasPrefix(name, "@") || *left <= 0 {
+	if !Identifier([]byte(name)) && !strings.HasPrefix(name, "@") || *left <= 0 {
 		name = "*"
 	}
 	for _, m := range o.members {
@@ -164,19 +166,33 @@ func scalarKind(raw []byte) string {
 	case string(b) == "NaN":
 		return `"NaN"`
 	}
-	if _, ok := parseInstant(b); ok {
+	switch {
+	case isTime(string(b)):
 		return `"time"`
-	}
-	if _, ok := parseNumber(b); ok {
+	case isNumber(string(b)):
 		return `"number"`
-	}
-	if _, ok := parseSeconds(b); ok {
+	case b[len(b)-1] == 's' && isNumber(string(b[:len(b)-1])):
 		return `"seconds"`
 	}
 	if enumWord(b) {
 		return `"WORD"`
 	}
 	return `"text"`
+}
+
+// isTime knows the times of services: RFC 3339, days, and times without a zone.
+func isTime(s string) bool {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly, time.TimeOnly} {
+		if _, err := time.Parse(layout, s); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil
 }
 
 func enumWord(b []byte) bool {

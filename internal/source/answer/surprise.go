@@ -1,4 +1,4 @@
-package google
+package answer
 
 import (
 	"cmp"
@@ -30,8 +30,8 @@ type Surprise struct {
 	Last  time.Time
 }
 
-// maxSurprises bounds what a strange service can make us remember.
-const maxSurprises = 500
+// MaxSurprises bounds what a strange service can make us remember.
+const MaxSurprises = 500
 
 type surpriseKey struct {
 	feed string
@@ -39,13 +39,14 @@ type surpriseKey struct {
 	path string
 }
 
-// surprises counts what is unknown, over all requests.
-type surprises struct {
+// Surprises counts what is unknown, over all requests.
+type Surprises struct {
 	mu   sync.Mutex
 	seen map[surpriseKey]*Surprise
 }
 
-func (s *surprises) add(feed string, kind SurpriseKind, path string, count int, now time.Time) {
+// Add counts some.
+func (s *Surprises) Add(feed string, kind SurpriseKind, path string, count int, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen == nil {
@@ -54,7 +55,7 @@ func (s *surprises) add(feed string, kind SurpriseKind, path string, count int, 
 	key := surpriseKey{feed, kind, path}
 	have := s.seen[key]
 	if have == nil {
-		if len(s.seen) >= maxSurprises {
+		if len(s.seen) >= MaxSurprises {
 			return
 		}
 		have = &Surprise{Feed: feed, Kind: kind, Path: path, First: now}
@@ -64,7 +65,8 @@ func (s *surprises) add(feed string, kind SurpriseKind, path string, count int, 
 	have.Last = now
 }
 
-func (s *surprises) list() []Surprise {
+// List returns them in order.
+func (s *Surprises) List() []Surprise {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]Surprise, 0, len(s.seen))
@@ -77,18 +79,18 @@ func (s *surprises) list() []Surprise {
 	return out
 }
 
-// notes counts what is unknown in one answer, without a lock and without an allocation for what comes again.
-type notes struct {
+// Notes counts what is unknown in one answer, without a lock and without an allocation for what comes again.
+type Notes struct {
 	key  []byte
 	seen map[string]int
 }
 
-// add counts one; detail is a name or a word as the service wrote it.
-func (n *notes) add(kind SurpriseKind, path string, detail []byte) {
+// Add counts one; detail is a name or a word as the service wrote it.
+func (n *Notes) Add(kind SurpriseKind, path string, detail []byte) {
 	n.key = append(append(append(n.key[:0], kind...), ' '), path...)
 	switch {
 	case len(detail) == 0:
-	case !identifier(detail):
+	case !Identifier(detail):
 		n.key = append(n.key, " (not a plain name)"...)
 	case kind == MemberUnknown && path == "":
 		n.key = append(n.key, detail...)
@@ -100,23 +102,23 @@ func (n *notes) add(kind SurpriseKind, path string, detail []byte) {
 	if n.seen == nil {
 		n.seen = map[string]int{}
 	}
-	if _, ok := n.seen[string(n.key)]; !ok && len(n.seen) >= maxSurprises {
+	if _, ok := n.seen[string(n.key)]; !ok && len(n.seen) >= MaxSurprises {
 		return
 	}
 	n.seen[string(n.key)]++
 }
 
-// hand hands the counts over and forgets them.
-func (n *notes) hand(to *surprises, feed string, now time.Time) {
+// Hand hands the counts over and forgets them.
+func (n *Notes) Hand(to *Surprises, feed string, now time.Time) {
 	for key, count := range n.seen {
 		kind, path, _ := strings.Cut(key, " ")
-		to.add(feed, SurpriseKind(kind), path, count, now)
+		to.Add(feed, SurpriseKind(kind), path, count, now)
 	}
 	clear(n.seen)
 }
 
-// identifier reports whether b looks like a name of the service's making: nothing else may enter a bug report.
-func identifier(b []byte) bool {
+// Identifier reports whether b looks like a name of the service's making: nothing else may enter a bug report.
+func Identifier(b []byte) bool {
 	if len(b) == 0 || len(b) > 64 {
 		return false
 	}

@@ -1,0 +1,184 @@
+package answer
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+)
+
+// ActivityID is the tag of a track, as the Python project made it.
+func ActivityID(s metric.SessionRef) string {
+	layout := "2006-01-02T15:04:05"
+	if s.Start.Nanosecond()/1000 != 0 {
+		layout = "2006-01-02T15:04:05.000000"
+	}
+	return s.Start.UTC().Format(layout) + "+00:00-" + s.Title
+}
+
+// IsHTML reports whether a document begins as a web page does.
+func IsHTML(head []byte) bool {
+	start := strings.ToLower(string(bytes.TrimSpace(head[:min(len(head), 64)])))
+	return strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
+}
+
+// A track gathers trackpoints.
+type track struct {
+	row   metric.Series
+	block metric.Block
+	at    time.Time // of the point before
+	far   float64   // metres, of the point before; NaN where unknown
+}
+
+// point is one trackpoint; what it lacks is NaN.
+type point struct {
+	time                               string
+	lat, lon, altitude, far, heartbeat float64
+}
+
+// ReadTCX reads a document Trackpoint by Trackpoint and calls next behind each. A document without any is a track without samples,
+// one that is no TCX is an error.
+func ReadTCX(r io.Reader, row metric.Series, next func()) (metric.Block, error) {
+	t := track{row: row, block: metric.Block{Series: row.ID, Values: make([][]float64, len(row.Fields))}}
+	err := t.read(r, next)
+	return t.block, err
+}
+
+func (t *track) read(r io.Reader, next func()) error {
+	dec := xml.NewDecoder(r)
+	dec.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
+	t.far = metric.Absent()
+	known := false
+	for {
+		token, err := dec.Token()
+		switch {
+		case err == io.EOF && known:
+			return nil
+		case err == io.EOF:
+			return io.ErrUnexpectedEOF
+		case err != nil:
+			return xmlError(err)
+		}
+		start, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		switch name := start.Name.Local; {
+		case !known && name != "TrainingCenterDatabase":
+			return fmt.Errorf("%w: the track is no TCX", ErrShape)
+		case !known:
+			known = true
+		case name == "Trackpoint":
+			p, err := readPoint(dec)
+			if err != nil {
+				return err
+			}
+			if err := t.add(p); err != nil {
+				return err
+			}
+			next()
+		}
+	}
+}
+
+// xmlError tells a document that is cut off from one that is broken.
+func xmlError(err error) error {
+	var syntax *xml.SyntaxError
+	if errors.As(err, &syntax) {
+		if strings.Contains(syntax.Msg, "unexpected EOF") {
+			return fmt.Errorf("reading a track: %w", io.ErrUnexpectedEOF)
+		}
+		return fmt.Errorf("%w: the track is broken XML in line %d", ErrShape, syntax.Line)
+	}
+	return err
+}
+
+// readPoint reads one Trackpoint to its end.
+func readPoint(dec *xml.Decoder) (point, error) {
+	nan := metric.Absent()
+	p := point{lat: nan, lon: nan, altitude: nan, far: nan, heartbeat: nan}
+	var path []string
+	for {
+		token, err := dec.Token()
+		if err != nil {
+			return p, xmlError(err)
+		}
+		switch el := token.(type) {
+		case xml.StartElement:
+			path = append(path, el.Name.Local)
+		case xml.EndElement:
+			if len(path) == 0 {
+				return p, nil
+			}
+			path = path[:len(path)-1]
+		case xml.CharData:
+			if err := p.set(strings.Join(path, "/"), strings.TrimSpace(string(el))); err != nil {
+				return p, err
+			}
+		}
+	}
+}
+
+func (p *point) set(path, value string) error {
+	var to *float64
+	switch path {
+	case "Time":
+		p.time += value
+		return nil
+	case "Position/LatitudeDegrees":
+		to = &p.lat
+	case "Position/LongitudeDegrees":
+		to = &p.lon
+	case "AltitudeMeters":
+		to = &p.altitude
+	case "DistanceMeters":
+		to = &p.far
+	case "HeartRateBpm/Value":
+		to = &p.heartbeat
+	}
+	if to == nil || value == "" {
+		return nil
+	}
+	f, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		return fmt.Errorf("%w: a trackpoint's %s is no number", ErrShape, path)
+	}
+	*to = f
+	return nil
+}
+
+// add appends a point. Its speed is that since the point before, as the Python project reckoned it.
+func (t *track) add(p point) error {
+	now, err := time.Parse(time.RFC3339Nano, p.time)
+	if err != nil || now.Year() < 1700 || now.Year() > 2250 { // beyond these a time does not fit into nanoseconds
+
+		return fmt.Errorf("%w: a trackpoint has no time", ErrShape)
+	}
+	speed := metric.Absent()
+	if elapsed := now.Sub(t.at).Seconds(); !t.at.IsZero() && elapsed > 0 {
+		speed = (p.far - t.far) / elapsed * 3.6
+	}
+	t.at, t.far = now, p.far
+	values := map[string]float64{"lat": p.lat, "lon": p.lon, "altitude": p.altitude, "distance": p.far, "speed_kph": speed, "heart_rate": math.Round(p.heartbeat)}
+	any := false
+	for i, field := range t.row.Fields {
+		v := values[field.Key]
+		t.block.Values[i] = append(t.block.Values[i], v)
+		any = any || metric.Present(v)
+	}
+	if any {
+		t.block.Times = append(t.block.Times, now.UnixNano())
+		return nil
+	}
+	for i := range t.block.Values {
+		t.block.Values[i] = t.block.Values[i][:len(t.block.Times)]
+	}
+	return nil
+}
