@@ -27,7 +27,7 @@ var layers = map[string][]string{
 	"internal/control":               {},
 	"internal/plan":                  {"internal/metric"},
 	"internal/source":                {"internal/metric"},
-	"internal/source/sourcetest":     {"internal/metric", "internal/source"},
+	"internal/source/sourcetest":     {"internal/metric", "internal/source", "internal/source/answer"},
 	"internal/source/answer":         {"internal/metric"},
 	"internal/source/google":         {"internal/metric", "internal/source", "internal/source/answer"},
 	"internal/source/fitbit":         {"internal/metric", "internal/source", "internal/source/answer"},

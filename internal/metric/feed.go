@@ -35,6 +35,7 @@ type Feed struct {
 	Settles bool          // live: once today has a value, today's is not asked again before the daily re-read
 	Behind  string        // the feed whose coverage makes this one needless: minute summaries behind raw heart rate
 	Depth   time.Duration // history: how far back at most; 0 for as far as the user says
+	Whole   bool          // a request costs the same however long its span is: the newest days come with all of their chunk
 }
 
 // Covered is a span of a feed that has been answered.
@@ -48,6 +49,7 @@ type Covered struct {
 type Request struct {
 	Person  string
 	Feed    string
+	Series  []ID // of the feed's series those that are wanted; none for all
 	Span    Span
 	Zones   Zones
 	Session *SessionRef // a track's session

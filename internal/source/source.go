@@ -35,8 +35,9 @@ type Importer interface {
 
 // Description is what a service says of a person.
 type Description struct {
-	Account string // stable id at this service
-	Zone    string // IANA name; empty where unknown
+	Account string     // stable id at this service
+	Zone    string     // IANA name; empty where unknown
+	Since   metric.Day // before it there is nothing to ask for; 0 where unknown
 	Devices []metric.Device
 }
 

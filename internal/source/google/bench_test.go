@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/sourcetest"
 )
 
 const benchPoints = 10000
@@ -56,7 +57,7 @@ func BenchmarkHeartRate(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			text, span := heartPage(whole)
 			packed := zipped(text)
-			client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			client := &http.Client{Transport: sourcetest.RoundTrip(func(r *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: 200, Header: http.Header{"Content-Encoding": {"gzip"}}, Body: io.NopCloser(bytes.NewReader(packed)), Request: r}, nil
 			})}
 			s, err := New(Config{HTTP: client, Catalogue: metric.Default(), Unlimited: true})

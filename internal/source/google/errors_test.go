@@ -17,6 +17,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/sourcetest"
 )
 
 // refusalText is an error of the service's form.
@@ -120,7 +121,7 @@ func TestUnsent(t *testing.T) {
 func scripted(t testing.TB, change func(*Config), answer func(n int, r *http.Request) (*http.Response, error)) *Source {
 	t.Helper()
 	var n atomic.Int64
-	cfg := Config{Catalogue: metric.Default(), Unlimited: true, HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+	cfg := Config{Catalogue: metric.Default(), Unlimited: true, HTTP: &http.Client{Transport: sourcetest.RoundTrip(func(r *http.Request) (*http.Response, error) {
 		return answer(int(n.Add(1)), r)
 	})}}
 	if change != nil {
@@ -166,8 +167,8 @@ func TestQuickRepetition(t *testing.T) {
 				made := 0
 				s := scripted(t, nil, func(n int, r *http.Request) (*http.Response, error) {
 					made = n
-					a := canned{status: c.status[min(n, len(c.status))-1], header: c.header, body: []byte(stepsText)}
-					return a.response(r), nil
+					a := sourcetest.Canned{Status: c.status[min(n, len(c.status))-1], Header: c.header, Body: []byte(stepsText)}
+					return a.Response(r), nil
 				})
 				began := time.Now()
 				b, err := s.Fetch(context.Background(), stepsRequest())
@@ -197,7 +198,7 @@ func TestLimitedBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		status := 429
 		s := scripted(t, nil, func(n int, r *http.Request) (*http.Response, error) {
-			return canned{status: status, body: []byte(stepsText)}.response(r), nil
+			return sourcetest.Canned{Status: status, Body: []byte(stepsText)}.Response(r), nil
 		})
 		wait := func() time.Duration {
 			_, err := s.Fetch(context.Background(), stepsRequest())
@@ -227,7 +228,7 @@ func TestLimitedBacksOff(t *testing.T) {
 func TestPoliteness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scripted(t, func(c *Config) { c.Unlimited = false }, func(n int, r *http.Request) (*http.Response, error) {
-			return canned{status: 200, body: []byte(stepsText)}.response(r), nil
+			return sourcetest.Canned{Status: 200, Body: []byte(stepsText)}.Response(r), nil
 		})
 		began := time.Now()
 		done := make(chan error)
@@ -257,7 +258,7 @@ func TestPoliteness(t *testing.T) {
 func TestPerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scripted(t, func(c *Config) { c.Unlimited, c.PerSecond, c.Burst, c.PerMinute = false, 1000, 1000, 60 }, func(n int, r *http.Request) (*http.Response, error) {
-			return canned{status: 200, body: []byte(stepsText)}.response(r), nil
+			return sourcetest.Canned{Status: 200, Body: []byte(stepsText)}.Response(r), nil
 		})
 		began := time.Now()
 		for range 90 {

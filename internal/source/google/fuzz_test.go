@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"path/filepath"
 	"testing"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -15,27 +14,13 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/sourcetest"
 )
 
-// seeds adds every answer of the golden folders.
-func seeds(f *testing.F) {
-	folders, err := filepath.Glob("testdata/cases/*")
-	if err != nil || len(folders) == 0 {
-		f.Fatalf("no cases in testdata/cases (%v)", err)
-	}
-	for _, folder := range folders {
-		c := readCase(f, folder)
-		for _, a := range c.answers {
-			f.Add(a.body)
-		}
-	}
-}
-
 // FuzzFetch: whatever a service answers, every feed makes of it a batch that keeps the contract, or an error with a class and a cure.
 func FuzzFetch(f *testing.F) {
-	seeds(f)
+	sourcetest.Seeds(f)
 	cat := metric.Default()
 	span := metric.Span{Start: metric.Day(20400).Civil(), End: metric.Day(20800).Civil()}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		client := &http.Client{Transport: sourcetest.RoundTrip(func(r *http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
 		})}
 		s, err := New(Config{HTTP: client, Catalogue: cat, Unlimited: true})
@@ -63,7 +48,7 @@ func FuzzFetch(f *testing.F) {
 
 // FuzzRefusal: whatever stands in an error's body, it has a class and a cure, and is one line.
 func FuzzRefusal(f *testing.F) {
-	seeds(f)
+	sourcetest.Seeds(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, status := range []int{304, 400, 401, 403, 404, 410, 412, 429, 500, 503} {
 			e := refuse(status, http.Header{}, body, scopeSleep, metric.Day(20400).Civil())
@@ -76,6 +61,6 @@ func FuzzRefusal(f *testing.F) {
 
 // FuzzShape: whatever an answer is, its shape holds none of its long texts and numbers.
 func FuzzShape(f *testing.F) {
-	seeds(f)
+	sourcetest.Seeds(f)
 	f.Fuzz(func(t *testing.T, body []byte) { _ = answer.ShapeOf(body) })
 }

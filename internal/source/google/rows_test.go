@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/sourcetest"
 )
 
 // A metric of a known shape is a row in the catalogue and a row here: samples come out.
@@ -52,7 +53,7 @@ func TestNewRows(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			s := scripted(t, func(cfg *Config) { cfg.Catalogue, cfg.Rows = catalogue, []Row{c.row} }, func(n int, r *http.Request) (*http.Response, error) {
-				return canned{status: 200, body: []byte(c.answer)}.response(r), nil
+				return sourcetest.Canned{Status: 200, Body: []byte(c.answer)}.Response(r), nil
 			})
 			if !slices.ContainsFunc(s.Feeds(), func(f metric.Feed) bool { return f.ID == "new" }) {
 				t.Fatal("the feed is not among Feeds")

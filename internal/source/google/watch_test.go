@@ -10,6 +10,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/sourcetest"
 )
 
 // The observer hears of every request, and of shapes where something failed or where it asked for them. Nothing of it holds a value or an id.
@@ -22,7 +23,7 @@ func TestObserver(t *testing.T) {
 			if status == 0 {
 				status = 200
 			}
-			return canned{status: status, body: []byte(stepsText)}.response(r), nil
+			return sourcetest.Canned{Status: status, Body: []byte(stepsText)}.Response(r), nil
 		})
 		if _, err := s.Fetch(context.Background(), stepsRequest()); err != nil {
 			t.Fatal(err)
@@ -84,7 +85,7 @@ func TestSurprises(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := `{"rollupDataPoints":[{"civilStartTime":{"date":{"year":2024,"month":10,"day":4}},"steps":{"countSum":"8","paces":1}}],"paces":{}}`
 		s := scripted(t, nil, func(n int, r *http.Request) (*http.Response, error) {
-			return canned{status: 200, body: []byte(text)}.response(r), nil
+			return sourcetest.Canned{Status: 200, Body: []byte(text)}.Response(r), nil
 		})
 		began := time.Now()
 		for range 3 {
@@ -119,7 +120,7 @@ func TestSurprises(t *testing.T) {
 func TestUnknownReason(t *testing.T) {
 	for reason, want := range map[string]int{"QUOTA_TIER_UNPAID": 1, "INVALID_DATA_POINT_FILTER_EXPRESSION_STRUCTURE": 0, "": 0} {
 		s := scripted(t, nil, func(n int, r *http.Request) (*http.Response, error) {
-			return canned{status: 400, body: []byte(refusalText(400, "INVALID_ARGUMENT", reason, "x", ""))}.response(r), nil
+			return sourcetest.Canned{Status: 400, Body: []byte(refusalText(400, "INVALID_ARGUMENT", reason, "x", ""))}.Response(r), nil
 		})
 		if _, err := s.Fetch(context.Background(), stepsRequest()); err == nil {
 			t.Fatal("no error")
@@ -138,7 +139,7 @@ func TestWholeOnceADay(t *testing.T) {
 			if r.URL.Query().Has("fields") {
 				masked++
 			}
-			return canned{status: 200, body: []byte(`{"dataPoints":[]}`)}.response(r), nil
+			return sourcetest.Canned{Status: 200, Body: []byte(`{"dataPoints":[]}`)}.Response(r), nil
 		})
 		req := heartRequest()
 		ask := func(span time.Duration) int {

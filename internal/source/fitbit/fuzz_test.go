@@ -1,0 +1,66 @@
+package fitbit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/sourcetest"
+)
+
+// FuzzFetch: whatever a service answers, every feed makes of it a batch that keeps the contract, or an error with a class and a cure.
+func FuzzFetch(f *testing.F) {
+	sourcetest.Seeds(f)
+	cat := metric.Default()
+	first, _ := metric.ParseDay("2017-03-01")
+	now := (first + 4000).Civil()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		client := &http.Client{Transport: sourcetest.RoundTrip(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+		})}
+		s := newSource(t, client, func() time.Time { return now })
+		for _, feed := range s.Feeds() {
+			span := metric.DaySpan(first, first+3900)
+			if feed.Chunk == day { // a request for each day
+				span = metric.DaySpan(first, first)
+			}
+			req := metric.Request{Feed: feed.ID, Span: span, Zones: metric.Zones{{Name: "Europe/Berlin"}}, Final: span.End,
+				Session: &metric.SessionRef{Key: "1", Title: "Walk", Start: span.Start}}
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond) // a night that is being computed is waited for
+			b, err := s.Fetch(ctx, req)
+			cancel()
+			var e *source.Error
+			switch {
+			case err == nil:
+				for _, complaint := range sourcetest.Check(cat, Name, feed, req, b) {
+					t.Errorf("feed %s: %s", feed.ID, complaint)
+				}
+			case errors.Is(err, context.DeadlineExceeded):
+			case !errors.As(err, &e) || e.Hint == "":
+				t.Errorf("feed %s: %v", feed.ID, err)
+			}
+		}
+		_, _ = s.Describe(context.Background())
+		_ = s.Surprises()
+	})
+}
+
+// FuzzRefusal: whatever stands in an error's body, it has a class and a cure, and is one line.
+func FuzzRefusal(f *testing.F) {
+	sourcetest.Seeds(f)
+	f.Add([]byte(`{"errors":[{"errorType":"expired_token","message":"Access token expired: secret. Visit https://dev.fitbit.com/docs/oauth2"}],"success":false}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, status := range []int{304, 400, 401, 403, 404, 410, 422, 429, 500, 503} {
+			e := refuse(status, http.Header{}, body, scopeSleep, metric.Day(20400).Civil())
+			if e.Hint == "" || e.Err == nil || bytes.ContainsAny([]byte(e.Err.Error()), "\n\r") {
+				t.Errorf("status %d: %q, hint %q", status, e.Error(), e.Hint)
+			}
+		}
+	})
+}

@@ -1,0 +1,384 @@
+package fitbit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+)
+
+// A question is one request, as often as it has to be sent.
+type question struct {
+	path  string // below the base
+	shown string // the same without ids and dates
+	query url.Values
+}
+
+const (
+	extraTries = 1 // quick repetitions of one request: each costs one of the hour's
+	quickWait  = 10 * time.Second
+)
+
+// ask sends a question until it is answered, and lets read take the answer. The requests are booked on the batch.
+func (q *query) ask(ctx context.Context, what question, read func(*answer.Body) error) error {
+	cost, err := q.Source.ask(ctx, q.feed.Feed.ID, q.feed.Scope, what, read)
+	q.batch.Requests += cost
+	return err
+}
+
+func (s *Source) ask(ctx context.Context, feed, scope string, q question, read func(*answer.Body) error) (int, error) {
+	for try := 0; ; try++ {
+		if ctx.Err() != nil {
+			return try, ctx.Err()
+		}
+		err := s.attempt(ctx, feed, scope, q, read)
+		if err == nil {
+			return try + 1, nil
+		}
+		if ctx.Err() != nil {
+			return try + 1, ctx.Err()
+		}
+		pause, again := s.pause(err, try)
+		if !again {
+			err.Feed = feed
+			s.note(feed, err)
+			return try + 1, err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return try + 1, err
+		}
+	}
+}
+
+// pause says whether a failed request is worth repeating at once, and after how long.
+func (s *Source) pause(err *source.Error, try int) (time.Duration, bool) {
+	quick := err.Kind == source.Retry && !errors.Is(err, context.DeadlineExceeded) && (err.Status == 0 || err.Status >= 500 || err.Reason == reasonPending)
+	wait := time.Duration(float64(4*time.Second) * (0.5 + rand.Float64()))
+	if !err.Until.IsZero() {
+		wait = err.Until.Sub(s.cfg.Now())
+	}
+	return max(wait, 0), quick && try < extraTries && wait <= quickWait
+}
+
+func (s *Source) note(feed string, err *source.Error) {
+	if err.Status >= 400 && err.Reason != "" && !knownReason(err.Reason) {
+		s.surprises.Add(feed, answer.ReasonUnknown, clip(err.Reason, 64), 1, s.cfg.Now())
+	}
+}
+
+// attempt sends a question once.
+func (s *Source) attempt(ctx context.Context, feed, scope string, q question, read func(*answer.Body) error) *source.Error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	b := s.bodies.Get().(*answer.Body)
+	defer s.bodies.Put(b)
+	b.Reset()
+	seen := answer.Exchange{Time: s.cfg.Now(), Feed: feed, Method: http.MethodGet, Path: q.shown}
+	err := s.exchange(ctx, scope, q, b, read, &seen.Status)
+	if s.cfg.Observer != nil {
+		seen.Duration, seen.Bytes = s.cfg.Now().Sub(seen.Time), b.Network()
+		if err != nil {
+			seen.Kind = err.Kind.String()
+		}
+		if len(b.Head) > 0 && (err != nil || s.shapes.Load()) {
+			seen.Shape = answer.ShapeOf(b.Head)
+		}
+		s.cfg.Observer(seen)
+	}
+	return err
+}
+
+func (s *Source) exchange(ctx context.Context, scope string, q question, b *answer.Body, read func(*answer.Body) error, status *int) *source.Error {
+	address := s.cfg.Base + q.path
+	if len(q.query) > 0 {
+		address += "?" + q.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return &source.Error{Kind: source.Bad, Hint: hintAddress, Err: err}
+	}
+	// No Accept-Language: its absence is the one way to say metric.
+	req.Header.Set("Accept", "application/json, application/vnd.garmin.tcx+xml")
+	req.Header.Set("Accept-Encoding", "gzip")
+	req.Header.Set("User-Agent", "fitbit-fetch")
+	resp, err := s.cfg.HTTP.Do(req)
+	if err != nil {
+		return s.timed(ctx, unsent(answer.StripURL(err)))
+	}
+	defer resp.Body.Close()
+	*status = resp.StatusCode
+	err = b.Open(resp)
+	if resp.StatusCode != http.StatusOK {
+		var text []byte
+		if err == nil {
+			text, _ = io.ReadAll(io.LimitReader(b, 64<<10)) // the status says enough where the text is broken
+		}
+		return refuse(resp.StatusCode, resp.Header, text, scope, s.cfg.Now())
+	}
+	if err == nil {
+		err = read(b)
+	}
+	if err != nil {
+		return s.timed(ctx, unread(resp.StatusCode, err))
+	}
+	return nil
+}
+
+// timed says so where the time for one request ran out.
+func (s *Source) timed(ctx context.Context, e *source.Error) *source.Error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		e.Kind, e.Status, e.Err = source.Retry, 0, fmt.Errorf("no whole answer within %v: %w", s.cfg.Timeout, context.DeadlineExceeded)
+		e.Hint = hintServer
+	}
+	return e
+}
+
+// sleep waits d, or until ctx is done.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// A listing says what of an answer is read.
+type listing struct {
+	key     string               // of the list; empty where the answer is the list itself, or one element of it
+	nothing bool                 // {} says that there is nothing
+	each    func(e any) error    // takes one element
+	other   map[string]func(any) // takes other members of the answer; nil leaves one alone
+	absent  func() error         // the answer has members, but not the list
+
+	dataset func(clock string, v float64) error // for the key of an object that holds a dataset: takes one value, in the order of time
+}
+
+// list asks, and reads an answer element by element: no more than one is held.
+func (q *query) list(ctx context.Context, what question, l listing) error {
+	return q.ask(ctx, what, func(b *answer.Body) error { return l.read(b, q.notes) })
+}
+
+func (l listing) read(b *answer.Body, notes *answer.Notes) error {
+	if l.key == "" {
+		return l.bare(b)
+	}
+	dec, err := b.JSON("{")
+	if err != nil {
+		return err
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	found, others := false, false
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		switch key := name.String(); {
+		case key == l.key && l.dataset != nil:
+			found, err = true, l.set(b, dec, notes)
+		case key == l.key:
+			found, err = true, l.elements(b, dec)
+		default:
+			others = true
+			err = l.member(dec, key, notes)
+		}
+		if err != nil {
+			return err
+		}
+		b.Next()
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	switch {
+	case found, l.nothing && !others:
+	case l.absent != nil:
+		if err := l.absent(); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("%w: no %s in it", answer.ErrShape, l.key)
+	}
+	return b.End()
+}
+
+// member takes or skips what stands beside the list.
+func (l listing) member(dec *jsontext.Decoder, name string, notes *answer.Notes) error {
+	take, known := l.other[name]
+	if !known {
+		notes.Add(answer.MemberUnknown, "", []byte(name))
+	}
+	if take == nil {
+		return dec.SkipValue()
+	}
+	v, err := readTree(dec)
+	if err == nil {
+		take(v)
+	}
+	return err
+}
+
+// bare reads an answer that is the list, or one element of it.
+func (l listing) bare(b *answer.Body) error {
+	dec, err := b.JSON("{[")
+	if err != nil {
+		return err
+	}
+	if dec.PeekKind() == '[' {
+		if err := l.elements(b, dec); err != nil {
+			return err
+		}
+		return b.End()
+	}
+	one, err := readTree(dec)
+	if err != nil {
+		return err
+	}
+	if object, _ := one.(map[string]any); len(object) > 0 || !l.nothing {
+		if err := l.each(one); err != nil {
+			return err
+		}
+	}
+	return b.End()
+}
+
+// elements reads a list; null is an empty one.
+func (l listing) elements(b *answer.Body, dec *jsontext.Decoder) error {
+	switch k := dec.PeekKind(); k {
+	case 'n':
+		return dec.SkipValue()
+	case '[', 0: // of the kind 0 the next token is the error
+	default:
+		return fmt.Errorf("%w: %s is not a list", answer.ErrShape, l.key)
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != ']' {
+		e, err := readTree(dec)
+		if err != nil {
+			return err
+		}
+		if err := l.each(e); err != nil {
+			return err
+		}
+		b.Next()
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// set reads {"dataset":[{"time":"00:00:00","value":58},…],"datasetInterval":1,"datasetType":"second"}: up to 17,000 values a day, so
+// nothing of it is held.
+func (l listing) set(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes) error {
+	if err := open(dec, '{', l.key); err != nil {
+		return err
+	}
+	found := false
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		switch key := name.String(); key {
+		case "dataset":
+			found, err = true, l.values(b, dec, notes)
+		case "datasetInterval", "datasetType":
+			err = dec.SkipValue()
+		default:
+			notes.Add(answer.MemberUnknown, l.key, []byte(key))
+			err = dec.SkipValue()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("%w: no dataset in %s", answer.ErrShape, l.key)
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+func (l listing) values(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes) error {
+	if err := open(dec, '[', "dataset"); err != nil {
+		return err
+	}
+	for dec.PeekKind() != ']' {
+		if err := open(dec, '{', "an element of the dataset"); err != nil {
+			return err
+		}
+		clock, v := "", metric.Absent()
+		for dec.PeekKind() != '}' {
+			name, err := dec.ReadToken()
+			if err != nil {
+				return err
+			}
+			switch key := name.String(); key {
+			case "time", "value":
+				var scalar jsontext.Token
+				if kind := dec.PeekKind(); kind == '{' || kind == '[' {
+					return fmt.Errorf("%w: a %s of the dataset is no scalar", answer.ErrShape, key)
+				}
+				if scalar, err = dec.ReadToken(); err != nil {
+					return err
+				}
+				if key == "time" {
+					clock = scalar.String()
+				} else if v, err = scalarNumber(scalar); err != nil {
+					return err
+				}
+			default:
+				notes.Add(answer.MemberUnknown, "dataset", []byte(key))
+				if err := dec.SkipValue(); err != nil {
+					return err
+				}
+			}
+		}
+		if _, err := dec.ReadToken(); err != nil {
+			return err
+		}
+		if err := l.dataset(clock, v); err != nil {
+			return err
+		}
+		b.Next()
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+func scalarNumber(t jsontext.Token) (float64, error) {
+	switch t.Kind() {
+	case 'n':
+		return metric.Absent(), nil
+	case '0', '"':
+		if v, ok := asNumber(t.String()); ok {
+			return v, nil
+		}
+	}
+	return metric.Absent(), fmt.Errorf("%w: a value of the dataset is no number", answer.ErrShape)
+}
+
+// open reads the brace or bracket that has to come next.
+func open(dec *jsontext.Decoder, kind jsontext.Kind, what string) error {
+	if k := dec.PeekKind(); k != kind && k != 0 { // of the kind 0 the token is the error
+		return fmt.Errorf("%w: %s is of another kind", answer.ErrShape, what)
+	}
+	_, err := dec.ReadToken()
+	return err
+}
