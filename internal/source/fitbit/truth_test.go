@@ -1,0 +1,5 @@
+package fitbit_test
+
+import "context"
+
+var bg = context.Background()
