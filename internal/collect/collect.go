@@ -55,6 +55,7 @@ type Config struct {
 	Quiet      *plan.Quiet // when the person sleeps; nil to learn it from the nights
 
 	Budget       func() plan.Budget // what the service still allows; nil for no limit
+	Pace         plan.Pace          // how often it may be asked about today
 	Reauthorized <-chan struct{}    // tells that the user has authorized again; may be nil
 	Events       func(Event)        // told of every request and its fate, from the loop's goroutine; may be nil
 }
@@ -306,8 +307,8 @@ func (l *loop) input(now time.Time) plan.Input {
 		Person: l.cfg.Person.ID, Now: now, Zones: l.zones, Feeds: l.feeds, Coverage: l.cover,
 		Denied: l.state.Denied, Failed: l.fates.failed, Aside: l.fates.aside, Settled: l.state.Settled,
 		Devices: l.state.devices(), NoDevices: !describes, Polled: l.polled, Seen: l.state.Seen, Tracks: l.track,
-		Wishes: l.state.wishes(), Start: l.cfg.Start, Quiet: l.quiet, Before: l.state.Before, Hold: l.fates.hold, HoldWhy: l.fates.why, Polls: l.polls, Reads: l.reads,
-		Budget: l.cfg.Budget(), Busy: plan.Busy{Live: l.live != nil, History: l.history != nil || l.ready != nil},
+		Wishes: l.state.wishes(), Start: max(l.cfg.Start, l.state.Since), Quiet: l.quiet, Before: l.state.Before, Hold: l.fates.hold, HoldWhy: l.fates.why, Polls: l.polls, Reads: l.reads,
+		Budget: l.cfg.Budget(), Pace: l.cfg.Pace, Alone: l.alone(), Busy: plan.Busy{Live: l.live != nil, History: l.history != nil || l.ready != nil},
 	}
 	for _, j := range []*job{l.live, l.history, l.putting} {
 		if j != nil && j.item.Feed != describe && j.item.Feed != plan.Poll {
@@ -319,6 +320,10 @@ func (l *loop) input(now time.Time) plan.Input {
 	}
 	return in
 }
+
+// alone reports whether nothing but the user's wishes is to be fetched: the program ends with them, so that of what a service allows in
+// an hour nothing need be kept for today.
+func (l *loop) alone() bool { return l.once && len(l.state.Wishes) > 0 && l.cfg.Pace.Awake > 0 }
 
 // wait blocks until something has happened or is due.
 func (l *loop) wait(d *plan.Decision) error {

@@ -52,6 +52,10 @@ func (l *loop) describedAs(d source.Description) error {
 	if l.described.IsZero() {
 		l.phase(Working, "")
 	}
+	if d.Since != 0 && d.Since != l.state.Since {
+		l.state.Since = d.Since
+		l.save()
+	}
 	l.described = l.cfg.Clock.Now()
 	delete(l.fates.failed, describe)
 	delete(l.fates.tries, describe)

@@ -114,6 +114,9 @@ func (l *loop) failed(r result) error {
 	case source.Limited:
 		f.limits++
 		f.hold, f.why = latest(e.Until, now.Add(backOff(limitFirst, limitMost, f.limits)), now), "the service asked for silence"
+		if r.job.item.Feed == describe { // which no plan holds back
+			f.failed[k] = f.hold
+		}
 	case source.Denied:
 		l.state.Denied[r.job.item.Feed] = now.Add(deniedFor)
 		l.save()

@@ -109,6 +109,7 @@ func (l *loop) startPut(r result) {
 func (l *loop) complete(it plan.Item) plan.Item {
 	feed := l.feed(it.Feed)
 	it.Person, it.Zones = l.cfg.Person.ID, l.zones
+	it.Series = slices.DeleteFunc(slices.Clone(feed.Series), func(id metric.ID) bool { return slices.Contains(l.cfg.LeaveOut, id) })
 	it.Final = l.finality(feed)
 	it.Device, it.Devices = l.device(), l.state.devices()
 	return it

@@ -27,6 +27,7 @@ type state struct {
 	Battery map[string]level      `json:"battery,omitempty"`       // by device id: what was last stored
 	Seen    time.Time             `json:"sync_seen"`               // when, by our clock, the newest sync was first seen
 	Before  time.Time             `json:"sync_before"`             // the sync before the newest
+	Since   metric.Day            `json:"since,omitempty"`         // before it the service has nothing
 	Denied  map[string]time.Time  `json:"denied,omitempty"`
 	Settled map[string]metric.Day `json:"settled,omitempty"`
 	Wishes  []wish                `json:"wishes,omitempty"`

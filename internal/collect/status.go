@@ -36,6 +36,7 @@ type Status struct {
 	Unanswered     time.Time // when the service was last asked in vain; zero for never
 	Budget         plan.Budget
 	Hold           time.Time // the service asked for silence until then; zero for not
+	Budget         plan.Budget
 	Next           time.Time // when something becomes due
 	Why            string    // why nothing is being asked
 	Live, History  *Doing    // in flight

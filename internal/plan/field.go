@@ -162,8 +162,14 @@ func (p *planner) findGaps(f *field) *gaps {
 		case known && recent && !p.overtaken(f, s):
 			g.trail = s
 		default:
-			g.near = appendSpan(g.near, s.Overlap(metric.Span{Start: f.near, End: f.span.End}))
-			g.far = appendSpan(g.far, s.Overlap(metric.Span{Start: f.span.Start, End: f.near}))
+			near := s.Overlap(metric.Span{Start: f.near, End: f.span.End})
+			if f.Whole && !near.Empty() {
+				near = p.cal.last(f.Feed, s)
+			}
+			g.near = appendSpan(g.near, near)
+			for _, far := range s.Subtract([]metric.Span{near}) {
+				g.far = appendSpan(g.far, far)
+			}
 		}
 	}
 	return &g

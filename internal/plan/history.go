@@ -135,10 +135,17 @@ func (p *planner) cut(f *field, spans []metric.Span, n int, why func(*field, met
 	return out
 }
 
-// order sorts history: by rank, then newest first.
+// order sorts history: by rank, then newest first. What one request brings whole has its place where it begins: until then the other
+// feeds of its rank have not come so far back.
 func (p *planner) order(in []Item) []Item {
+	at := func(it Item) int64 {
+		if p.byID[it.Feed].Whole {
+			return it.Span.Start.UnixNano()
+		}
+		return it.Span.End.UnixNano()
+	}
 	slices.SortStableFunc(in, func(a, b Item) int {
-		return cmp.Or(cmp.Compare(p.byID[a.Feed].Rank, p.byID[b.Feed].Rank), newest(a, b))
+		return cmp.Or(cmp.Compare(p.byID[a.Feed].Rank, p.byID[b.Feed].Rank), cmp.Compare(at(b), at(a)))
 	})
 	return in
 }

@@ -15,7 +15,7 @@ func (p *planner) live() []Item {
 		out = append(out, ranked{Item: Item{Lane: Live, Paced: true, Why: p.whyPoll(),
 			Request: metric.Request{Person: p.in.Person, Feed: Poll, Zones: p.in.Zones}}, age: -1})
 	}
-	if p.unknown() {
+	if p.unknown() || p.in.Alone {
 		return items(out)
 	}
 	for _, f := range p.fields {
@@ -148,23 +148,25 @@ func (p *planner) due(f *field, trail metric.Span) bool {
 		p.later(at)
 		return false
 	}
+	sync, _, rest := p.most()
 	switch {
 	case f.class() == atEverySync && p.quiet && !p.stir:
 		return p.roomAsleep()
 	case f.class() == atEverySync:
-		return p.room(1, mostAwake)
+		return p.room(1, sync)
 	case p.quiet && !(p.stir && f.counts()):
 		return false // what belongs to the night comes with the first sync behind it
 	}
-	return p.room(1, restAwake)
+	return p.room(1, rest)
 }
 
 // tracks returns the sessions whose track is wanted, as requests of the lane.
 func (p *planner) tracks(f *field, lane Lane) []ranked {
 	var out []ranked
+	_, _, rest := p.most()
 	for _, t := range p.wantedTracks(f) {
 		recent := t.Day > p.today-nearDays
-		if recent != (lane == Live) || recent && (p.quiet || !p.room(1, restAwake)) {
+		if recent != (lane == Live) || recent && (p.quiet || !p.room(1, rest)) {
 			continue
 		}
 		it := p.track(f, lane, t)

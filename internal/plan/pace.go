@@ -32,6 +32,9 @@ const (
 	readsAsleep = 2  // kept for reads
 )
 
+// filled is how few requests of history are none to speak of.
+const filled = 20
+
 // poll reports whether the devices are to be asked now, and notes when they will be.
 func (p *planner) poll() bool {
 	if p.in.NoDevices || !p.allowed(Poll) {
@@ -49,10 +52,16 @@ func (p *planner) poll() bool {
 }
 
 func (p *planner) interval() time.Duration {
-	age := p.in.Now.Sub(p.sync)
+	age, pace := p.in.Now.Sub(p.sync), p.in.Pace
 	switch {
 	case p.blind:
 		return pollBlind
+	case pace.Awake > 0 && p.quiet && !p.stir:
+		return pace.Asleep
+	case pace.Awake > 0 && p.filling:
+		return pace.Filling
+	case pace.Awake > 0:
+		return pace.Awake
 	case !p.quiet, p.stir, p.sync.Before(p.asleep) && p.in.Now.Sub(p.asleep) < settling:
 		return pollAwake // the last sync of the evening is still to come
 	case age < likelyFrom:
@@ -100,9 +109,37 @@ func within(times []time.Time, from, now time.Time) []time.Time {
 // affordable reports whether the budget allows n requests beside those kept for today, and notes when it will.
 func (p *planner) affordable(n int) bool {
 	b := p.in.Budget
-	if b.Left < 0 || b.Left-min(n, 10) >= b.Reserve || !b.Reset.After(p.in.Now) {
+	if b.Left < 0 || !b.Reset.After(p.in.Now) {
+		return true
+	}
+	spare := b.Left - min(n, 10)
+	if spare >= p.reserve() {
 		return true
 	}
 	p.later(b.Reset)
+	if b.Window > 0 && b.Reserve > 0 && spare >= 0 && !p.in.Alone {
+		p.later(b.Reset.Add(-b.Window * time.Duration(spare) / time.Duration(b.Reserve)))
+	}
 	return false
+}
+
+// reserve is what is kept for today now: of a budget with a window as much as today may need of what is left of it.
+func (p *planner) reserve() int {
+	b := p.in.Budget
+	switch {
+	case p.in.Alone:
+		return 0
+	case b.Window <= 0:
+		return b.Reserve
+	}
+	left := min(b.Reset.Sub(p.in.Now), b.Window)
+	return int((time.Duration(b.Reserve)*left + b.Window - 1) / b.Window)
+}
+
+// most returns how many reads an hour may have by what they are for.
+func (p *planner) most() (sync, late, rest int) {
+	if pace := p.in.Pace; pace.Awake > 0 {
+		return pace.Sync, pace.Late, pace.Rest
+	}
+	return mostAwake, lateAwake, restAwake
 }

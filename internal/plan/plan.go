@@ -6,7 +6,6 @@
 package plan
 
 import (
-	"cmp"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -38,6 +37,8 @@ type Input struct {
 	Polls     []time.Time                 // of the last hour: the questions after the devices
 	Reads     []time.Time                 // of the last hour: the other requests that Item.Paced is about
 	Budget    Budget
+	Pace      Pace
+	Alone     bool // only the wishes, and nothing of today: the program ends with them
 	Busy      Busy // what is in flight already
 	Preview   int  // history items to list; 0 for 1
 }
@@ -60,9 +61,21 @@ type Quiet struct{ From, To int }
 
 // Budget is what the service still allows.
 type Budget struct {
-	Left    int       // requests left in this window; negative for no limit
-	Reset   time.Time // when it is full again
-	Reserve int       // kept for today
+	Left    int           // requests left in this window; negative for no limit
+	Reset   time.Time     // when it is full again
+	Reserve int           // kept for today
+	Window  time.Duration // over which the reserve is needed: it shrinks with what is left of it. 0 for one that stays
+}
+
+// Pace is how often a service is asked about today. The zero value is for one that allows hundreds of requests a minute.
+type Pace struct {
+	Awake   time.Duration // from one question after the devices to the next, by day
+	Filling time.Duration // the same while history is being fetched
+	Asleep  time.Duration // by night
+	Reread  time.Duration // from one reading again of the last two days to the next
+	Sync    int           // reads an hour of what is asked at every sync
+	Late    int           // the same of late data
+	Rest    int           // and of everything else of today
 }
 
 // Busy names the lanes that have a request in flight.
@@ -118,6 +131,7 @@ func Next(in Input) Decision {
 	p := newPlanner(in)
 	var d Decision
 	p.remaining(&d)
+	p.filling = d.Remaining.Requests >= filled
 	switch {
 	case p.inForce(in.Hold):
 		p.later(in.Hold)
@@ -142,20 +156,21 @@ func Next(in Input) Decision {
 
 // planner holds what follows from the input at once.
 type planner struct {
-	in     Input
-	cal    calendar
-	today  metric.Day
-	sync   time.Time // newest LastSync, at most now; where no device tells, now
-	blind  bool      // no device tells when it synced
-	ahead  bool      // the devices' clock is ahead of ours
-	quiet  bool
-	asleep time.Time   // start of the quiet window that now is in
-	stir   bool        // it is quiet, but the person is awake
-	polls  []time.Time // those that count now, in order
-	reads  []time.Time
-	fields []*field
-	byID   map[string]*field
-	wake   time.Time
+	in      Input
+	cal     calendar
+	today   metric.Day
+	sync    time.Time // newest LastSync, at most now; where no device tells, now
+	blind   bool      // no device tells when it synced
+	ahead   bool      // the devices' clock is ahead of ours
+	quiet   bool
+	asleep  time.Time   // start of the quiet window that now is in
+	stir    bool        // it is quiet, but the person is awake
+	filling bool        // history is being fetched
+	polls   []time.Time // those that count now, in order
+	reads   []time.Time
+	fields  []*field
+	byID    map[string]*field
+	wake    time.Time
 }
 
 func newPlanner(in Input) *planner {
@@ -241,6 +256,3 @@ func (p *planner) allowed(id string) bool {
 func (p *planner) item(f *field, lane Lane, span metric.Span, why string) Item {
 	return Item{Lane: lane, Why: why, Request: metric.Request{Person: p.in.Person, Feed: f.ID, Span: span, Zones: p.in.Zones}}
 }
-
-// newest orders by the end of the span, newest first.
-func newest(a, b Item) int { return cmp.Compare(b.Span.End.UnixNano(), a.Span.End.UnixNano()) }

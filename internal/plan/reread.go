@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -15,10 +17,11 @@ type again struct {
 }
 
 // rereads returns the rules for f, the shallow one first.
-func (f *field) rereads() []again {
+func (p *planner) rereads(f *field) []again {
 	monthly := again{30 * day, 7 * day, day, "once a week the last 30 days are read again"}
 	if f.Axis == metric.Instants {
-		return []again{{2 * day, 6 * time.Hour, 30 * time.Minute, "every 6 hours the last 48 hours are read again"}, monthly}
+		every := cmp.Or(p.in.Pace.Reread, 6*time.Hour)
+		return []again{{2 * day, every, 30 * time.Minute, fmt.Sprintf("every %.0f hours the last 48 hours are read again", every.Hours())}, monthly}
 	}
 	return []again{{7 * day, day, time.Hour, "once a day the last 7 days are read again"}, monthly}
 }
@@ -26,14 +29,15 @@ func (f *field) rereads() []again {
 // late returns what is to be read again now because late data may have come, the shallow ones first.
 func (p *planner) late() []Item {
 	var out []Item
+	_, most, _ := p.most()
 	for level := range 2 {
 		for _, f := range p.fields {
 			if f.Trigger == metric.OnWish || !p.allowed(f.ID) {
 				continue
 			}
-			r := f.rereads()[level]
+			r := p.rereads(f)[level]
 			s := p.stale(f, r)
-			if s.Empty() || p.quiet || !p.room(min(f.requests(s), 20), lateAwake) || !p.affordable(f.requests(s)) {
+			if s.Empty() || p.quiet || !p.room(min(f.requests(s), 20), most) || !p.affordable(f.requests(s)) {
 				continue
 			}
 			it := p.item(f, History, s, p.whyLate(f, s, r.words))

@@ -95,7 +95,7 @@ func (p *planner) idle() string {
 	switch {
 	case p.in.Busy.Live || p.in.Busy.History:
 		return "waiting for an answer"
-	case p.in.Budget.Left >= 0 && p.in.Budget.Left <= p.in.Budget.Reserve && p.in.Budget.Reset.After(p.in.Now):
+	case p.in.Budget.Left >= 0 && p.in.Budget.Left <= p.reserve() && p.in.Budget.Reset.After(p.in.Now):
 		return "the rest of the budget is kept for today; it is full again at " + p.clockTime(p.in.Budget.Reset)
 	case p.blind:
 		return "nothing is missing; no device tells when it syncs, so the next look is by the clock"
