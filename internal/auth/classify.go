@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,6 +25,7 @@ func (c Client) classify(doing string, err error, now time.Time, secrets ...stri
 		out.Err = fmt.Errorf("%s: %s", doing, c.redact(err.Error(), secrets))
 		return out
 	}
+	answer = inFamily(answer)
 	out.Status = answer.Response.StatusCode
 	out.Reason = c.redact(short(answer.ErrorCode, 60), secrets)
 	text := c.redact(short(answer.ErrorDescription, 200), secrets)
@@ -39,7 +41,8 @@ func (c Client) classify(doing string, err error, now time.Time, secrets ...stri
 	case out.Status == http.StatusTooManyRequests:
 		out.Kind, out.Until = source.Limited, retryAfter(answer.Response, now)
 	case out.Status == http.StatusGone:
-		out.Kind, out.Hint = source.Gone, fmt.Sprintf("%s has retired this service. Data that is in the archive stays.", c.Provider.Title)
+		out.Kind, out.Hint = source.Gone, fmt.Sprintf("%s has retired this service. Everything that is in the archive stays. New data come from Google Health: make a client at Google "+
+			"(README.md, \"Set it up\"), choose the provider google, and authorize there.", c.Provider.Title)
 	case out.Status >= 500:
 		out.Until = retryAfter(answer.Response, now)
 	default:
@@ -48,17 +51,32 @@ func (c Client) classify(doing string, err error, now time.Time, secrets ...stri
 	return out
 }
 
-// verdict knows the error words of RFC 6749 and of Google.
+// inFamily reads an error in the form of Fitbit, {"errors":[{"errorType":…,"message":…}]}, which is not that of the standard.
+func inFamily(answer *oauth2.RetrieveError) *oauth2.RetrieveError {
+	var doc struct {
+		Errors []struct {
+			Type    string `json:"errorType"`
+			Message string `json:"message"`
+		} `json:"errors"`
+	}
+	if answer.ErrorCode != "" || json.Unmarshal(answer.Body, &doc) != nil || len(doc.Errors) == 0 {
+		return answer
+	}
+	same := *answer
+	same.ErrorCode, same.ErrorDescription = doc.Errors[0].Type, doc.Errors[0].Message
+	return &same
+}
+
+// verdict knows the error words of RFC 6749, of Google and of Fitbit.
 func (c Client) verdict(code string) (kind source.Kind, hint string, known bool) {
 	p := c.Provider
 	switch code {
-	case "invalid_grant":
+	case "invalid_grant", "invalid_token", "expired_token":
 		return source.Auth, p.Cures.Ended, true
 	case "invalid_client", "deleted_client", "disabled_client":
 		return source.Auth, "The service does not accept client id and client secret. " + p.Cures.Client, true
 	case "unauthorized_client":
-		return source.Auth, "This client is of the wrong type, or the authorization was given to another client: create a client of the type Desktop app or Web application, " +
-			"enter its id and secret, and authorize again.", true
+		return source.Auth, "This client is of the wrong type, or the authorization was given to another client: " + p.Cures.Type, true
 	case "redirect_uri_mismatch":
 		return source.Auth, fmt.Sprintf("The redirect address %s is not registered for this client. %s", c.Redirect, p.Cures.Redirect), true
 	case "invalid_scope":

@@ -34,10 +34,18 @@ func (c Client) GoString() string { return c.String() }
 // LogValue tells what may stand in a log.
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
+// style is how this client tells who it is: without a secret there is nothing for a header.
+func (c Client) style() oauth2.AuthStyle {
+	if c.Secret == "" {
+		return oauth2.AuthStyleInParams
+	}
+	return c.Provider.Style
+}
+
 func (c Client) oauth() *oauth2.Config {
 	return &oauth2.Config{
 		ClientID: c.ID, ClientSecret: c.Secret, RedirectURL: c.Redirect, Scopes: c.Provider.scopeIDs(),
-		Endpoint: oauth2.Endpoint{AuthURL: c.Provider.AuthURL, TokenURL: c.Provider.TokenURL, AuthStyle: c.Provider.Style},
+		Endpoint: oauth2.Endpoint{AuthURL: c.Provider.AuthURL, TokenURL: c.Provider.TokenURL, AuthStyle: c.style()},
 	}
 }
 
@@ -117,12 +125,15 @@ func (c Client) revoke(ctx context.Context, token string, now time.Time) error {
 	ctx, cancel := c.context(ctx)
 	defer cancel()
 	form := url.Values{"token": {token}}
+	if c.Provider.Style == oauth2.AuthStyleInHeader && c.Secret == "" {
+		form.Set("client_id", c.ID)
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Provider.RevokeURL, strings.NewReader(form.Encode()))
 	if err != nil {
 		return fmt.Errorf("revoking: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if c.Provider.Style == oauth2.AuthStyleInHeader {
+	if c.style() == oauth2.AuthStyleInHeader {
 		req.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret))
 	}
 	resp, err := c.client().Do(req)

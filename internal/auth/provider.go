@@ -19,7 +19,7 @@ type Provider struct {
 	AuthURL   string // where the person consents
 	TokenURL  string
 	RevokeURL string
-	Style     oauth2.AuthStyle  // how the client tells its id and secret
+	Style     oauth2.AuthStyle  // how a client tells its id and secret; one without a secret tells its id alone, in the form
 	Params    map[string]string // of the consent page, beyond those of every service
 	Scopes    []Scope
 	Prefixes  Prefixes
@@ -44,6 +44,7 @@ type Cures struct {
 	Ended     string // the refresh token was rejected
 	SevenDays string // the refresh token has an end
 	Client    string // the client id or secret is wrong
+	Type      string // the client is of the wrong type
 	Redirect  string // the redirect address is not registered
 	Disconn   string // where a person takes the right back
 }
@@ -76,9 +77,46 @@ func Google() Provider {
 			SevenDays: "The app is still in testing, so Google ends its authorizations after 7 days: publish it (Google Cloud console, Google Auth Platform, " +
 				"page Audience, Publish app), then authorize again.",
 			Client: "Compare client id and client secret with the page Clients of Google Auth Platform in the Google Cloud console; a secret that was reset there is dead here.",
+			Type:   "create a client of the type Desktop app or Web application, enter its id and secret, and authorize again.",
 			Redirect: "In the Google Cloud console, Google Auth Platform, page Clients, add exactly this address to the client's authorized redirect URIs, " +
 				"or use a client of the type Desktop app, which needs none.",
 			Disconn: "myaccount.google.com/connections",
+		},
+	}
+}
+
+// Fitbit returns the Fitbit Web API's authorization. Its refresh tokens are used once: the answer to a refresh brings the next one. A
+// repeated refresh gets the same answer for two minutes, so that a program killed before it saved the answer asks again.
+func Fitbit() Provider {
+	return Provider{
+		Name:      "fitbit",
+		Title:     "Fitbit",
+		AuthURL:   "https://www.fitbit.com/oauth2/authorize",
+		TokenURL:  "https://api.fitbit.com/oauth2/token",
+		RevokeURL: "https://api.fitbit.com/oauth2/revoke",
+		Style:     oauth2.AuthStyleInHeader,
+		Params:    map[string]string{"prompt": "consent"},
+		Scopes: []Scope{
+			{"activity", "steps, distance, floors, calories, active minutes, active zone minutes, workouts"},
+			{"heartrate", "heart rate, resting heart rate, heart zones, HRV"},
+			{"sleep", "sleep and its stages"},
+			{"oxygen_saturation", "blood oxygen"},
+			{"respiratory_rate", "breathing rate"},
+			{"temperature", "skin temperature"},
+			{"cardio_fitness", "VO2max"},
+			{"weight", "weight, body mass index, body fat"},
+			{"settings", "devices, their battery and last sync"},
+			{"profile", "the account and its time zone"},
+			{"location", "GPS tracks of workouts"},
+		},
+		Cures: Cures{
+			Denied:    "Authorize again and allow what is asked for.",
+			Ended:     "Authorize again. A refresh token of Fitbit is used once: if another program uses this authorization too, give each its own.",
+			SevenDays: "Authorize again.",
+			Client:    "Compare client id and client secret with the page of your application at dev.fitbit.com, Manage my apps.",
+			Type:      "at dev.fitbit.com, Manage my apps, set the OAuth 2.0 application type to Personal, and authorize again.",
+			Redirect:  "At dev.fitbit.com, Manage my apps, enter exactly this address as redirect URL of your application.",
+			Disconn:   "www.fitbit.com/settings/applications",
 		},
 	}
 }
@@ -113,7 +151,7 @@ func (s Scope) Short() string {
 	short := s.ID[strings.LastIndex(s.ID, "/")+1:]
 	_, short, ok := strings.Cut(short, ".")
 	if !ok {
-		return s.ID
+		return strings.ReplaceAll(s.ID, "_", " ")
 	}
 	return strings.TrimSuffix(short, ".readonly")
 }
