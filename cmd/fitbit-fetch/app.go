@@ -55,22 +55,23 @@ type app struct {
 // person is whose data it is, and all that belongs to them alone.
 type person struct {
 	metric.Person
-	opts     config.Person
-	provider auth.Provider
-	tokens   *auth.TokenSource
-	flow     *auth.Flow
-	http     *http.Client // carries the authorization
-	source   source.Source
-	probe    prober // what diagnose may ask of the source
-	collect  *collect.Collector
-	archive  *archive.Archive
-	recent   *history
-	counts   memo[[]archive.Count]
-	values   memo[[]latest.Value]
-	beats    memo[[]metric.Block] // of the day looked at last
-	again    chan struct{}        // the person has authorized again
-	taking   sync.Mutex           // held while an authorization of the options is taken over
-	log      *slog.Logger
+	opts    config.Person
+	service service
+	tokens  *auth.TokenSource
+	flow    *auth.Flow
+	wire    http.RoundTripper // to the service, past what counts the requests
+	http    *http.Client      // the same, with the authorization
+	source  source.Source
+	probe   prober // what diagnose may ask of the source
+	collect *collect.Collector
+	archive *archive.Archive
+	recent  *history
+	counts  memo[[]archive.Count]
+	values  memo[[]latest.Value]
+	beats   memo[[]metric.Block] // of the day looked at last
+	again   chan struct{}        // the person has authorized again
+	taking  sync.Mutex           // held while an authorization of the options is taken over
+	log     *slog.Logger
 }
 
 // target is a sink and the loop that delivers to it.

@@ -53,7 +53,7 @@ func (c *call) authorize(ctx context.Context, f *authorizeFlags) error {
 		return err
 	}
 	if p.opts.ClientID == "" {
-		return noClient(p.ID)
+		return noClient(p.ID, c.app.opts.Provider)
 	}
 	if f.address != "" {
 		grant, err := p.flow.Finish(ctx, f.address, f.newPerson)

@@ -96,9 +96,9 @@ func (a *app) clientCure() string {
 	case a.opts.InApp:
 		return "Give client id and client secret on the page of this app, or on its Configuration tab."
 	case a.opts.Page.Listen == "off":
-		return "Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET (README.md says where they come from), then: fitbit-fetch authorize"
+		return "Set " + clientOptions[a.opts.Provider] + " (README.md says where they come from), then: fitbit-fetch authorize"
 	}
-	return "Give client id and client secret on the page, or set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET (README.md says where they come from), then: fitbit-fetch authorize"
+	return "Give client id and client secret on the page, or set " + clientOptions[a.opts.Provider] + " (README.md says where they come from), then: fitbit-fetch authorize"
 }
 
 func findSink(ctx context.Context, s checkedSink) finding {

@@ -50,10 +50,10 @@ func (p page) person(id string) (*person, error) {
 func (p page) People(ctx context.Context) ([]web.Person, error) {
 	var out []web.Person
 	for _, who := range p.people {
-		granted, _ := who.provider.Split(who.tokens.Snapshot().Scopes)
+		granted, _ := who.service.provider.Split(who.tokens.Snapshot().Scopes)
 		zones := who.zones(ctx)
 		out = append(out, web.Person{
-			ID: who.ID, Zone: zones.Now(), Zones: zones, Service: who.provider.Title, Client: who.opts.ClientID != "", Redirect: p.opts.Redirect,
+			ID: who.ID, Zone: zones.Now(), Zones: zones, Service: who.service.provider.Title, Client: who.opts.ClientID != "", Redirect: p.opts.Redirect,
 			Auth: who.tokens.State(p.clock.Now()), Granted: granted,
 		})
 	}

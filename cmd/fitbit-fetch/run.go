@@ -29,7 +29,7 @@ const stopWithin = 5 * time.Second
 func (c *call) runLoops(ctx context.Context) error {
 	if c.tty && c.opts.Persons[0].ClientID == "" && c.opts.Page.Listen == "off" && len(c.opts.Wrong) == 0 {
 		// Somebody watches and can do something about it. A container would only be started again and again: there it waits.
-		return noClient(c.opts.Persons[0].ID)
+		return noClient(c.opts.Persons[0].ID, c.opts.Provider)
 	}
 	if c.opts.Manual.Bulk {
 		return c.bulk(ctx)
@@ -83,11 +83,11 @@ func stopped(ctx context.Context, err error) error {
 }
 
 // noClient says what to do before anything can be fetched.
-func noClient(person string) error {
-	return &exitError{exitConfig, fmt.Errorf(`person %s has no client id, so no service can be asked yet. Set GOOGLE_CLIENT_ID and
-GOOGLE_CLIENT_SECRET (README.md, "Set it up", says where they come from), then:
+func noClient(person, provider string) error {
+	return &exitError{exitConfig, fmt.Errorf(`person %s has no client id, so no service can be asked yet. Set %s
+(README.md, "Set it up", says where they come from), then:
   fitbit-fetch authorize
-To see what it does without any account: fitbit-fetch demo`, person)}
+To see what it does without any account: fitbit-fetch demo`, person, clientOptions[provider])}
 }
 
 // settleSinks forgets the sinks that are not configured any more, with what was kept for them. It is for run alone: a command that
@@ -160,7 +160,7 @@ func (p *person) authorized(ctx context.Context, a *app) error {
 		return nil
 	}
 	if p.opts.ClientID == "" {
-		return noClient(p.ID)
+		return noClient(p.ID, a.opts.Provider)
 	}
 	return &source.Error{Kind: source.Auth, Err: fmt.Errorf("person %s: %s", p.ID, s.Text), Hint: s.Hint}
 }

@@ -45,7 +45,7 @@ func TestExitCodes(t *testing.T) {
 		exitOK:        nil,
 		exitFailed:    errors.New("x"),
 		exitUsage:     fmt.Errorf("person x: %w", usageError("x")),
-		exitConfig:    noClient("x"),
+		exitConfig:    noClient("x", "google"),
 		exitAuthorize: fmt.Errorf("x: %w", &source.Error{Kind: source.Auth}),
 		exitStopped:   fmt.Errorf("x: %w", context.Canceled),
 	} {

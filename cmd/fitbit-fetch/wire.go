@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
@@ -14,11 +15,12 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/influx"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/fitbit"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/google"
 )
 
 // sourceRank orders the sources, best first: where two have data of the same time, the first one's are shown.
-var sourceRank = []string{google.Name}
+var sourceRank = []string{google.Name, fitbit.Name}
 
 // wire builds the persons, each with a source, and the sinks. This file is the only list of sources and sinks.
 func (a *app) wire() error {
@@ -48,13 +50,6 @@ func supported(o config.Options) error {
 		}
 		wrong = append(wrong, config.Problem{Where: path, What: what})
 	}
-	if o.Provider != google.Name {
-		cure := "make a client at Google (README.md), and set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET"
-		if o.InApp {
-			cure = "make a client at Google, and enter its client_id and client_secret"
-		}
-		refuse("provider", "HEALTH_API_PROVIDER", o.Provider+" is not supported by this version, google is. The Fitbit Web API was switched off in November 2026: "+cure)
-	}
 	if o.InfluxDB.On && o.InfluxDB.Version != 1 {
 		refuse("influxdb.version", "INFLUXDB_VERSION",
 			fmt.Sprintf("InfluxDB %d is not supported by this version, InfluxDB 1 is: set 1, or off to keep the data in the archive alone until then", o.InfluxDB.Version))
@@ -78,23 +73,39 @@ func (a *app) addSink(s checkedSink) {
 // newPerson builds one person.
 func (a *app) newPerson(o config.Person) (*person, error) {
 	p := &person{Person: o.Metric(), opts: o, archive: a.archive, recent: newHistory(), log: a.log.With("person", o.ID)}
-	provider := auth.Google().At(a.opts.Service.Auth, a.opts.Service.Token, a.opts.Service.Revoke)
-	client := auth.Client{Provider: provider, ID: o.ClientID, Secret: o.ClientSecret.Reveal(), Redirect: a.opts.Redirect}
+	known, ok := services[a.opts.Provider]
+	if !ok {
+		return nil, fmt.Errorf("there is no provider %q", a.opts.Provider)
+	}
+	p.service = known()
+	client := auth.Client{Provider: p.service.provider.At(a.opts.Service.Auth, a.opts.Service.Token, a.opts.Service.Revoke), ID: o.ClientID, Secret: o.ClientSecret.Reveal(), Redirect: a.opts.Redirect}
 	tokens, err := auth.New(auth.Config{Client: client, File: auth.NewFile(o.TokenFile), Now: a.clock.Now, Log: p.log.With("part", "auth")})
 	if err != nil {
 		return nil, err
 	}
-	p.provider, p.tokens = provider, tokens
-	if err := a.newGoogle(p, o); err != nil {
+	p.tokens = tokens
+	host, err := hostOf(cmp.Or(a.opts.Service.API, p.service.base))
+	if err != nil {
 		return nil, err
 	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableCompression = true // the sources unpack by themselves
+	p.wire = transport
+	if p.service.limit != nil && a.opts.Polite {
+		p.wire = p.service.limit(transport, a.clock.Now)
+	}
+	p.http = &http.Client{Transport: &auth.Transport{Tokens: tokens, Host: host, Base: p.wire}}
+	if p.probe, err = p.service.open(a, p, p.http, p.recent.exchange); err != nil {
+		return nil, err
+	}
+	p.source = p.probe
 	p.flow = auth.NewFlow(auth.FlowConfig{
 		Client: client, Tokens: tokens, Now: a.clock.Now, Log: p.log.With("part", "auth"),
 		Known: func(ctx context.Context) (string, error) {
 			b, err := a.archive.State(ctx, p.ID, collect.AccountKey(p.source.Name()))
 			return string(b), err
 		},
-		Identity: a.identity(o),
+		Identity: a.identity(p),
 	})
 	p.again = make(chan struct{}, 1)
 	p.collect = collect.New(collect.Config{
@@ -105,39 +116,52 @@ func (a *app) newPerson(o config.Person) (*person, error) {
 	return p, nil
 }
 
-// newGoogle gives p the Google Health API as source.
-func (a *app) newGoogle(p *person, o config.Person) error {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DisableCompression = true // the source unpacks by itself
-	host, err := hostOf(cmp.Or(a.opts.Service.API, google.DefaultBase))
-	if err != nil {
-		return err
-	}
-	p.http = &http.Client{Transport: &auth.Transport{Tokens: p.tokens, Host: host, Base: transport}}
-	s, err := google.New(google.Config{
-		HTTP: p.http, Base: a.opts.Service.API, Person: p.ID, Catalogue: a.catalogue, Now: a.clock.Now, Unlimited: !a.opts.Polite,
-		Log: p.log.With("part", "google"), Observer: p.recent.exchange,
-	})
-	if err != nil {
-		return err
-	}
-	p.source, p.probe = s, s
-	return nil
+// A service is a provider: how it authorizes, and the source that asks it.
+type service struct {
+	provider auth.Provider
+	base     string                                                             // address of the API
+	limit    func(to http.RoundTripper, now func() time.Time) http.RoundTripper // counts requests; nil where the source does
+	open     func(a *app, p *person, h *http.Client, watch func(answer.Exchange)) (prober, error)
 }
 
-// prober is what diagnose asks of a source.
+// clientOptions are the variables that hold client id and secret, by provider.
+var clientOptions = map[string]string{google.Name: "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET", fitbit.Name: "CLIENT_ID and CLIENT_SECRET"}
+
+// services are the providers by their names in the options.
+var services = map[string]func() service{
+	google.Name: func() service {
+		return service{provider: auth.Google(), base: google.DefaultBase,
+			open: func(a *app, p *person, h *http.Client, watch func(answer.Exchange)) (prober, error) {
+				return google.New(google.Config{HTTP: h, Base: a.opts.Service.API, Person: p.ID, Catalogue: a.catalogue, Now: a.clock.Now, Unlimited: !a.opts.Polite,
+					Log: p.log.With("part", google.Name), Observer: watch})
+			}}
+	},
+	fitbit.Name: func() service {
+		var budget *fitbit.Budget
+		return service{provider: auth.Fitbit(), base: fitbit.DefaultBase,
+			limit: func(to http.RoundTripper, now func() time.Time) http.RoundTripper {
+				budget = &fitbit.Budget{Next: to, Now: now}
+				return budget
+			},
+			open: func(a *app, p *person, h *http.Client, watch func(answer.Exchange)) (prober, error) {
+				return fitbit.New(fitbit.Config{HTTP: h, Budget: budget, Base: a.opts.Service.API, Person: p.ID, Zone: p.opts.TimeZone, Catalogue: a.catalogue, Now: a.clock.Now,
+					Log: p.log.With("part", fitbit.Name), Observer: watch})
+			}}
+	},
+}
+
+// prober is a source with what diagnose asks of one.
 type prober interface {
 	source.Source
+	source.Describer
 	Surprises() []answer.Surprise
 	Shapes(on bool)
 }
 
 // identity asks whose account an access token is of, before the token is kept.
-func (a *app) identity(o config.Person) func(ctx context.Context, access string) (string, error) {
+func (a *app) identity(p *person) func(ctx context.Context, access string) (string, error) {
 	return func(ctx context.Context, access string) (string, error) {
-		s, err := google.New(google.Config{
-			HTTP: &http.Client{Transport: bearer(access)}, Base: a.opts.Service.API, Person: o.ID, Catalogue: a.catalogue, Now: a.clock.Now, Unlimited: !a.opts.Polite,
-		})
+		s, err := p.service.open(a, p, &http.Client{Transport: bearer{access, p.wire}}, nil)
 		if err != nil {
 			return "", err
 		}
@@ -147,12 +171,15 @@ func (a *app) identity(o config.Person) func(ctx context.Context, access string)
 }
 
 // bearer is a transport that carries one access token.
-type bearer string
+type bearer struct {
+	token string
+	to    http.RoundTripper
+}
 
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+string(b))
-	return http.DefaultTransport.RoundTrip(r)
+	r.Header.Set("Authorization", "Bearer "+b.token)
+	return b.to.RoundTrip(r)
 }
 
 // newInflux builds the InfluxDB sink.

@@ -54,10 +54,8 @@ type Config struct {
 	Zone       string      // IANA name; empty for what the service says
 	Quiet      *plan.Quiet // when the person sleeps; nil to learn it from the nights
 
-	Budget       func() plan.Budget // what the service still allows; nil for no limit
-	Pace         plan.Pace          // how often it may be asked about today
-	Reauthorized <-chan struct{}    // tells that the user has authorized again; may be nil
-	Events       func(Event)        // told of every request and its fate, from the loop's goroutine; may be nil
+	Reauthorized <-chan struct{} // tells that the user has authorized again; may be nil
+	Events       func(Event)     // told of every request and its fate, from the loop's goroutine; may be nil
 }
 
 // Event is a request that has ended.
@@ -79,6 +77,7 @@ type Event struct {
 type Collector struct {
 	cfg     Config
 	feeds   []metric.Feed
+	limits  source.Limiter
 	running atomic.Bool
 	poke    chan struct{} // something outside has changed
 
@@ -96,17 +95,24 @@ func New(cfg Config) *Collector {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Budget == nil {
-		cfg.Budget = func() plan.Budget { return plan.Budget{Left: -1} }
-	}
 	if cfg.Events == nil {
 		cfg.Events = func(Event) {}
 	}
-	c := &Collector{cfg: cfg, poke: make(chan struct{}, 1), previews: make(chan preview)}
+	limits, ok := cfg.Source.(source.Limiter)
+	if !ok {
+		limits = unlimited{}
+	}
+	c := &Collector{cfg: cfg, limits: limits, poke: make(chan struct{}, 1), previews: make(chan preview)}
 	c.feeds = wanted(cfg.Source.Feeds(), cfg.LeaveOut)
 	c.status = Status{Person: cfg.Person.ID, Source: cfg.Source.Name(), Phase: Idle, Feeds: map[string]FeedStatus{}}
 	return c
 }
+
+// unlimited is a service that allows what the plan asks of one by itself.
+type unlimited struct{}
+
+func (unlimited) Budget() metric.Budget { return metric.Budget{Left: -1} }
+func (unlimited) Pace() metric.Pace     { return metric.Pace{} }
 
 // wanted returns the feeds that bring a series which is not left out. A feed is needless too where another one, made to stand
 // behind it, brings all that is wanted of it.
@@ -308,7 +314,7 @@ func (l *loop) input(now time.Time) plan.Input {
 		Denied: l.state.Denied, Failed: l.fates.failed, Aside: l.fates.aside, Settled: l.state.Settled,
 		Devices: l.state.devices(), NoDevices: !describes, Polled: l.polled, Seen: l.state.Seen, Tracks: l.track,
 		Wishes: l.state.wishes(), Start: max(l.cfg.Start, l.state.Since), Quiet: l.quiet, Before: l.state.Before, Hold: l.fates.hold, HoldWhy: l.fates.why, Polls: l.polls, Reads: l.reads,
-		Budget: l.cfg.Budget(), Pace: l.cfg.Pace, Alone: l.alone(), Busy: plan.Busy{Live: l.live != nil, History: l.history != nil || l.ready != nil},
+		Budget: l.limits.Budget(), Pace: l.limits.Pace(), Alone: l.alone(), Busy: plan.Busy{Live: l.live != nil, History: l.history != nil || l.ready != nil},
 	}
 	for _, j := range []*job{l.live, l.history, l.putting} {
 		if j != nil && j.item.Feed != describe && j.item.Feed != plan.Poll {
@@ -323,7 +329,7 @@ func (l *loop) input(now time.Time) plan.Input {
 
 // alone reports whether nothing but the user's wishes is to be fetched: the program ends with them, so that of what a service allows in
 // an hour nothing need be kept for today.
-func (l *loop) alone() bool { return l.once && len(l.state.Wishes) > 0 && l.cfg.Pace.Awake > 0 }
+func (l *loop) alone() bool { return l.once && len(l.state.Wishes) > 0 && l.limits.Budget().Left >= 0 }
 
 // wait blocks until something has happened or is due.
 func (l *loop) wait(d *plan.Decision) error {

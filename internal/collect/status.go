@@ -36,7 +36,6 @@ type Status struct {
 	Unanswered     time.Time // when the service was last asked in vain; zero for never
 	Budget         plan.Budget
 	Hold           time.Time // the service asked for silence until then; zero for not
-	Budget         plan.Budget
 	Next           time.Time // when something becomes due
 	Why            string    // why nothing is being asked
 	Live, History  *Doing    // in flight
@@ -112,7 +111,7 @@ func (l *loop) decided(now time.Time, d plan.Decision) {
 	defer l.mu.Unlock()
 	s := &l.status
 	s.Zones, s.Quiet, s.Devices, s.Hold, s.Next, s.Why = l.zones, l.quiet, l.state.devices(), time.Time{}, d.Wake, d.Why
-	s.LastSync, s.Budget = plan.LastSync(s.Devices), l.cfg.Budget()
+	s.LastSync, s.Budget = plan.LastSync(s.Devices), l.limits.Budget()
 	if l.fates.hold.After(now) {
 		s.Hold = l.fates.hold
 	}

@@ -20,6 +20,25 @@ const (
 	RankRaw                // raw heart rate and the like, and tracks
 )
 
+// A Budget is what a service still allows.
+type Budget struct {
+	Left    int           // requests left in this window; negative for no limit
+	Reset   time.Time     // when it is full again
+	Reserve int           // kept for today
+	Window  time.Duration // over which the reserve is needed: it shrinks with what is left of it. 0 for one that stays
+}
+
+// A Pace is how often a service is asked about today. The zero value is for one that allows hundreds of requests a minute.
+type Pace struct {
+	Awake   time.Duration // from one question after the devices to the next, by day
+	Filling time.Duration // the same while history is being fetched
+	Asleep  time.Duration // by night
+	Reread  time.Duration // from one reading again of the last two days to the next
+	Sync    int           // reads an hour of what is asked at every sync
+	Late    int           // the same of late data
+	Rest    int           // and of everything else of today
+}
+
 // A Feed is one kind of request to one source. Coverage is kept per feed.
 type Feed struct {
 	ID      string

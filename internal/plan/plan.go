@@ -37,7 +37,7 @@ type Input struct {
 	Polls     []time.Time                 // of the last hour: the questions after the devices
 	Reads     []time.Time                 // of the last hour: the other requests that Item.Paced is about
 	Budget    Budget
-	Pace      Pace
+	Pace      metric.Pace
 	Alone     bool // only the wishes, and nothing of today: the program ends with them
 	Busy      Busy // what is in flight already
 	Preview   int  // history items to list; 0 for 1
@@ -60,23 +60,7 @@ type Wish struct {
 type Quiet struct{ From, To int }
 
 // Budget is what the service still allows.
-type Budget struct {
-	Left    int           // requests left in this window; negative for no limit
-	Reset   time.Time     // when it is full again
-	Reserve int           // kept for today
-	Window  time.Duration // over which the reserve is needed: it shrinks with what is left of it. 0 for one that stays
-}
-
-// Pace is how often a service is asked about today. The zero value is for one that allows hundreds of requests a minute.
-type Pace struct {
-	Awake   time.Duration // from one question after the devices to the next, by day
-	Filling time.Duration // the same while history is being fetched
-	Asleep  time.Duration // by night
-	Reread  time.Duration // from one reading again of the last two days to the next
-	Sync    int           // reads an hour of what is asked at every sync
-	Late    int           // the same of late data
-	Rest    int           // and of everything else of today
-}
+type Budget = metric.Budget
 
 // Busy names the lanes that have a request in flight.
 type Busy struct{ Live, History bool }

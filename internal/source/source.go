@@ -28,6 +28,12 @@ type Describer interface {
 	Devices(ctx context.Context) ([]metric.Device, error)
 }
 
+// A Limiter is a source whose service allows so few requests that they have to be planned with.
+type Limiter interface {
+	Budget() metric.Budget
+	Pace() metric.Pace
+}
+
 // An Importer streams batches out of a file or a database.
 type Importer interface {
 	Import(ctx context.Context, put func(metric.Batch) error) error

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
@@ -20,6 +21,9 @@ const (
 	window = time.Hour       // the length of a window
 	guard  = 6 * time.Second // behind the end of a window: two clocks, and a second that was cut off
 	same   = 90 * time.Second
+
+	// reserve is what a whole window keeps for today. History gets the rest of it, and towards its end also what today did not need.
+	reserve = 32
 )
 
 // A Budget counts the requests of a window of the service: a fixed one, which begins with its first request or with the clock hour,
@@ -42,6 +46,23 @@ func (b *Budget) State() (left int, reset time.Time) {
 	defer b.mu.Unlock()
 	b.turn(b.Now())
 	return b.left(), b.ends
+}
+
+// Budget implements source.Limiter.
+func (s *Source) Budget() metric.Budget {
+	if s.cfg.Budget == nil {
+		return metric.Budget{Left: -1}
+	}
+	left, reset := s.cfg.Budget.State()
+	return metric.Budget{Left: left, Reset: reset, Reserve: reserve, Window: window}
+}
+
+// Pace implements source.Limiter: some 29 requests an hour over a day, so that four fifths of the service's 150 are left for history.
+func (s *Source) Pace() metric.Pace {
+	if s.cfg.Budget == nil {
+		return metric.Pace{}
+	}
+	return metric.Pace{Awake: 170 * time.Second, Filling: 5 * time.Minute, Asleep: 13 * time.Minute, Reread: day, Sync: 30, Late: 24, Rest: 20}
 }
 
 // turn forgets a window that has ended. One that ends later than a window is long was seen under another clock.

@@ -305,7 +305,9 @@ func (c column) number(e any) (float64, error) {
 }
 
 // odd counts what cannot be.
-func (q *query) odd(path string) { q.surprises.Add(q.feed.Feed.ID, answer.PointOdd, path, 1, q.cfg.Now()) }
+func (q *query) odd(path string) {
+	q.surprises.Add(q.feed.Feed.ID, answer.PointOdd, path, 1, q.cfg.Now())
+}
 
 // fetchBreathing asks for the rates of the stages, which bring that of the whole sleep along. Where they are not given, that alone.
 func fetchBreathing(ctx context.Context, q *query) error {

@@ -31,7 +31,8 @@ const Name = "fitbit"
 
 // Config is what a Source needs. Only HTTP and Catalogue have no default.
 type Config struct {
-	HTTP      *http.Client // puts the authorization on, renews it, and counts against a Budget
+	HTTP      *http.Client // puts the authorization on, renews it, and goes through Budget
+	Budget    *Budget      // nil for no limit: for simulated services only
 	Base      string       // address of the service
 	Person    string       // id of the person whose authorization HTTP puts on
 	Zone      string       // where the person lives if the profile does not say
