@@ -21,6 +21,9 @@ func (l *loop) describeDue(now time.Time) bool {
 		return false
 	}
 	age := now.Sub(l.described)
+	if l.alone() && !l.described.IsZero() {
+		return false
+	}
 	return l.described.IsZero() || age < 0 || (age >= describeEvery && !plan.Asleep(l.zones, l.quiet, now))
 }
 

@@ -85,7 +85,7 @@ func (p *planner) wanted(f *field, w Wish) []metric.Span {
 // past returns up to n requests for what has never been asked.
 func (p *planner) past(n int) []Item {
 	var out []Item
-	most := metric.RankRaw
+	most, near := metric.RankRaw, false
 	for _, f := range p.fields {
 		if !p.allowed(f.ID) {
 			continue
@@ -95,12 +95,15 @@ func (p *planner) past(n int) []Item {
 			continue
 		}
 		if g := p.gaps(f); f.behind == nil && len(g.near)+len(g.holes) > 0 {
-			most = min(most, f.Rank) // the live lane is still at its newest days; higher ranks wait for its history
+			most, near = min(most, f.Rank), true // the live lane is still at its newest days; higher ranks wait for its history
 			continue
 		}
 		out = append(out, p.cut(f, p.missing(f), n, p.whyPast)...)
 	}
-	out = slices.DeleteFunc(out, func(it Item) bool { return p.byID[it.Feed].Rank > most })
+	out = slices.DeleteFunc(out, func(it Item) bool {
+		f := p.byID[it.Feed]
+		return f.Rank > most || near && f.Rank == most && f.Whole // its place among those that are not there yet is not known
+	})
 	return p.order(out)
 }
 

@@ -11,7 +11,7 @@ import (
 // live returns what the live lane may ask now, in order.
 func (p *planner) live() []Item {
 	var out []ranked
-	if p.poll() {
+	if (p.unknown() || !p.in.Alone) && p.poll() {
 		out = append(out, ranked{Item: Item{Lane: Live, Paced: true, Why: p.whyPoll(),
 			Request: metric.Request{Person: p.in.Person, Feed: Poll, Zones: p.in.Zones}}, age: -1})
 	}

@@ -1,0 +1,195 @@
+package endtoend
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/fitbit"
+)
+
+// beyondPython are the series that the Python project does not fetch from the Fitbit Web API.
+var beyondPython = []metric.ID{"hrv_intraday", "breathing_rate_stages", "active_calories", "floors", "elevation", "body_fat", "vo2_max", metric.Track}
+
+// fitbitHome is a person at a simulated Fitbit Web API with its limit of 150 requests an hour. Source, budget, archive and collector are the
+// real ones; only the network and the passing of time are not. A request takes a second.
+type fitbitHome struct {
+	person  *simulate.Person
+	service *simulate.Fitbit
+	archive *archive.Archive
+	collect *collect.Collector
+	today   metric.Day
+	began   time.Time
+}
+
+type aSecond struct {
+	service *simulate.Fitbit
+	person  *simulate.Person
+}
+
+func (s aSecond) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(time.Second)
+	r = r.Clone(r.Context())
+	r.Header.Del("Accept-Encoding") // nothing is to be saved here but the time for it
+	r.Header.Set("Authorization", "Bearer "+s.service.AccessToken(s.person))
+	return simulate.Transport{Handler: s.service}.RoundTrip(r)
+}
+
+// newFitbitHome begins at an hour of the person's day, with history of so many days, today included.
+func newFitbitHome(t *testing.T, hour time.Duration, days metric.Day, leaveOut []metric.ID, change func(*simulate.FitbitConfig)) *fitbitHome {
+	t.Helper()
+	h := &fitbitHome{today: metric.DayOf(time.Now()) + 1}
+	h.person = &simulate.Person{Seed: 3, Zones: metric.Zones{{From: 0, Name: "Europe/Berlin"}}, Start: h.today - 900}
+	time.Sleep(h.person.Midnight(h.today).Add(hour).Sub(time.Now()))
+	h.began = time.Now()
+	cfg := simulate.FitbitConfig{Persons: []*simulate.Person{h.person}, Now: time.Now}
+	if change != nil {
+		change(&cfg)
+	}
+	h.service = simulate.NewFitbit(cfg)
+	budget := &fitbit.Budget{Next: aSecond{h.service, h.person}, Now: time.Now}
+	src, err := fitbit.New(fitbit.Config{HTTP: &http.Client{Transport: budget}, Budget: budget, Base: "http://service.test", Person: "default", Catalogue: metric.Default(), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.archive, err = archive.Open(t.Context(), archive.Config{Path: filepath.Join(t.TempDir(), "archive.db"), Catalogue: metric.Default(), Rank: []string{"fitbit"}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.collect = collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: h.archive, Clock: clock.Real(), Start: h.today - days + 1, LeaveOut: leaveOut})
+	return h
+}
+
+// calls are the answered requests between two instants, and how many of them were refused for the limit.
+func (h *fitbitHome) calls(from, to time.Time) (all, limited int) {
+	for _, l := range h.service.Log() {
+		if l.Time.Before(from) || !l.Time.Before(to) {
+			continue
+		}
+		all++
+		if l.Status == http.StatusTooManyRequests {
+			limited++
+		}
+	}
+	return all, limited
+}
+
+// covered is how many whole days a feed has been answered for.
+func (h *fitbitHome) covered(t *testing.T, feed string) int {
+	t.Helper()
+	cover, err := h.archive.Coverage(t.Context(), "default", "fitbit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var spans []metric.Span
+	for _, c := range cover[feed] {
+		spans = append(spans, c.Span)
+	}
+	n := 0
+	for d := h.today - 1; d >= h.today-800; d-- { // yesterday and before
+		span := h.person.DaySpan(d)
+		if feed != "heart_rate" && feed != "steps_intraday" {
+			span = metric.DaySpan(d, d)
+		}
+		if len(span.Subtract(spans)) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// ideal is how long so many requests take where 150 an hour are allowed and each takes a second.
+func ideal(requests, perHour int) time.Duration {
+	full := (requests - 1) / perHour
+	return time.Duration(full)*time.Hour + time.Duration(requests-full*perHour)*time.Second
+}
+
+// Two years in one go: no more requests than the data need, and no more time than the limit makes of them.
+func TestFitbitBulk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newFitbitHome(t, 9*time.Hour, 730, beyondPython, nil)
+		defer h.archive.Close()
+		if err := h.collect.Once(t.Context(), metric.DaySpan(h.today-729, h.today)); err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(h.began)
+		all, limited := h.calls(h.began, time.Now())
+		t.Log(h.byKind())
+		t.Logf("%d requests (%d refused) in %v; ideal %v", all, limited, took, ideal(all, 150))
+		for _, f := range []string{"heart_rate", "steps_intraday", "activity", "sleep", "spo2", "hrv"} {
+			if n := h.covered(t, f); n != 729 {
+				t.Errorf("%s: %d days before today are covered, want 729", f, n)
+			}
+		}
+		if all > 1610 || limited > 0 {
+			t.Errorf("%d requests, %d of them refused; want 1610 and none", all, limited)
+		}
+		if most := ideal(all, 150) * 101 / 100; took > most {
+			t.Errorf("it took %v, want at most %v", took, most)
+		}
+	})
+}
+
+// The first window, with today beside it or without.
+func TestFitbitFirstWindow(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		live bool
+		want int
+	}{{false, 55}, {true, 45}} {
+		t.Run(fmt.Sprintf("live %v", c.live), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newFitbitHome(t, 9*time.Hour, 730, beyondPython, nil)
+				defer h.archive.Close()
+				ctx, stop := context.WithCancel(t.Context())
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					if c.live {
+						h.collect.Run(ctx)
+					} else {
+						h.collect.Once(ctx, metric.DaySpan(h.today-729, h.today))
+					}
+				})
+				time.Sleep(time.Hour - time.Second)
+				heart, steps := h.covered(t, "heart_rate"), h.covered(t, "steps_intraday")
+				all, limited := h.calls(h.began, time.Now())
+				t.Log(h.byKind())
+				t.Logf("%d requests (%d refused): %d days of heart rate, %d of steps", all, limited, heart, steps)
+				if min(heart, steps) < c.want || limited > 0 {
+					t.Errorf("%d days of heart rate, %d of steps, %d requests refused; want %d and none", heart, steps, limited, c.want)
+				}
+				for _, f := range []string{"activity", "heart_days", "active_zone_minutes", "spo2", "sleep"} {
+					if n := h.covered(t, f); n != 729 {
+						t.Errorf("%s: %d days before today, want 729", f, n)
+					}
+				}
+				stop()
+				wg.Wait()
+			})
+		})
+	}
+}
+
+// byKind counts requests by their address without dates.
+func (h *fitbitHome) byKind() string {
+	n := map[string]int{}
+	for _, l := range h.service.Log() {
+		n[datePart.ReplaceAllString(l.Path, "*")]++
+	}
+	return fmt.Sprint(n)
+}
+
+var datePart = regexp.MustCompile(`\d{4}-\d\d-\d\d|/time/.*|\d{6,}`)
