@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/fitbit"
 )
@@ -29,6 +31,8 @@ type fitbitHome struct {
 	service *simulate.Fitbit
 	archive *archive.Archive
 	collect *collect.Collector
+	events  []collect.Event
+	mu      sync.Mutex
 	today   metric.Day
 	began   time.Time
 }
@@ -67,7 +71,8 @@ func newFitbitHome(t *testing.T, hour time.Duration, days metric.Day, leaveOut [
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.collect = collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: h.archive, Clock: clock.Real(), Start: h.today - days + 1, LeaveOut: leaveOut})
+	h.collect = collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: h.archive, Clock: clock.Real(), Start: h.today - days + 1, LeaveOut: leaveOut,
+		Events: func(e collect.Event) { h.mu.Lock(); defer h.mu.Unlock(); h.events = append(h.events, e) }})
 	return h
 }
 
@@ -126,7 +131,7 @@ func TestFitbitBulk(t *testing.T) {
 		}
 		took := time.Since(h.began)
 		all, limited := h.calls(h.began, time.Now())
-		t.Log(h.byKind())
+		t.Log(h.byKind(h.began))
 		t.Logf("%d requests (%d refused) in %v; ideal %v", all, limited, took, ideal(all, 150))
 		for _, f := range []string{"heart_rate", "steps_intraday", "activity", "sleep", "spo2", "hrv"} {
 			if n := h.covered(t, f); n != 729 {
@@ -166,7 +171,7 @@ func TestFitbitFirstWindow(t *testing.T) {
 				time.Sleep(time.Hour - time.Second)
 				heart, steps := h.covered(t, "heart_rate"), h.covered(t, "steps_intraday")
 				all, limited := h.calls(h.began, time.Now())
-				t.Log(h.byKind())
+				t.Log(h.byKind(h.began))
 				t.Logf("%d requests (%d refused): %d days of heart rate, %d of steps", all, limited, heart, steps)
 				if min(heart, steps) < c.want || limited > 0 {
 					t.Errorf("%d days of heart rate, %d of steps, %d requests refused; want %d and none", heart, steps, limited, c.want)
@@ -183,10 +188,103 @@ func TestFitbitFirstWindow(t *testing.T) {
 	}
 }
 
+// delays are the times from each sync to the first answers with heart rate and steps that reach up to it, by whether the person's
+// usual hours of sleep were over.
+func (h *fitbitHome) delays(span metric.Span) (day, night []time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	quiet := h.collect.Status().Quiet
+	for _, s := range h.person.Syncs(span) {
+		took := time.Duration(0)
+		for _, feed := range []string{"heart_rate", "steps_intraday"} {
+			i := slices.IndexFunc(h.events, func(e collect.Event) bool {
+				return e.Feed == feed && e.Err == nil && !e.At.Before(s) && !e.Span.End.Before(s)
+			})
+			if i < 0 {
+				return day, night // the last one
+			}
+			took = max(took, h.events[i].At.Sub(s))
+		}
+		if plan.Asleep(h.person.Zones, quiet, s) {
+			night = append(night, took)
+		} else {
+			day = append(day, took)
+		}
+	}
+	return day, night
+}
+
+func within(d []time.Duration, most time.Duration) float64 {
+	n := 0
+	for _, x := range d {
+		if x <= most {
+			n++
+		}
+	}
+	return 100 * float64(n) / float64(max(1, len(d)))
+}
+
+// History beside today: every request that today leaves over is used, and today does not wait.
+func TestFitbitBeside(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newFitbitHome(t, 9*time.Hour, 730, nil, nil)
+		defer h.archive.Close()
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { h.collect.Run(ctx) })
+		const windows = 4
+		time.Sleep(windows * time.Hour)
+		all, limited := h.calls(h.began, time.Now())
+		day, _ := h.delays(metric.Span{Start: h.began.Add(time.Minute), End: time.Now()})
+		t.Logf("%d requests (%d refused) in %d hours; %d syncs in the archive, the slowest after %v", all, limited, windows, len(day), slices.Max(day))
+		if all*100 < windows*150*99 || limited > 0 {
+			t.Errorf("%d requests, %d of them refused; want 99 %% of %d and none", all, limited, windows*150)
+		}
+		if len(day) < 3*windows-2 || within(day, 6*time.Minute) < 100 {
+			t.Errorf("%d syncs: %v; want each within 6 minutes while history comes in", len(day), day)
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
+// A steady life with all that can be fetched: some 30 requests an hour over the day, and what a sync brings soon in the archive.
+func TestFitbitSteady(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newFitbitHome(t, 6*time.Hour, 20, nil, nil)
+		defer h.archive.Close()
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { h.collect.Run(ctx) })
+		time.Sleep(30 * time.Hour)
+		const days = 3
+		from := time.Now()
+		time.Sleep(days * 24 * time.Hour)
+		all, limited := h.calls(from, time.Now())
+		day, night := h.delays(metric.Span{Start: from, End: time.Now()})
+		perHour := float64(all) / (days * 24)
+		t.Logf("%.1f requests an hour (%d refused); %.1f %% of %d syncs by day in the archive within 3 min, %.1f %% of %d by night within 15; slowest %v and %v", perHour, limited,
+			within(day, 3*time.Minute), len(day), within(night, 15*time.Minute), len(night), slices.Max(day), slices.Max(night))
+		if perHour > 30 || limited > 0 {
+			t.Errorf("%.1f requests an hour, %d refused; want at most 30 and none", perHour, limited)
+		}
+		if len(day) < 40*days || within(day, 3*time.Minute) < 99 || len(night) < 3*days || within(night, 15*time.Minute) < 99 {
+			t.Errorf("%d syncs by day, %d by night: too few, or too late", len(day), len(night))
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
 // byKind counts requests by their address without dates.
-func (h *fitbitHome) byKind() string {
+func (h *fitbitHome) byKind(from time.Time) string {
 	n := map[string]int{}
 	for _, l := range h.service.Log() {
+		if l.Time.Before(from) {
+			continue
+		}
 		n[datePart.ReplaceAllString(l.Path, "*")]++
 	}
 	return fmt.Sprint(n)

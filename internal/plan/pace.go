@@ -56,20 +56,25 @@ func (p *planner) interval() time.Duration {
 	switch {
 	case p.blind:
 		return pollBlind
-	case pace.Awake > 0 && p.quiet && !p.stir:
+	case pace.Awake > 0 && p.quiet && !p.stir && !p.evening():
 		return pace.Asleep
 	case pace.Awake > 0 && p.filling:
 		return pace.Filling
 	case pace.Awake > 0:
 		return pace.Awake
-	case !p.quiet, p.stir, p.sync.Before(p.asleep) && p.in.Now.Sub(p.asleep) < settling:
-		return pollAwake // the last sync of the evening is still to come
+	case !p.quiet, p.stir, p.evening():
+		return pollAwake
 	case age < likelyFrom:
 		return min(pollRest, max(likelyFrom-p.in.Polled.Sub(p.sync), pollLikely))
 	case age < likelyTo:
 		return pollLikely
 	}
 	return pollAsleep
+}
+
+// evening reports whether the quiet window has just begun, and the last sync of the evening is still to come.
+func (p *planner) evening() bool {
+	return p.quiet && p.sync.Before(p.asleep) && p.in.Now.Sub(p.asleep) < settling
 }
 
 // room reports whether n more reads fit in this hour, and notes when they will.

@@ -62,7 +62,7 @@ func (s *Source) Pace() metric.Pace {
 	if s.cfg.Budget == nil {
 		return metric.Pace{}
 	}
-	return metric.Pace{Awake: 170 * time.Second, Filling: 5 * time.Minute, Asleep: 13 * time.Minute, Reread: day, Sync: 30, Late: 24, Rest: 20}
+	return metric.Pace{Awake: 170 * time.Second, Filling: 5 * time.Minute, Asleep: 13 * time.Minute, Reread: day, Sync: 60, Late: 24, Rest: 20}
 }
 
 // turn forgets a window that has ended. One that ends later than a window is long was seen under another clock.
