@@ -103,7 +103,7 @@ func (p page) Save(_ context.Context, values map[string]string) error {
 	defer p.saving.Unlock()
 	opts, data, err := p.changed(values)
 	if err == nil && values["client_id"] != "" {
-		err = checkClient(p.people[0].service.provider, opts.Persons[0])
+		err = checkClient(services[opts.Provider]().provider, opts.Persons[0])
 	}
 	if err != nil {
 		return err

@@ -1,0 +1,268 @@
+package endtoend
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/fitbit"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/google"
+)
+
+// allowance says how a series of one person may differ between two services.
+type allowance struct {
+	why      string
+	off      map[string]float64                              // by field: by so much at most; 0 for the very same
+	subset   bool                                            // Fitbit has only some of the samples
+	zeros    bool                                            // a zero and nothing are the same
+	lacks    []string                                        // fields that Fitbit has not, or not always
+	byDay    bool                                            // the instants differ within a day
+	untagged bool                                            // the tags may differ
+	whole    func(google, fitbit map[string]sample) []string // compares all of the series at once
+	instead  func(google, fitbit sample) bool
+}
+
+// oneTruth are the tolerances. A series without a row is the very same at both.
+var oneTruth = map[metric.ID]allowance{
+	"heart_rate":        {why: "the Fitbit Web API has a reading every 5 to 15 s, of those that Google has every 1 to 5 s", subset: true},
+	"heart_rate_minute": {why: "made of fewer readings, so the ends may be missed and the mean shifts", off: map[string]float64{"mean": 12, "min": 25, "max": 25}, subset: true},
+	"heart_zones": {why: "Fitbit counts sleep as out of range, Google leaves it out", off: map[string]float64{"Fat Burn": 1, "Cardio": 1, "Peak": 1},
+		instead: func(g, f sample) bool { return f["Normal"] >= g["Normal"] }, lacks: []string{"Normal"}},
+	"active_zone_minutes": {why: "Fitbit leaves out days without any", zeros: true},
+	"hrv_intraday":        {why: "Fitbit does not give SDNN", lacks: []string{"sdnn"}},
+	"steps_intraday":      {why: "Fitbit fills minutes without steps with zeros", zeros: true},
+	"distance":            {why: "Fitbit writes metres of a kilometre with a few decimals", off: map[string]float64{"value": 0.001}},
+	"elevation":           {why: "rounded", off: map[string]float64{"value": 0.01}},
+	"calories":            {why: "Fitbit writes whole kilocalories", off: map[string]float64{"value": 0.5001}},
+	"active_calories":     {why: "Fitbit writes whole kilocalories", off: map[string]float64{"value": 0.5001}},
+	"sleep_summary": {why: "Fitbit counts wakings of up to 3 minutes as awake, and does not tell how long falling asleep took", off: map[string]float64{"efficiency": 6, "minutesAsleep": 30,
+		"minutesAwake": 30, "minutesLight": 30, "minutesREM": 15, "minutesDeep": 15, "minutesToFallAsleep": 30, "minutesAfterWakeup": 30}},
+	"sleep_levels":          {why: "Fitbit tells wakings of up to 3 minutes, which are cut out of the stages they lie over", whole: wakings},
+	"breathing_rate_stages": {why: "Fitbit says the day only, and leaves out stages it could not tell", byDay: true, lacks: []string{"rem"}},
+	"spo2_intraday":         {why: "Fitbit has gaps", subset: true},
+	"skin_temperature":      {why: "Fitbit writes tenths of a degree", off: map[string]float64{"RelativeValue": 0.0501}},
+	"bmi":                   {why: "Fitbit writes hundredths", off: map[string]float64{"value": 0.00501}},
+	"vo2_max":               {why: "Fitbit writes whole numbers, or a range of them", off: map[string]float64{"value": 0.501}},
+	"workouts":              {why: "a few have no name at Fitbit, which is a tag", untagged: true},
+	"track":                 {why: "the tag holds the workout's name", untagged: true},
+}
+
+// sample is the fields of one instant and its tags.
+type sample map[string]float64
+
+// truths fetches days of a person through a source into an archive, and returns what stands there.
+func truths(t *testing.T, src source.Source, name string, now clock.Clock, days metric.Span) map[metric.ID]map[string]sample {
+	t.Helper()
+	cat := metric.Default()
+	a, err := archive.Open(t.Context(), archive.Config{Path: filepath.Join(t.TempDir(), name+".db"), Catalogue: cat, Rank: []string{name}, Now: now.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	first, last := days.Days()
+	c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: a, Clock: now, Start: first})
+	if err := c.Once(t.Context(), days); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	zones := metric.Zones{{Name: "Europe/Berlin"}}
+	span := metric.Span{Start: zones.Midnight(first), End: zones.Midnight(last + 1)}
+	out := map[metric.ID]map[string]sample{}
+	for _, row := range cat {
+		out[row.ID] = map[string]sample{}
+		part := span
+		if row.ID == metric.Battery { // it is told now
+			part.End = now.Now()
+		}
+		for b, err := range a.Read(context.Background(), "default", row.ID, part) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, at := range b.Times {
+				s := sample{}
+				for f, v := range b.Row(i) {
+					if metric.Present(v) {
+						s[row.Fields[f].Key] = v
+					}
+				}
+				key := time.Unix(0, at).UTC().Format(time.RFC3339)
+				if oneTruth[row.ID].byDay {
+					key = time.Unix(0, at).In(zones.Now()).Format(time.DateOnly)
+				}
+				if !oneTruth[row.ID].untagged {
+					key = fmt.Sprint(key, b.Tags)
+				}
+				out[row.ID][key] = s
+			}
+		}
+	}
+	return out
+}
+
+// TestOneTruth: the same person, fetched through Google and through Fitbit, gives the same archive, series by series.
+func TestOneTruth(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		now := clock.At(time.Date(2026, 11, 6, 11, 0, 0, 0, time.UTC), 1)
+		first, last := day(t, "2026-10-20"), day(t, "2026-11-04") // the clocks go back on 25 October
+		p := person(777, "Europe/Berlin", "Charge 6", first)
+		cat := metric.Default()
+		g := simulate.NewGoogle(simulate.Config{Persons: []*simulate.Person{p}, Now: now.Now, NoQuota: true})
+		f := simulate.NewFitbit(simulate.FitbitConfig{Persons: []*simulate.Person{p}, Now: now.Now, NoLimit: true})
+		fromGoogle, err := google.New(google.Config{HTTP: &http.Client{Transport: carrying{g.AccessToken(p), simulate.Transport{Handler: g}}}, Catalogue: cat, Now: now.Now, Unlimited: true, Family: "google-wearables"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fromFitbit, err := fitbit.New(fitbit.Config{HTTP: &http.Client{Transport: carrying{f.AccessToken(p), simulate.Transport{Handler: f}}}, Catalogue: cat, Now: now.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		days := metric.DaySpan(first, last)
+		a, b := truths(t, fromGoogle, "google", now, days), truths(t, fromFitbit, "fitbit", now, days)
+		for _, row := range cat {
+			compare(t, row, a[row.ID], b[row.ID])
+		}
+	})
+}
+
+// carrying puts an access token on requests.
+type carrying struct {
+	token string
+	to    http.RoundTripper
+}
+
+func (c carrying) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	return c.to.RoundTrip(r)
+}
+
+// compare holds the samples of a series against each other. It shows no more than a few differences.
+func compare(t *testing.T, row metric.Series, g, f map[string]sample) {
+	t.Helper()
+	rule := oneTruth[row.ID]
+	var bad []string
+	if rule.whole != nil {
+		bad = rule.whole(g, f)
+		g, f = map[string]sample{"": {}}, map[string]sample{"": {}}
+	}
+	for key, want := range g {
+		got, ok := f[key]
+		switch {
+		case !ok && (rule.subset || rule.zeros && zero(want)):
+		case !ok:
+			bad = append(bad, key+": Fitbit has no sample")
+		default:
+			bad = append(bad, unlike(rule, key, want, got)...)
+		}
+	}
+	for key, got := range f {
+		if _, ok := g[key]; !ok && !(rule.zeros && zero(got)) {
+			bad = append(bad, key+": Google has no sample")
+		}
+	}
+	if len(g) == 0 || len(f)*10 < len(g) {
+		bad = append(bad, fmt.Sprintf("%d samples from Google, %d from Fitbit", len(g), len(f)))
+	}
+	slices.Sort(bad)
+	if len(bad) > 0 {
+		t.Errorf("%s (%d and %d samples, %d differences):", row.ID, len(g), len(f), len(bad))
+		for _, b := range bad[:min(len(bad), 6)] {
+			t.Errorf("  %s", b)
+		}
+	}
+}
+
+func unlike(rule allowance, key string, want, got sample) []string {
+	var bad []string
+	for field, w := range want {
+		v, ok := got[field]
+		switch {
+		case slices.Contains(rule.lacks, field) && (!ok || rule.instead != nil):
+		case !ok, math.Abs(v-w) > rule.off[field]+1e-9:
+			bad = append(bad, fmt.Sprintf("%s: %s is %v at Google, %v at Fitbit", key, field, w, v))
+		}
+	}
+	for field := range got {
+		if _, ok := want[field]; !ok {
+			bad = append(bad, fmt.Sprintf("%s: only Fitbit has %s", key, field))
+		}
+	}
+	if rule.instead != nil && !rule.instead(want, got) {
+		bad = append(bad, key+": "+rule.why+", but not so")
+	}
+	return bad
+}
+
+func zero(s sample) bool {
+	for _, v := range s {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// backAt is when the clock of Berlin shows the hour that comes twice for the first time.
+var backAt = time.Date(2026, 10, 25, 0, 0, 0, 0, time.UTC)
+
+// wakings compares hypnograms: at every moment both tell the same level, but for wakings of up to 3 minutes that Fitbit alone tells.
+func wakings(g, f map[string]sample) []string {
+	var bad []string
+	ours, theirs := hypnogram(g), hypnogram(f)
+	for at, level := range ours {
+		switch other, ok := theirs[at]; {
+		case !ok:
+			if _, before := theirs[at-60]; !before { // a nap's levels are whole minutes
+				bad = append(bad, time.Unix(at, 0).UTC().Format(time.RFC3339)+": Fitbit has no level")
+			}
+		case level == 3 && !time.Unix(at, 0).Before(backAt) && time.Unix(at, 0).Before(backAt.Add(2*time.Hour)):
+			// of a short waking in the hour that the clocks show twice, Fitbit does not tell in which
+		case other != level && other != 3:
+			bad = append(bad, fmt.Sprintf("%s: level %v at Google, %v at Fitbit", time.Unix(at, 0).UTC().Format(time.RFC3339), level, other))
+		}
+	}
+	for at := range theirs {
+		if _, ok := ours[at]; !ok {
+			bad = append(bad, time.Unix(at, 0).UTC().Format(time.RFC3339)+": Google has no level")
+		}
+	}
+	if len(ours) == 0 {
+		bad = append(bad, "no levels at all")
+	}
+	for key, s := range f { // a waking of its own is short
+		at, _ := time.Parse(time.RFC3339, key[:len("2006-01-02T15:04:05Z")])
+		if level, ok := ours[at.Unix()]; ok && level != 3 && s["level"] == 3 && s["duration_seconds"] > 180 {
+			bad = append(bad, key+": a waking of more than 3 minutes that Google does not tell")
+		}
+	}
+	return bad
+}
+
+// hypnogram is the level at each ten seconds of sleep.
+func hypnogram(samples map[string]sample) map[int64]float64 {
+	out := map[int64]float64{}
+	for key, s := range samples {
+		at, err := time.Parse(time.RFC3339, key[:len("2006-01-02T15:04:05Z")])
+		if err != nil {
+			continue
+		}
+		for t := at.Unix(); t < at.Unix()+int64(s["duration_seconds"]); t++ {
+			if t%10 == 0 {
+				out[t] = s["level"]
+			}
+		}
+	}
+	return out
+}
