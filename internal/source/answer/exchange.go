@@ -26,9 +26,8 @@ type Exchange struct {
 
 // StripURL takes the address off an error of net/http: it may hold ids.
 func StripURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
+	for u := (*url.Error)(nil); errors.As(err, &u); {
+		err = u.Err
 	}
 	return err
 }

@@ -55,10 +55,11 @@ func newSimulated(t testing.TB, zone string, change func(*simulate.FitbitConfig)
 	s.server = simulate.NewFitbit(cfg)
 	s.budget = &fitbit.Budget{Next: bearer{s.server.AccessToken(s.person), simulate.Transport{Handler: s.server}}, Now: s.now}
 	var to http.RoundTripper = s.budget
+	counted := s.budget
 	if cfg.NoLimit {
-		to = s.budget.Next
+		to, counted = s.budget.Next, nil
 	}
-	s.source, err = fitbit.New(fitbit.Config{HTTP: &http.Client{Transport: to}, Person: "anna", Catalogue: metric.Default(), Now: s.now})
+	s.source, err = fitbit.New(fitbit.Config{HTTP: &http.Client{Transport: to}, Budget: counted, Person: "anna", Catalogue: metric.Default(), Now: s.now})
 	if err != nil {
 		t.Fatal(err)
 	}
