@@ -242,12 +242,15 @@ func progressText(s collect.Status, a *app) string {
 	line := fmt.Sprintf("%s %3.0f %%", bar(1-r.Days/r.Total, 20), 100*(1-r.Days/r.Total))
 	if r.Requests >= 1 {
 		line += fmt.Sprintf("  about %.0f requests to go", r.Requests)
-		if s.Rate > 0 {
+		if s.Rate > 0 && s.Budget.Left < 0 {
 			line += fmt.Sprintf(" at %.0f a minute: %s", max(60*s.Rate, 1), durationText(time.Duration(r.Requests/s.Rate*float64(time.Second))))
 		}
 	}
 	if now := a.clock.Now(); s.Hold.After(now) {
 		return line + "; waiting until " + s.Hold.In(s.Zones.Now()).Format("15:04:05") + ", as the service asked"
+	}
+	if b := s.Budget; s.History == nil && b.Left >= 0 && b.Reset.After(a.clock.Now()) {
+		return line + fmt.Sprintf("; this hour's %d are used: waiting until %s", b.Limit, b.Reset.In(s.Zones.Now()).Format("15:04:05"))
 	}
 	if s.History != nil {
 		line += ", " + strings.ReplaceAll(s.History.Feed, "_", " ")

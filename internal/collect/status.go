@@ -119,10 +119,27 @@ func (l *loop) decided(now time.Time, d plan.Decision) {
 	if rate > 0 {
 		s.Left = time.Duration(d.Remaining.Requests / rate * float64(time.Second))
 	}
+	if left, known := by(s.Budget, d.Remaining.Requests, now); known {
+		s.Left = left
+	}
 	s.Live, s.History = doing(l.live), doing(l.history)
 	if s.History == nil { // its answer may still be on its way to the disk
 		s.History = doing(l.putting)
 	}
+}
+
+// by is how long history takes where the service allows so many requests in a window, of which today's are kept apart.
+func by(b plan.Budget, requests float64, now time.Time) (time.Duration, bool) {
+	spare := float64(b.Limit - b.Reserve)
+	if b.Left < 0 || b.Window <= 0 || spare <= 0 {
+		return 0, false
+	}
+	requests -= max(0, float64(b.Left-b.Reserve))
+	if requests <= 0 {
+		return 0, requests == 0
+	}
+	wait := max(0, b.Reset.Sub(now))
+	return wait + time.Duration((requests-1)/spare)*b.Window, true
 }
 
 func doing(j *job) *Doing {

@@ -24,6 +24,7 @@ const (
 type Budget struct {
 	Left    int           // requests left in this window; negative for no limit
 	Reset   time.Time     // when it is full again
+	Limit   int           // requests of a whole window; 0 where unknown
 	Reserve int           // kept for today
 	Window  time.Duration // over which the reserve is needed: it shrinks with what is left of it. 0 for one that stays
 }

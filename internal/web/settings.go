@@ -37,9 +37,9 @@ func (s *Server) client(w http.ResponseWriter, r *request) {
 		known := set.Values["client_id"].Value
 		switch {
 		case values["client_id"] == "" && known == "":
-			return note{}, incomplete("the client id is missing")
+			return note{}, incomplete(p.Service, "the client id is missing")
 		case values["client_secret"] == "" && (values["client_id"] != known || !set.Values["client_secret"].Set):
-			return note{}, incomplete("the client secret is missing")
+			return note{}, incomplete(p.Service, "the client secret is missing")
 		}
 		if err := s.save(ctx, values); err != nil {
 			return note{}, err
@@ -50,8 +50,12 @@ func (s *Server) client(w http.ResponseWriter, r *request) {
 	})
 }
 
-func incomplete(what string) error {
-	return &source.Error{Kind: source.Bad, Reason: "no_client", Err: errors.New(what), Hint: "Copy both from the page Clients of Google Auth Platform; a secret goes with the id it was made for."}
+func incomplete(service, what string) error {
+	from := "the page Clients of Google Auth Platform"
+	if service == fitbit {
+		from = "the page of your application at dev.fitbit.com"
+	}
+	return &source.Error{Kind: source.Bad, Reason: "no_client", Err: errors.New(what), Hint: "Copy both from " + from + "; a secret goes with the id it was made for."}
 }
 
 // databaseFields are the options of a database, by the names of their fields in the form.

@@ -24,6 +24,24 @@ var helpSections = map[string][]string{
 	"values":   {"linked", "api", "scopes", "gone"},
 }
 
+// fitbitSections are those for a person at Fitbit, where they are others.
+var fitbitSections = map[string][]string{
+	"client":  {"fitbit_client", "gone"},
+	"connect": {"fitbit_redirect", "deadpage", "fitbit_scopes", "fitbit_another", "fitbit_client", "gone"},
+	"values":  {"fitbit_minutes", "fitbit_scopes", "gone"},
+}
+
+// fitbit is what people call the service whose pages are not Google's.
+const fitbit = "Fitbit"
+
+// sections are those of a step for a person's service.
+func sections(step, service string) []string {
+	if own := fitbitSections[step]; service == fitbit && own != nil {
+		return own
+	}
+	return helpSections[step]
+}
+
 // helpFor names the section for what auth, the service and a database call a failure; a section's own name leads to it, too.
 var helpFor = map[string]string{
 	"no_client": "client", "invalid_client": "client", "client_changed": "client", "unauthorized_client": "client", "deleted_client": "client", "disabled_client": "client",
@@ -32,7 +50,8 @@ var helpFor = map[string]string{
 	"paste": "deadpage", "state": "deadpage", "not_begun": "deadpage", "expired": "deadpage", "invalid_grant": "deadpage",
 	"no_refresh_token": "another", "other_account": "another", "ANOTHER_ACCOUNT": "another", "RESOURCE_PERMISSION_DENIED": "another",
 	"SERVICE_DISABLED": "api", "invalid_scope": "api", "ACCOUNT_NOT_LINKED": "linked", "FAILED_PRECONDITION": "linked",
-	"ACCESS_TOKEN_SCOPE_INSUFFICIENT": "scopes", "MISSING_OAUTH_SCOPE": "scopes",
+	"ACCESS_TOKEN_SCOPE_INSUFFICIENT": "scopes", "MISSING_OAUTH_SCOPE": "scopes", "insufficient_scope": "scopes",
+	"no_intraday": "minutes", "insufficient_permissions": "minutes",
 }
 
 // helpOn returns the section about a failure; empty where there is none.
@@ -89,6 +108,9 @@ func (s *Server) setup(w http.ResponseWriter, r *request) {
 			d.Open = n.Help
 		}
 	}
+	if own := "fitbit_" + d.Open; slices.Contains(d.Help, own) {
+		d.Open = own
+	}
 	s.render(w, r, "setup", http.StatusOK, view{Title: "setup_title", People: people, Person: p, Notes: notes, Data: d})
 }
 
@@ -106,7 +128,7 @@ func (s *Server) setupData(r *request, p Person, step string) (d setupData, err 
 			d.Step = "client"
 		}
 	}
-	d.Help = helpSections[d.Step]
+	d.Help = sections(d.Step, p.Service)
 	switch {
 	case d.Step == "connect" && (standing == auth.Ending || standing == auth.Dead && !p.Auth.Ends.IsZero()):
 		d.Open = "seven"

@@ -674,13 +674,13 @@ func TestWords(t *testing.T) {
 			t.Errorf("there is no text %q", m[1])
 		}
 	}
-	for _, name := range slices.Concat(slices.Collect(maps.Values(helpSections))...) {
+	for _, name := range slices.Concat(slices.Concat(slices.Collect(maps.Values(helpSections))...), slices.Concat(slices.Collect(maps.Values(fitbitSections))...)) {
 		if english["help_"+name] == "" || english["help_"+name+"_title"] == "" {
 			t.Errorf("the help %q has no text", name)
 		}
 	}
 	for reason, name := range helpFor {
-		if !slices.Contains(helpSections["connect"], name) {
+		if !slices.Contains(helpSections["connect"], name) && !slices.Contains(fitbitSections["values"], "fitbit_"+name) {
 			t.Errorf("for %s there is no help %q", reason, name)
 		}
 	}

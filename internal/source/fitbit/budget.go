@@ -40,12 +40,12 @@ type Budget struct {
 	ends  time.Time // zero before the first answer
 }
 
-// State returns how many requests are left, and when the window ends: zero where none is running.
-func (b *Budget) State() (left int, reset time.Time) {
+// State returns how many requests are left of how many, and when the window ends: zero where none is running.
+func (b *Budget) State() (left, limit int, reset time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.turn(b.Now())
-	return b.left(), b.ends
+	return b.left(), b.limit, b.ends
 }
 
 // Budget implements source.Limiter.
@@ -53,8 +53,8 @@ func (s *Source) Budget() metric.Budget {
 	if s.cfg.Budget == nil {
 		return metric.Budget{Left: -1}
 	}
-	left, reset := s.cfg.Budget.State()
-	return metric.Budget{Left: left, Reset: reset, Reserve: reserve, Window: window}
+	left, limit, reset := s.cfg.Budget.State()
+	return metric.Budget{Left: left, Limit: limit, Reset: reset, Reserve: reserve, Window: window}
 }
 
 // Pace implements source.Limiter: some 29 requests an hour over a day, so that four fifths of the service's 150 are left for history.
