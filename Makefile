@@ -40,6 +40,7 @@ tools: $(INFLUXD_1_8) influxd-1.6 ## the real servers that the tests need
 	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto
 	@scripts/need mosquitto_sub "Mosquitto's clients" mosquitto-clients
 	@scripts/need chromium "the browser Chromium" chromium
+	@scripts/need victoria-metrics "VictoriaMetrics" victoria-metrics
 
 $(INFLUXD_1_8):
 	@mkdir -p $(TOOLS)
@@ -56,6 +57,12 @@ $(INFLUXD_2):
 	@mkdir -p $(@D)
 	scripts/influxd-2 2.7.12 $@
 
+.PHONY: test-influxdb2
+test-influxdb2: influxd-2 ## the tests of databases, and the dashboards, against InfluxDB 2.7.12; INFLUXD_2 names its binary
+	@scripts/need cc "a C compiler" gcc
+	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=1 $(GO) test -race -shuffle=on -tags influxdb2 -timeout 20m ./internal/sink/... ./internal/deliver ./internal/endtoend -run 'InfluxDB2|Suite|Units|SharedPoint|Moving'
+	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestInfluxDB2 ./internal/dashboard
+
 .PHONY: test-image
 test-image: ## build the app's image, and run it as Home Assistant and Docker do; needs root
 	@scripts/need buildah "buildah" buildah
@@ -68,10 +75,6 @@ test-homeassistant: ## every sensor in a real Home Assistant; HOMEASSISTANT_VERS
 	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto
 	@scripts/home-assistant $(HOMEASSISTANT_VERSION)
 	HOMEASSISTANT_VERSION=$(HOMEASSISTANT_VERSION) $(GO) test -tags homeassistant -count=1 -timeout 10m -v ./internal/realhome
-
-.PHONY: test-influxdb-2
-test-influxdb-2: $(INFLUXD_2) ## the dashboards on InfluxDB 2, in Flux and in InfluxQL
-	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestInfluxDB2 ./internal/dashboard
 
 .PHONY: bench
 bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md
@@ -102,4 +105,4 @@ $(STATICCHECK):
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-18s %s\n", $$1, $$2}'

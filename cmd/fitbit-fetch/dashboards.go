@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/term"
@@ -41,16 +43,16 @@ The password or token is asked for each time and never stored. In a script, give
 }
 
 func (c *call) installDashboards(ctx context.Context, f *dashboardsFlags) error {
-	cfg := grafana.Config{URL: f.url, User: f.user, Database: grafanaDatabase(c.opts.InfluxDB, f.influx)}
-	if !c.opts.InfluxDB.On {
-		return &grafana.Error{Err: fmt.Errorf("no database is configured"), Hint: "Set the options of influxdb first; fitbit-fetch options lists them."}
+	db, err := grafanaDatabase(c.opts.InfluxDB, f.influx)
+	if err != nil {
+		return err
 	}
+	cfg := grafana.Config{URL: f.url, User: f.user, Database: db}
 	in := bufio.NewReader(c.stdin)
 	ask := func(what string, hidden bool) (string, error) {
 		fmt.Fprintf(c.stdout, "%s: ", what)
 		return c.answer(in, what, hidden)
 	}
-	var err error
 	switch {
 	case f.token:
 		cfg.Token, err = ask("Token of the service account", true)
@@ -97,13 +99,20 @@ func (c *call) answer(in *bufio.Reader, what string, hidden bool) (string, error
 }
 
 // grafanaDatabase is our InfluxDB as Grafana's data source.
-func grafanaDatabase(o config.InfluxDB, url string) grafana.Database {
-	d := grafana.Database{Version: o.Version, URL: o.URL, Name: o.Database, User: o.Username, Password: o.Password.Reveal(), Org: o.Org, Token: o.Token.Reveal()}
+func grafanaDatabase(o config.InfluxDB, url string) (grafana.Database, error) {
+	if !o.On {
+		return grafana.Database{}, &grafana.Error{Err: errors.New("no database is configured"), Hint: "Set the options of influxdb first; docs/configuration.md lists them."}
+	}
+	version, err := strconv.Atoi(o.Version)
+	if err != nil {
+		return grafana.Database{}, &grafana.Error{Err: fmt.Errorf("the dashboards ask InfluxDB, not %s", o.Version), Hint: "Deliver to an InfluxDB, too (the option databases), or make panels of your own with Grafana's Prometheus data source."}
+	}
+	d := grafana.Database{Version: version, URL: o.URL, Name: o.Database, User: o.Username, Password: o.Password.Reveal(), Org: o.Org, Token: o.Token.Reveal()}
 	if url != "" {
 		d.URL = url
 	}
-	if o.Version == 2 {
+	if version == 2 {
 		d.Name = o.Bucket
 	}
-	return d
+	return d, nil
 }

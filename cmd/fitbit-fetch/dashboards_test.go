@@ -34,7 +34,7 @@ func TestDashboardsInstall(t *testing.T) {
 	defer s.Close()
 	var out bytes.Buffer
 	c := &call{stdin: strings.NewReader("admin\nhidden-1\n"), stdout: &out, wide: 80}
-	c.opts.InfluxDB = config.InfluxDB{On: true, Version: 1, URL: "http://here:8086", Database: "Stats", Username: "u", Password: config.NewSecret("hidden-2")}
+	c.opts.InfluxDB = config.InfluxDB{On: true, Version: "1", URL: "http://here:8086", Database: "Stats", Username: "u", Password: config.NewSecret("hidden-2")}
 	if err := c.installDashboards(context.Background(), &dashboardsFlags{url: s.URL, influx: "http://there:8086"}); err != nil {
 		t.Fatal(err)
 	}

@@ -130,9 +130,6 @@ func openOwned(ctx context.Context, opts config.Options, log *slog.Logger) (*app
 // could be read, so it stays up and tells them everywhere else.
 func loadOptions(in config.Inputs) (config.Options, error) {
 	opts, err := config.Load(in)
-	if err == nil {
-		err = supported(opts)
-	}
 	var wrong config.Problems
 	switch {
 	case err == nil:

@@ -150,7 +150,7 @@ func (a *app) syncAll() {
 
 // service is how the program is doing, over all persons and databases.
 func (a *app) service() homeassistant.Service {
-	s := homeassistant.Service{Backfill: math.NaN(), Left: -1, InfluxDB: a.opts.InfluxDB.On && !a.opts.DryRun, LastError: strings.Join(a.opts.Notes, "; ")}
+	s := homeassistant.Service{Backfill: math.NaN(), Left: -1, InfluxDB: len(a.opts.Databases()) > 0 && !a.opts.DryRun, LastError: strings.Join(a.opts.Notes, "; ")}
 	var left, total float64
 	for _, p := range a.people {
 		c := p.collect.Status()
@@ -179,9 +179,9 @@ func (a *app) service() homeassistant.Service {
 	if total > 0 {
 		s.Backfill = 100 * (1 - left/total)
 	}
-	for _, t := range a.sinks {
+	for i, t := range a.sinks {
 		d := t.deliver.Status()
-		s.Connected = d.Working
+		s.Connected = d.Working && (s.Connected || i == 0) // with several, all are
 		if d.Error != "" {
 			s.LastError = d.Error
 		}

@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
@@ -16,14 +16,14 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/web"
 )
 
-// providerChoices and databaseChoices are what the page offers; supported says of each whether this version has it.
+// providerChoices and databaseChoices are what the page offers.
 var (
 	providerChoices = []web.Choice{
 		{ID: "google", Title: "Google Health API"},
 		{ID: "fitbit", Title: "Fitbit Web API"},
 	}
 	databaseChoices = []web.Choice{
-		{ID: "1", Title: "InfluxDB 1"}, {ID: "2", Title: "InfluxDB 2"}, {ID: "3", Title: "InfluxDB 3"},
+		{ID: "1", Title: "InfluxDB 1"}, {ID: "2", Title: "InfluxDB 2"}, {ID: "3", Title: "InfluxDB 3"}, {ID: config.VictoriaMetrics, Title: "VictoriaMetrics"},
 	}
 )
 
@@ -33,15 +33,8 @@ func (p page) Settings(context.Context) (web.Settings, error) {
 	if p.renew == nil {
 		s.Fixed = "This is a demo: its account and its database are made up, and nothing can be changed here."
 	}
-	for _, c := range providerChoices {
-		c.Problem = problem(config.Options{Provider: c.ID})
-		s.Providers = append(s.Providers, c)
-	}
-	for _, c := range databaseChoices {
-		n, _ := strconv.Atoi(c.ID)
-		c.Problem = problem(config.Options{Provider: providerChoices[0].ID, InfluxDB: config.InfluxDB{On: true, Version: n}})
-		s.Versions = append(s.Versions, c)
-	}
+	s.Providers = providerChoices
+	s.Versions = databaseChoices
 	db := o.InfluxDB
 	if !db.On { // what the form begins with
 		db.URL, db.Database = "http://localhost:8086", "FitbitHealthStats"
@@ -49,10 +42,7 @@ func (p page) Settings(context.Context) (web.Settings, error) {
 			db.URL = "http://a0d7b954-influxdb:8086"
 		}
 	}
-	version := strconv.Itoa(db.Version)
-	if db.Version == 0 {
-		version = "off"
-	}
+	version := cmp.Or(db.Version, "off")
 	for path, value := range map[string]string{
 		"provider": o.Provider, "client_id": first.ClientID, "influxdb.version": version, "influxdb.url": db.URL, "influxdb.database": db.Database, "influxdb.username": db.Username,
 	} {
@@ -63,24 +53,12 @@ func (p page) Settings(context.Context) (web.Settings, error) {
 	return s, nil
 }
 
-// problem tells why options are not supported; empty where they are.
-func problem(o config.Options) string {
-	var wrong config.Problems
-	if errors.As(supported(o), &wrong) {
-		return wrong[0].What
-	}
-	return ""
-}
-
 // changed returns the options as they would be with values, and the page's file that makes them so.
 func (p page) changed(values map[string]string) (config.Options, []byte, error) {
 	if p.renew == nil {
 		return p.opts, nil, errors.New("nothing can be changed in a demo")
 	}
 	opts, data, err := config.Change(p.inputs, p.opts, values)
-	if err == nil {
-		err = supported(opts)
-	}
 	opts.Clock = p.opts.Clock
 	return opts, data, wrongOptions(err)
 }
@@ -153,7 +131,7 @@ func (p page) TryDatabase(ctx context.Context, values map[string]string) (string
 	if err == nil {
 		return text, nil
 	}
-	return text, &source.Error{Kind: source.Retry, Reason: fmt.Sprintf("db%d_%s", opts.InfluxDB.Version, databaseTrouble(err)), Err: err, Hint: hint(err)}
+	return text, &source.Error{Kind: source.Retry, Reason: fmt.Sprintf("db%s_%s", opts.InfluxDB.Version, databaseTrouble(err)), Err: err, Hint: hint(err)}
 }
 
 // databaseTrouble names what is wrong, as the help of the page does.

@@ -31,31 +31,15 @@ func (a *app) wire() error {
 		}
 		a.people = append(a.people, p)
 	}
-	if a.opts.InfluxDB.On && !a.opts.DryRun && !a.held() {
-		s, err := a.newInflux(a.opts.InfluxDB)
+	if a.opts.DryRun || a.held() {
+		return nil
+	}
+	for _, o := range a.opts.Databases() {
+		s, err := a.newInflux(o)
 		if err != nil {
-			return fmt.Errorf("influxdb: %w", err)
+			return fmt.Errorf("database %s: %w", o.URL, err)
 		}
 		a.addSink(s)
-	}
-	return nil
-}
-
-// supported reports the options that choose a source or a sink that is not built in: nothing else is used in its place.
-func supported(o config.Options) error {
-	var wrong config.Problems
-	refuse := func(path, variable, what string) {
-		if !o.InApp {
-			path += " (" + variable + ")"
-		}
-		wrong = append(wrong, config.Problem{Where: path, What: what})
-	}
-	if o.InfluxDB.On && o.InfluxDB.Version != 1 {
-		refuse("influxdb.version", "INFLUXDB_VERSION",
-			fmt.Sprintf("InfluxDB %d is not supported by this version, InfluxDB 1 is: set 1, or off to keep the data in the archive alone until then", o.InfluxDB.Version))
-	}
-	if len(wrong) > 0 {
-		return wrong
 	}
 	return nil
 }
@@ -182,10 +166,11 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.to.RoundTrip(r)
 }
 
-// newInflux builds the InfluxDB sink.
+// newInflux builds the sink for a database that speaks InfluxDB's write protocol.
 func (a *app) newInflux(o config.InfluxDB) (checkedSink, error) {
 	return influx.New(influx.Config{
-		URL: o.URL, Database: o.Database, Username: o.Username, Password: o.Password.Reveal(), CAFile: o.CA, Insecure: o.Insecure,
+		Version: influx.Version(o.Version), URL: o.URL, Database: cmp.Or(o.Bucket, o.Database), Org: o.Org, Token: o.Token.Reveal(),
+		Username: o.Username, Password: o.Password.Reveal(), CAFile: o.CA, Insecure: o.Insecure,
 		Units: influx.Units(o.Units), Deciding: deliver.Decisions{Archive: a.archive}, Catalogue: a.catalogue, Log: a.log.With("part", "influxdb"),
 	})
 }

@@ -18,7 +18,7 @@ import (
 var update = flag.Bool("update", false, "write the expected files")
 
 // section lays the words out in the order of the form; each level has what Supervisor wants: name, description and fields. A
-// further person's options have the words that the first person's have.
+// further person's or database's options have the words that the first one's have, where it has none of its own.
 func section(t *testing.T, schema *yaml.Node, words, first map[string]translations.Option) *yaml.Node {
 	t.Helper()
 	out := &yaml.Node{Kind: yaml.MappingNode}
@@ -36,7 +36,9 @@ func section(t *testing.T, schema *yaml.Node, words, first map[string]translatio
 		text(entry, "description", o.Description)
 		fields := o.Fields
 		if kind.Kind == yaml.SequenceNode {
-			kind, fields = kind.Content[0], first
+			alike := map[string]map[string]translations.Option{"persons": first, "more_databases": first["influxdb"].Fields}
+			kind, fields = kind.Content[0], maps.Clone(alike[key])
+			maps.Copy(fields, o.Fields)
 		}
 		if kind.Kind == yaml.MappingNode {
 			entry.Content = append(entry.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: "fields"}, section(t, kind, fields, first))

@@ -57,7 +57,12 @@ func TestFormHasEveryOption(t *testing.T) {
 	if !ok || len(persons) != 1 {
 		t.Fatalf("persons are %v", form.Schema["persons"])
 	}
+	databases, ok := form.Schema["more_databases"].([]any)
+	if !ok || len(databases) != 1 {
+		t.Fatalf("more_databases are %v", form.Schema["more_databases"])
+	}
 	delete(form.Schema, "persons")
+	delete(form.Schema, "more_databases")
 	flatten("", form.Schema, func(path string, value any) {
 		r, ok := want[path]
 		if !ok {
@@ -71,26 +76,33 @@ func TestFormHasEveryOption(t *testing.T) {
 		t.Errorf("%s is missing in the form", path)
 	}
 
-	wantPerson := map[string]row{}
-	for _, r := range personRows() {
-		if !r.apart {
-			wantPerson[r.path] = r
+	each(t, "persons", persons[0], "", func(r row) bool { return r.person })
+	each(t, "more_databases", databases[0], "influxdb.", func(r row) bool { return r.database })
+}
+
+// each compares what a list in the form has of each of its items with the options that each has.
+func each(t *testing.T, name string, item any, prefix string, has func(row) bool) {
+	t.Helper()
+	want := map[string]row{}
+	for _, r := range rows() {
+		if has(r) && !r.apart {
+			want[strings.TrimPrefix(r.path, prefix)] = r
 		}
 	}
-	for path, value := range persons[0].(map[string]any) {
-		r, ok := wantPerson[path]
+	for path, value := range item.(map[string]any) {
+		r, ok := want[path]
 		if !ok {
-			t.Errorf("persons: %s of the form is no option of a person", path)
+			t.Errorf("%s: %s of the form is no option of the list", name, path)
 			continue
 		}
-		delete(wantPerson, path)
+		delete(want, path)
 		if path == "name" {
 			value = fmt.Sprint(value) + "?" // a further person must have one
 		}
-		fits(t, "persons."+path, r, value)
+		fits(t, name+"."+path, r, value)
 	}
-	for path := range wantPerson {
-		t.Errorf("persons: %s is missing in the form", path)
+	for path := range want {
+		t.Errorf("%s: %s is missing in the form", name, path)
 	}
 }
 
@@ -227,7 +239,7 @@ func TestDocsNameEveryMistake(t *testing.T) {
 		var o Options
 		kind := form(t, r.path)
 		free := kind == "str?" || kind == "password?" // whatever else there is, the form refuses by itself
-		if !free || r.set(target{&o, &Person{}}, ":/ ?#+") == nil {
+		if !free || r.set(target{&o, &Person{}, &InfluxDB{}}, ":/ ?#+") == nil {
 			continue
 		}
 		n++

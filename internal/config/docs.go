@@ -37,24 +37,14 @@ not exist is an error in a YAML file, and is passed over in the other two places
 
 `)
 	fmt.Fprint(b, "In Home Assistant's form stand all of these but")
-	for i, r := range apartRows() {
-		if i > 0 {
-			fmt.Fprint(b, ",")
-		}
-		fmt.Fprintf(b, " `%s`", r.path)
-	}
+	paths(b, "", func(r row) bool { return r.apart })
 	fmt.Fprint(b, ", which the app decides itself.\n\n")
 	table(b, "Options", func(r row) bool { return !r.hidden })
 	fmt.Fprint(b, `## Further persons
 
 The options above are the first person's. Further persons stand in the list `+"`persons`"+`, each with a name and any of these options:
 `)
-	for i, r := range personRows() {
-		if i > 0 {
-			fmt.Fprint(b, ",")
-		}
-		fmt.Fprintf(b, " `%s`", r.path)
-	}
+	paths(b, "", func(r row) bool { return r.person })
 	fmt.Fprint(b, `.
 
     client_id: 1234-abc.apps.googleusercontent.com
@@ -65,29 +55,39 @@ The options above are the first person's. Further persons stand in the list `+"`
       - name: Kim
         device: Charge 6
 
+## Further databases
+
+What stands in `+"`influxdb`"+` is the first database. Further ones stand in the list `+"`more_databases`"+`; each gets everything, at its own pace. Each
+needs a `+"`url`"+`, and can have any of these options:
+`)
+	paths(b, "influxdb.", func(r row) bool { return r.database })
+	fmt.Fprint(b, `.
+
+    influxdb:
+      host: influxdb
+    more_databases:
+      - version: 2
+        url: http://192.168.1.20:8086
+        org: home
+        bucket: health
+        token: …
+      - version: victoriametrics
+        url: http://192.168.1.21:8428
+
 `)
 	table(b, "For developers", func(r row) bool { return r.hidden })
 	return b.Flush()
 }
 
-func personRows() []row {
-	var out []row
+// paths names options, without the prefix.
+func paths(w io.Writer, prefix string, which func(row) bool) {
+	sep := ""
 	for _, r := range rows() {
-		if r.person {
-			out = append(out, r)
+		if which(r) {
+			fmt.Fprintf(w, "%s `%s`", sep, strings.TrimPrefix(r.path, prefix))
+			sep = ","
 		}
 	}
-	return out
-}
-
-func apartRows() []row {
-	var out []row
-	for _, r := range rows() {
-		if r.apart {
-			out = append(out, r)
-		}
-	}
-	return out
 }
 
 func table(w io.Writer, title string, which func(row) bool) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"net"
@@ -46,6 +47,9 @@ func (l *loader) folders() {
 	l.abs("archive", &o.Archive)
 	l.abs("log_file", &o.Log.File)
 	l.abs("influxdb.tls_ca", &o.InfluxDB.CA)
+	for i := range o.More {
+		l.abs("influxdb.tls_ca", &o.More[i].CA)
+	}
 	l.abs("mqtt.tls_ca", &o.MQTT.CA)
 	for i := range o.Persons {
 		l.abs("token_file", &o.Persons[i].TokenFile)
@@ -127,53 +131,86 @@ func (l *loader) manual() {
 	}
 }
 
-// influx makes one address of what the versions call differently, and asks for what each needs.
+// influx completes the first database, or takes it away where nothing was said of it, and the further ones.
 func (l *loader) influx() {
 	db := &l.opts.InfluxDB
 	said := false
 	for path := range l.said {
 		said = said || strings.HasPrefix(path, "influxdb.") && path != "influxdb.version"
 	}
-	preset := l.opts.InApp && db.Version == 1 && l.page["influxdb.url"] == "" && db.host == "" && db.URL == communityInfluxDB && db.Username == "" && !db.Password.Set() && !db.Token.Set()
-	db.On = said && !preset && db.Version != 0
-	if !db.On {
+	preset := l.opts.InApp && db.Version == "1" && l.page["influxdb.url"] == "" && db.host == "" && db.URL == communityInfluxDB && db.Username == "" && !db.Password.Set() && !db.Token.Set()
+	if said && !preset && db.Version != "" {
+		l.database(db)
+	} else {
 		*db = InfluxDB{Version: db.Version, Units: db.Units}
-		return
 	}
-	if db.Version != 2 && db.host != "" && db.URL != "" {
-		l.opts.Notes = append(l.opts.Notes, l.where("influxdb.url")+" is left aside: for InfluxDB 1 and 3 "+l.where("influxdb.host")+" counts")
+	for i := range l.opts.More {
+		if l.opts.More[i].Version != "" {
+			l.database(&l.opts.More[i])
+		}
 	}
-	if db.Version != 2 && (db.host != "" || db.URL == "") {
+	seen := map[string]bool{}
+	for _, db := range l.opts.Databases() {
+		place := strings.Join([]string{db.Version, db.URL, db.Database, db.Org, db.Bucket}, " ")
+		if seen[place] && db.URL != "" {
+			l.problems.add(db.at, "is the same database as one before it; keep one")
+		}
+		seen[place] = true
+	}
+}
+
+// database makes one address of what the versions call differently, asks for what each needs, and leaves aside what it has no use for.
+func (l *loader) database(db *InfluxDB) {
+	db.On = true
+	where := l.where
+	if db.at != "" {
+		where = func(path string) string { return db.at + "." + strings.TrimPrefix(path, "influxdb.") }
+	}
+	if db.Version != "2" && db.host != "" && db.URL != "" {
+		l.opts.Notes = append(l.opts.Notes, where("influxdb.url")+" is left aside: except for InfluxDB 2, "+where("influxdb.host")+" counts")
+	}
+	if db.Version != "2" && db.at == "" && (db.host != "" || db.URL == "") {
 		l.hostAndPort()
 	}
 	need := func(path, value string) {
 		if value == "" {
-			l.problems.add(l.where(path), "is needed for InfluxDB %d", db.Version)
+			l.problems.add(where(path), "is needed for %s", db.Kind())
 		}
 	}
-	if db.Version == 2 {
+	if db.Version == "2" || db.at != "" {
 		need("influxdb.url", db.URL)
+	}
+	if db.Version == "2" {
 		need("influxdb.org", db.Org)
 		need("influxdb.bucket", db.Bucket)
 		need("influxdb.token", db.Token.Reveal())
+		db.Database = ""
+	} else {
+		db.Org, db.Bucket = "", ""
 	}
-	if db.Version == 1 && db.Username == "" && db.Password.Set() {
-		l.problems.add(l.where("influxdb.username"), "is missing beside the password")
+	switch db.Version {
+	case "1", VictoriaMetrics:
+		if db.Username == "" && db.Password.Set() {
+			l.problems.add(where("influxdb.username"), "is missing beside the password")
+		}
 	}
-	l.authority("influxdb.tls_ca", db.CA)
+	if db.Version == VictoriaMetrics {
+		db.Database = ""
+	}
+	l.authority(where("influxdb.tls_ca"), db.CA)
 }
 
 // authority reads the certificate of an authority once: without it no connection would ever come.
-func (l *loader) authority(path, file string) {
+func (l *loader) authority(where, file string) {
 	if file == "" {
 		return
 	}
 	data, err := l.in.ReadFile(file)
 	switch {
 	case err != nil:
-		l.problems.add(l.where(path), "the file %s cannot be read: %v", file, cause(err))
+		l.problems.add(where, "the file %s cannot be read: %v", file, cause(err))
 	case !x509.NewCertPool().AppendCertsFromPEM(data):
-		l.problems.add(l.where(path), "the file %s holds no certificate; want one that begins with -----BEGIN CERTIFICATE-----", file)
+		l.problems.add(where, "the file %s holds no certificate; want one that begins with -----BEGIN CERTIFICATE-----", file)
 	}
 }
 
@@ -186,16 +223,20 @@ func (l *loader) hostAndPort() {
 	if s, rest, ok := strings.Cut(host, "://"); ok {
 		scheme, host = s, strings.TrimRight(rest, "/")
 	}
-	port := strconv.Itoa(db.port)
+	port := 8086
+	if db.Version == VictoriaMetrics {
+		port = 8428
+	}
+	text := strconv.Itoa(cmp.Or(db.port, port))
 	if h, p, err := net.SplitHostPort(host); err == nil {
-		if _, both := l.said["influxdb.port"]; both && p != port {
+		if _, both := l.said["influxdb.port"]; both && p != text {
 			l.problems.add(l.where("influxdb.host"), "%q names a port, and %s names another; keep one", brief(db.host), l.where("influxdb.port"))
 			return
 		}
-		host, port = h, p
+		host, text = h, p
 	}
-	u := scheme + "://" + net.JoinHostPort(strings.Trim(host, "[]"), port)
-	if err := address(func(t target) *string { return &t.InfluxDB.URL })(target{&l.opts, nil}, u); err != nil {
+	u := scheme + "://" + net.JoinHostPort(strings.Trim(host, "[]"), text)
+	if err := address(func(t target) *string { return &t.db.URL })(l.main(), u); err != nil {
 		l.problems.add(l.where("influxdb.host"), "%q: want the name of a machine, such as influxdb or 192.168.1.20", brief(db.host))
 	}
 }
@@ -220,7 +261,7 @@ func (l *loader) mqtt() {
 	if m.Username == "" && m.Password.Set() {
 		l.problems.add(l.where("mqtt.username"), "is missing beside the password")
 	}
-	l.authority("mqtt.tls_ca", m.CA)
+	l.authority(l.where("mqtt.tls_ca"), m.CA)
 	m.TLS = m.TLS || m.CA != ""
 	if m.Port == 0 {
 		m.Port = 1883

@@ -194,14 +194,12 @@ func leaveOut(t target, s string) error {
 }
 
 func version(t target, s string) error {
-	switch strings.ToLower(s) {
-	case "off":
-		t.InfluxDB.Version = 0
-	case "1", "2", "3":
-		t.InfluxDB.Version = int(s[0] - '0')
-	default:
-		return errors.New("want 1, 2, 3 or off")
+	words := []string{"1", "2", "3", VictoriaMetrics, "off"}
+	w := strings.ToLower(s)
+	if !slices.Contains(words, w) {
+		return fmt.Errorf("want %s", either(words))
 	}
+	t.db.Version = strings.TrimPrefix(w, "off")
 	return nil
 }
 

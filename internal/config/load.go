@@ -64,7 +64,7 @@ func load(in Inputs, page map[string]string) *loader {
 	l.first.ID = FirstPerson
 	for _, r := range l.rows {
 		if r.def != "" {
-			l.set(r, &l.first, "", r.def)
+			l.set(r, l.main(), "", r.def)
 		}
 	}
 	l.paged()
@@ -138,32 +138,47 @@ func (l *loader) root(n *node) {
 	case n.kind != mapping:
 		l.problems.add(n.where, "want options as name: value")
 	default:
-		l.section(n, "", &l.first)
+		l.section(n, "", l.main())
 	}
 }
 
-// section takes over the options of a section of a file; prefix is its path with a dot behind. A further person's section has the
-// options of a person only.
-func (l *loader) section(n *node, prefix string, p *Person) {
-	further := p != &l.first
+// main is what options without further ado are about: the first person, and the first database.
+func (l *loader) main() target { return target{&l.opts, &l.first, &l.opts.InfluxDB} }
+
+// may reports whether an option can be said of t: of a further person or database only what each of them has.
+func (l *loader) may(r row, t target) bool {
+	switch {
+	case t.person != &l.first:
+		return r.person
+	case t.db != &l.opts.InfluxDB:
+		return r.database
+	}
+	return true
+}
+
+// section takes over the options of a section of a file; prefix is its path with a dot behind.
+func (l *loader) section(n *node, prefix string, t target) {
+	main := t == l.main()
 	for i, key := range n.keys {
 		kid, path := n.kids[i], prefix+key
-		at := slices.IndexFunc(l.rows, func(r row) bool { return r.path == path && (r.person || !further) })
+		at := slices.IndexFunc(l.rows, func(r row) bool { return r.path == path && l.may(r, t) })
 		switch {
 		case at >= 0:
-			l.value(l.rows[at], kid, p)
-		case path == "persons" && !further:
+			l.value(l.rows[at], kid, t)
+		case path == "persons" && main:
 			l.persons(kid)
-		case !further && l.isSection(path):
+		case path == "more_databases" && main:
+			l.databases(kid)
+		case main && l.isSection(path):
 			if kid.kind == mapping {
-				l.section(kid, path+".", p)
+				l.section(kid, path+".", t)
 			} else if kid.kind != scalar || kid.text != "" {
 				l.problems.add(kid.where, "want a section with options, not %s", kid.kind)
 			}
 		case l.opts.InApp: // of another version, before or after this one: its form has none but its own
 			l.opts.Notes = append(l.opts.Notes, kid.where+" is left aside: this version has no such option")
 		default:
-			l.problems.add(kid.where, "there is no such option%s", meant(key, l.known(prefix, further)))
+			l.problems.add(kid.where, "there is no such option%s", meant(key, l.known(prefix, t)))
 		}
 	}
 }
@@ -173,14 +188,14 @@ func (l *loader) isSection(path string) bool {
 }
 
 // known returns the names that may stand in a section.
-func (l *loader) known(prefix string, further bool) []string {
+func (l *loader) known(prefix string, t target) []string {
 	set := map[string]bool{}
-	if prefix == "" && !further {
-		set["persons"] = true
+	if prefix == "" && t == l.main() {
+		set["persons"], set["more_databases"] = true, true
 	}
 	for _, r := range l.rows {
 		rest, ok := strings.CutPrefix(r.path, prefix)
-		if ok && (r.person || !further) {
+		if ok && l.may(r, t) {
 			first, _, _ := strings.Cut(rest, ".")
 			set[first] = true
 		}
@@ -205,7 +220,7 @@ func (l *loader) persons(n *node) {
 			continue
 		}
 		var p Person
-		l.section(kid, "", &p)
+		l.section(kid, "", target{&l.opts, &p, &l.opts.InfluxDB})
 		p.ID = slug(p.Name)
 		switch {
 		case p.Name == "":
@@ -217,6 +232,33 @@ func (l *loader) persons(n *node) {
 		}
 		ids[p.ID] = true
 		l.more = append(l.more, p)
+	}
+}
+
+// databases takes over the list of further databases; it replaces that of a place before.
+func (l *loader) databases(n *node) {
+	if n.kind == scalar && n.text == "" {
+		return
+	}
+	if n.kind != list {
+		l.problems.add(n.where, "want a list of databases, not %s", n.kind)
+		return
+	}
+	l.opts.More = nil
+	for _, kid := range n.kids {
+		if kid.kind != mapping {
+			l.problems.add(kid.where, "want a section with a database's options, not %s", kid.kind)
+			continue
+		}
+		db := InfluxDB{at: kid.where}
+		t := target{&l.opts, &l.first, &db}
+		for _, r := range l.rows {
+			if r.database && r.def != "" {
+				l.set(r, t, "", r.def)
+			}
+		}
+		l.section(kid, "influxdb.", t)
+		l.opts.More = append(l.opts.More, db)
 	}
 }
 
@@ -233,32 +275,32 @@ func slug(s string) string {
 }
 
 // value takes over one option of a file.
-func (l *loader) value(r row, n *node, p *Person) {
+func (l *loader) value(r row, n *node, t target) {
 	switch {
 	case n.kind == scalar && n.text == "":
 	case r.list && n.kind == list:
-		r.clear(target{&l.opts, p})
+		r.clear(t)
 		for _, kid := range n.kids {
 			if kid.kind != scalar {
 				l.problems.add(kid.where, "want a single value, not %s", kid.kind)
 				continue
 			}
-			l.set(r, p, kid.where, kid.text)
+			l.set(r, t, kid.where, kid.text)
 		}
 	case n.kind != scalar:
 		l.problems.add(n.where, "want a single value, not %s", n.kind)
 	case r.list:
-		l.split(r, p, n.where, n.text)
+		l.split(r, t, n.where, n.text)
 	default:
-		if p == &l.first && l.isPreset(r, n) {
+		if t == l.main() && l.isPreset(r, n) {
 			l.preset[r.path] = true
 			if l.page[r.path] != "" {
 				return
 			}
-		} else if p == &l.first {
+		} else if t == l.main() {
 			delete(l.preset, r.path)
 		}
-		l.set(r, p, n.where, n.text)
+		l.set(r, t, n.where, n.text)
 	}
 }
 
@@ -267,23 +309,23 @@ func (l *loader) isPreset(r row, n *node) bool {
 	return l.opts.InApp && strings.HasSuffix(n.where, " in "+filepath.Base(l.in.App)) && n.text == cmp.Or(r.app, r.def)
 }
 
-func (l *loader) split(r row, p *Person, where, text string) {
-	r.clear(target{&l.opts, p})
+func (l *loader) split(r row, t target, where, text string) {
+	r.clear(t)
 	for _, s := range strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' }) {
-		l.set(r, p, where, s)
+		l.set(r, t, where, s)
 	}
 }
 
 // set takes over one value; where is empty for a default.
-func (l *loader) set(r row, p *Person, where, text string) {
-	if err := r.set(target{&l.opts, p}, text); err != nil {
+func (l *loader) set(r row, t target, where, text string) {
+	if err := r.set(t, text); err != nil {
 		if r.secret {
 			l.problems.add(where, "%v", err)
 		} else {
 			l.problems.add(where, "%q: %v", brief(text), err)
 		}
 	}
-	if p == &l.first && where != "" {
+	if t == l.main() && where != "" {
 		l.said[r.path] = where
 	}
 }
@@ -330,13 +372,13 @@ func (l *loader) variable(r row) {
 			continue
 		}
 		if r.list {
-			l.split(r, &l.first, n.name, text)
+			l.split(r, l.main(), n.name, text)
 			l.said[r.path] = n.name
 		} else {
 			if r.setEnv != nil {
 				r.set = r.setEnv
 			}
-			l.set(r, &l.first, n.name, text)
+			l.set(r, l.main(), n.name, text)
 		}
 		delete(l.preset, r.path)
 		return
@@ -348,7 +390,7 @@ func (l *loader) counts(only string) bool {
 	case "google", "fitbit":
 		return l.opts.Provider == only
 	case "2", "3":
-		return l.opts.InfluxDB.Version == int(only[0]-'0')
+		return l.opts.InfluxDB.Version == only
 	}
 	return true
 }

@@ -34,6 +34,7 @@ type Options struct {
 	HeartRate string      `json:"heart_rate_detail"` // raw or minute
 	LeaveOut  []metric.ID `json:"leave_out"`
 	InfluxDB  InfluxDB    `json:"influxdb"`
+	More      []InfluxDB  `json:"more_databases,omitempty"` // each with a cursor of its own, as the first
 	MQTT      MQTT        `json:"mqtt"`
 	Sensors   string      `json:"sensors"`  // all or missing
 	Language  string      `json:"language"` // one of translations.Languages; empty: Home Assistant's in its app, else en
@@ -83,10 +84,13 @@ func (p Person) Metric() metric.Person {
 	return metric.Person{ID: p.ID, Tag: p.Name}
 }
 
+// VictoriaMetrics is the version of a database that is no InfluxDB but takes its lines.
+const VictoriaMetrics = "victoriametrics"
+
 // InfluxDB is a database to deliver to.
 type InfluxDB struct {
 	On       bool   `json:"on"`
-	Version  int    `json:"version"` // 1, 2 or 3
+	Version  string `json:"version"` // 1, 2, 3 or VictoriaMetrics; empty for none
 	URL      string `json:"url"`     // with scheme and port, made from host and port where those are used
 	Database string `json:"database"`
 	Username string `json:"username"`
@@ -100,6 +104,26 @@ type InfluxDB struct {
 
 	host string
 	port int
+	at   string // where it stands, in messages; empty for the first
+}
+
+// Databases are all that are delivered to.
+func (o Options) Databases() []InfluxDB {
+	var out []InfluxDB
+	for _, db := range append([]InfluxDB{o.InfluxDB}, o.More...) {
+		if db.On {
+			out = append(out, db)
+		}
+	}
+	return out
+}
+
+// Kind is what the database is, as people call it.
+func (db InfluxDB) Kind() string {
+	if db.Version == VictoriaMetrics {
+		return "VictoriaMetrics"
+	}
+	return "InfluxDB " + db.Version
 }
 
 // MQTT is the broker that Home Assistant listens to.

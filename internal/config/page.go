@@ -186,7 +186,7 @@ func (l *loader) paged() {
 		if at < 0 {
 			continue
 		}
-		l.set(l.rows[at], &l.first, path+" in "+pageName, l.page[path])
+		l.set(l.rows[at], l.main(), path+" in "+pageName, l.page[path])
 	}
 }
 

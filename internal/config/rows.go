@@ -12,21 +12,22 @@ const communityInfluxDB = "http://a0d7b954-influxdb:8086"
 
 // A row is one option.
 type row struct {
-	path   string // in YAML and JSON; a dot goes into a section
-	env    []name // the first that is set counts
-	def    string // applied as if it had been written first
-	defDoc string // where the default is computed: in words
-	kind   string // what can be said, for the documentation
-	list   bool
-	secret bool
-	person bool   // every person has it
-	hidden bool   // for developers
-	apart  bool   // not in the form of Home Assistant's app, which decides it itself
-	app    string // what that form starts with, where it is neither def nor empty
-	doc    string
-	set    func(t target, text string) error
-	setEnv func(t target, text string) error // where the environment has words of its own
-	clear  func(t target)                    // of a list: before the first of its items is set
+	path     string // in YAML and JSON; a dot goes into a section
+	env      []name // the first that is set counts
+	def      string // applied as if it had been written first
+	defDoc   string // where the default is computed: in words
+	kind     string // what can be said, for the documentation
+	list     bool
+	secret   bool
+	person   bool   // every person has it
+	database bool   // every database has it
+	hidden   bool   // for developers
+	apart    bool   // not in the form of Home Assistant's app, which decides it itself
+	app      string // what that form starts with, where it is neither def nor empty
+	doc      string
+	set      func(t target, text string) error
+	setEnv   func(t target, text string) error // where the environment has words of its own
+	clear    func(t target)                    // of a list: before the first of its items is set
 }
 
 // name is an environment variable; where only is said it means something only with that provider or version of InfluxDB.
@@ -36,6 +37,7 @@ type name struct{ name, only string }
 type target struct {
 	*Options
 	person *Person
+	db     *InfluxDB
 }
 
 func names(n string) []name { return []name{{name: n}} }
@@ -127,46 +129,46 @@ func rows() []row {
 			set: topic(func(t target) *string { return &t.MQTT.Prefix })},
 
 		// Where to
-		{path: "influxdb.version", env: names("INFLUXDB_VERSION"), def: "1", kind: "1, 2, 3, off",
-			doc: "Version of your InfluxDB. Nothing is written to a database while none of the options here is set but this one.",
+		{path: "influxdb.version", database: true, env: names("INFLUXDB_VERSION"), def: "1", kind: "1, 2, 3, victoriametrics, off",
+			doc: "Version of your InfluxDB, or victoriametrics. Nothing is written to a database while none of the options here is set but this one.",
 			set: version},
 		{path: "influxdb.host", apart: true, env: names("INFLUXDB_HOST"), kind: "host", defDoc: "localhost",
-			doc: "Versions 1 and 3: name of the machine; https:// before it means TLS.",
-			set: text(func(t target) *string { return &t.InfluxDB.host })},
-		{path: "influxdb.port", apart: true, env: names("INFLUXDB_PORT"), def: "8086", kind: "number",
-			doc: "Versions 1 and 3: port. InfluxDB 3 itself listens at 8181.",
-			set: number(func(t target) *int { return &t.InfluxDB.port }, 1, 65535)},
-		{path: "influxdb.url", env: names("INFLUXDB_URL"), kind: "address", app: communityInfluxDB,
+			doc: "Not version 2: name of the machine; https:// before it means TLS.",
+			set: text(func(t target) *string { return &t.db.host })},
+		{path: "influxdb.port", apart: true, env: names("INFLUXDB_PORT"), kind: "number", defDoc: "8086; 8428 for VictoriaMetrics",
+			doc: "Not version 2: port. InfluxDB 3 itself listens at 8181.",
+			set: number(func(t target) *int { return &t.db.port }, 1, 65535)},
+		{path: "influxdb.url", database: true, env: names("INFLUXDB_URL"), kind: "address", app: communityInfluxDB,
 			defDoc: "in the app: " + communityInfluxDB,
-			doc:    "Version 2: address. Versions 1 and 3: in the place of host and port, where no host is set.",
-			set:    address(func(t target) *string { return &t.InfluxDB.URL })},
-		{path: "influxdb.database", env: names("INFLUXDB_DATABASE"), def: "FitbitHealthStats", kind: "text",
+			doc:    "Version 2: address. Else in the place of host and port, where no host is set. For a VictoriaMetrics cluster it ends in /insert/ and the account, such as http://vminsert:8480/insert/0.",
+			set:    address(func(t target) *string { return &t.db.URL })},
+		{path: "influxdb.database", database: true, env: names("INFLUXDB_DATABASE"), def: "FitbitHealthStats", kind: "text",
 			doc: "Versions 1 and 3: database. It is created where that is allowed.",
-			set: text(func(t target) *string { return &t.InfluxDB.Database })},
-		{path: "influxdb.username", env: names("INFLUXDB_USERNAME"), kind: "text",
-			doc: "Version 1: user.",
-			set: text(func(t target) *string { return &t.InfluxDB.Username })},
-		{path: "influxdb.password", env: names("INFLUXDB_PASSWORD"), kind: "text", secret: true,
-			doc: "Version 1: password.",
-			set: secret(func(t target) *Secret { return &t.InfluxDB.Password })},
-		{path: "influxdb.token", env: []name{{"INFLUXDB_TOKEN", "2"}, {"INFLUXDB_V3_ACCESS_TOKEN", "3"}}, kind: "text", secret: true,
-			doc: "Versions 2 and 3: token. In the environment INFLUXDB_TOKEN is version 2's, INFLUXDB_V3_ACCESS_TOKEN version 3's.",
-			set: secret(func(t target) *Secret { return &t.InfluxDB.Token })},
-		{path: "influxdb.org", env: names("INFLUXDB_ORG"), kind: "text",
+			set: text(func(t target) *string { return &t.db.Database })},
+		{path: "influxdb.username", database: true, env: names("INFLUXDB_USERNAME"), kind: "text",
+			doc: "Version 1 and VictoriaMetrics: user.",
+			set: text(func(t target) *string { return &t.db.Username })},
+		{path: "influxdb.password", database: true, env: names("INFLUXDB_PASSWORD"), kind: "text", secret: true,
+			doc: "Version 1 and VictoriaMetrics: password.",
+			set: secret(func(t target) *Secret { return &t.db.Password })},
+		{path: "influxdb.token", database: true, env: []name{{"INFLUXDB_TOKEN", "2"}, {"INFLUXDB_V3_ACCESS_TOKEN", "3"}}, kind: "text", secret: true,
+			doc: "Versions 2 and 3: token; VictoriaMetrics behind vmauth: bearer token. In the environment INFLUXDB_TOKEN is version 2's, INFLUXDB_V3_ACCESS_TOKEN version 3's.",
+			set: secret(func(t target) *Secret { return &t.db.Token })},
+		{path: "influxdb.org", database: true, env: names("INFLUXDB_ORG"), kind: "text",
 			doc: "Version 2: organisation.",
-			set: text(func(t target) *string { return &t.InfluxDB.Org })},
-		{path: "influxdb.bucket", env: names("INFLUXDB_BUCKET"), kind: "text",
-			doc: "Version 2: bucket.",
-			set: text(func(t target) *string { return &t.InfluxDB.Bucket })},
-		{path: "influxdb.units", env: []name{own("INFLUXDB_UNITS")}, def: "auto", kind: "auto, metric, python",
+			set: text(func(t target) *string { return &t.db.Org })},
+		{path: "influxdb.bucket", database: true, env: names("INFLUXDB_BUCKET"), kind: "text",
+			doc: "Version 2: bucket. It is created where that is allowed.",
+			set: text(func(t target) *string { return &t.db.Bucket })},
+		{path: "influxdb.units", database: true, env: []name{own("INFLUXDB_UNITS")}, def: "auto", kind: "auto, metric, python",
 			doc: "auto goes on in pounds, miles and °F in a database that the Python project filled, and is metric in any other.",
-			set: choice(func(t target) *string { return &t.InfluxDB.Units }, "auto", "metric", "python")},
-		{path: "influxdb.tls_ca", env: []name{own("INFLUXDB_TLS_CA")}, kind: "file",
+			set: choice(func(t target) *string { return &t.db.Units }, "auto", "metric", "python")},
+		{path: "influxdb.tls_ca", database: true, env: []name{own("INFLUXDB_TLS_CA")}, kind: "file",
 			doc: "Certificate (PEM) of the authority that signed the server's.",
-			set: text(func(t target) *string { return &t.InfluxDB.CA })},
-		{path: "influxdb.tls_insecure", env: []name{own("INFLUXDB_TLS_INSECURE")}, def: "false", kind: "yes or no",
+			set: text(func(t target) *string { return &t.db.CA })},
+		{path: "influxdb.tls_insecure", database: true, env: []name{own("INFLUXDB_TLS_INSECURE")}, def: "false", kind: "yes or no",
 			doc: "Accept any certificate. Whoever is between can read and change the data.",
-			set: boolean(func(t target) *bool { return &t.InfluxDB.Insecure })},
+			set: boolean(func(t target) *bool { return &t.db.Insecure })},
 
 		{path: "page.listen", apart: true, env: []name{own("PAGE_LISTEN")}, kind: "host:port, off", defDoc: "127.0.0.1:8099; :8099 with a password",
 			doc: "Where the page is served. Beyond this machine it needs a password. In Home Assistant's app it stands in the side bar.",

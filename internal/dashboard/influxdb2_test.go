@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// InfluxDB 2.7.12 with its own Flux, both ways of asking it: make test-influxdb-2 builds it and runs this.
+// InfluxDB 2.7.12 with its own Flux, both ways of asking it: make test-influxdb2 builds it and runs this.
 const token = "simulated-token"
 
 // startInfluxDB2 starts a server with an empty bucket fitbit and returns its address.

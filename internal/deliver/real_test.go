@@ -51,7 +51,11 @@ func newArchive(t testing.TB) *archive.Archive {
 
 func newDeliverer(t testing.TB, a *archive.Archive, srv *influxd.Server, db string) *deliver.Deliverer {
 	t.Helper()
-	s, err := influx.New(influx.Config{URL: srv.URL, Database: db, Units: influx.Auto, Deciding: deliver.Decisions{Archive: a}, Catalogue: metric.Default()})
+	cfg := influx.Config{Version: influx.V1, URL: srv.URL, Database: db, Units: influx.Auto, Deciding: deliver.Decisions{Archive: a}, Catalogue: metric.Default()}
+	if srv.Version == influxd.V2_7 {
+		cfg.Version, cfg.Org, cfg.Token = influx.V2, influxd.Org, influxd.Token
+	}
+	s, err := influx.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,10 +44,15 @@ type Prober interface {
 
 // Traits are what a sink can tell and do; the suite tests what is declared.
 type Traits struct {
-	Conflicts   bool // it tells a field type conflict
-	ParseErrors bool // it tells an unreadable line
-	Deletes     bool // it removes single samples
-	Creates     bool // it creates its database
+	Conflicts   bool          // it tells a field type conflict
+	ParseErrors bool          // it tells a point that it cannot hold, such as one before its time begins
+	Deletes     bool          // it removes single samples
+	Creates     bool          // it creates its database
+	Reads       bool          // it can be asked what it holds
+	Overwrites  bool          // a sample written again, with other values, takes the place of the first
+	Integers    bool          // it keeps integers apart from other numbers
+	Names       bool          // it takes every character in names
+	Precision   time.Duration // of its instants
 }
 
 // Points is a block and whose it is.

@@ -12,28 +12,34 @@ import (
 // Check asks the server everything that delivery will need and writes nothing: version, whether the database is there or may be
 // created, and whether the user may write to it. It returns what it found in one line; an error carries its cure in a Hint.
 func (s *Sink) Check(ctx context.Context) (string, error) {
-	version, err := s.ping(ctx)
-	if err != nil {
-		return "", err
+	found := fmt.Sprintf("%s at %s", s.dialect.title, s.cfg.URL)
+	if s.dialect.check.version != nil {
+		version, err := s.dialect.check.version(s, ctx)
+		if err != nil {
+			return "", err
+		}
+		found = fmt.Sprintf("InfluxDB %s at %s", version, s.cfg.URL)
 	}
-	found := fmt.Sprintf("InfluxDB %s at %s", version, s.cfg.URL)
-	// An empty body stores nothing, but is judged as any other: user, password, right and database.
-	v, err := s.post(ctx, s.encode(nil).body.Bytes())
+	v, err := s.dialect.check.reach(s, ctx)
+	what := fmt.Sprintf("%s %q", s.dialect.noun, s.cfg.Database)
 	switch {
 	case err != nil:
 		return found, err
+	case v.kind == stored && s.dialect.noun == "":
+		return found + ": it takes what is written. What it cannot read it passes over without a word", nil
 	case v.kind == stored:
-		return fmt.Sprintf("%s: database %q is there and may be written", found, s.cfg.Database), nil
+		return fmt.Sprintf("%s: %s is there and may be %s", found, what, s.dialect.check.proves), nil
 	case v.kind != noDatabase:
 		return found, v.err
 	}
-	// Listing users is an administrator's right, as is creating databases: asking for it changes nothing.
-	if _, err := s.ask(ctx, "SHOW USERS"); errors.Is(err, errForbidden) {
-		return found, v.err
-	} else if err != nil {
-		return found, err
+	if s.dialect.check.create != nil {
+		if err := s.dialect.check.create(s, ctx); errors.Is(err, errForbidden) {
+			return found, v.err
+		} else if err != nil {
+			return found, err
+		}
 	}
-	return fmt.Sprintf("%s: database %q is not there yet and will be created", found, s.cfg.Database), nil
+	return fmt.Sprintf("%s: %s is not there yet and will be created", found, what), nil
 }
 
 // ping returns the server's version. The client package's own ping would take any 204 for InfluxDB.

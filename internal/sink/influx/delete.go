@@ -21,9 +21,12 @@ func (s *Sink) Delete(ctx context.Context, tombs []sink.Tombstone) error {
 	if len(tombs) == 0 {
 		return nil
 	}
+	if !s.dialect.traits.Deletes {
+		return fmt.Errorf("%s has no way to delete single points", s.dialect.title)
+	}
 	others, err := s.otherTags(ctx, tombs)
 	switch {
-	case err != nil && strings.Contains(err.Error(), "database not found"):
+	case errors.Is(err, errAbsent):
 		return nil // with the database went the samples
 	case errors.Is(err, errForbidden):
 		s.warnOnce("cannot read the InfluxDB database: that vanished samples are deleted there is not checked", "database", s.cfg.Database)
@@ -55,7 +58,7 @@ func (s *Sink) Delete(ctx context.Context, tombs []sink.Tombstone) error {
 
 // erase runs deletes and looks whether they did anything: some statements report success and delete nothing.
 func (s *Sink) erase(ctx context.Context, erase, look []string, blind bool) error {
-	if _, err := s.ask(ctx, erase...); err != nil {
+	if _, err := s.run(ctx, strings.Join(erase, ";")); err != nil {
 		return fmt.Errorf("deleting %d points: %w", len(erase), err)
 	}
 	if blind {

@@ -1,5 +1,6 @@
-// Package influx delivers to InfluxDB 1: the schema of the catalogue, batches of gzipped line protocol in requests of our own,
-// set-up, queries and deletes by the database's client package.
+// Package influx delivers to InfluxDB 1, 2 and 3 and to VictoriaMetrics: the schema of the catalogue, batches of gzipped line
+// protocol in requests of our own; set-up, queries and deletes mostly by the databases' client packages. All that differs between
+// them stands in one table, dialects.
 package influx
 
 import (
@@ -16,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 	client "github.com/influxdata/influxdb1-client/v2"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
@@ -25,11 +27,14 @@ import (
 
 // Config says where to write and how.
 type Config struct {
+	Version         Version
 	URL             string // http://host:8086, with a path where a proxy wants one
-	Database        string
-	Username        string
+	Database        string // of InfluxDB 2 the bucket; VictoriaMetrics has none
+	Org             string // of InfluxDB 2
+	Token           string // of InfluxDB 2 and 3
+	Username        string // of InfluxDB 1 and VictoriaMetrics
 	Password        string
-	RetentionPolicy string // empty for the database's default
+	RetentionPolicy string // of InfluxDB 1; empty for the database's default
 	CAFile          string // PEM certificates to trust besides the system's
 	Insecure        bool   // do not check the server's certificate
 	Units           Units
@@ -46,7 +51,9 @@ type Sink struct {
 	dialect dialect
 	base    *url.URL // without credentials
 	http    *http.Client
-	client  client.Client
+	client  client.Client    // asks InfluxDB 1 and 2
+	client2 influxdb2.Client // nil but for InfluxDB 2
+	found   atomic.Pointer[scope]
 	metric  *lineproto.Encoder
 	decided atomic.Pointer[lineproto.Encoder] // nil until the units are known
 	first   sync.Mutex                        // held by who finds out met, clean and the units
@@ -56,17 +63,24 @@ type Sink struct {
 	warned  sync.Map                          // texts already said
 }
 
-// Traits are what InfluxDB 1 can tell and do.
+// Traits are what the database can tell and do.
 func (s *Sink) Traits() sink.Traits { return s.dialect.traits }
 
 // New checks cfg and returns a sink; it does not connect.
 func New(cfg Config) (*Sink, error) {
+	speaks, ok := dialects[cfg.Version]
+	if !ok {
+		return nil, fmt.Errorf("version %q: want %s, %s, %s or %s", cfg.Version, V1, V2, V3, VictoriaMetrics)
+	}
 	base, err := url.Parse(cfg.URL)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
-		return nil, fmt.Errorf("InfluxDB address %q: want http://HOST:PORT or https://HOST:PORT", redact(cfg.URL))
+		return nil, fmt.Errorf("%s address %q: want http://HOST:PORT or https://HOST:PORT", speaks.title, redact(cfg.URL))
 	}
-	if cfg.Database == "" {
-		return nil, fmt.Errorf("InfluxDB database: no name given")
+	if cfg.Database == "" && speaks.noun != "" {
+		return nil, fmt.Errorf("%s %s: no name given", speaks.title, speaks.noun)
+	}
+	if cfg.Org == "" && cfg.Version == V2 {
+		return nil, fmt.Errorf("%s organisation: no name given", speaks.title)
 	}
 	if base.User != nil { // credentials in an address would end up in names and logs
 		if cfg.Username == "" {
@@ -84,7 +98,7 @@ func New(cfg Config) (*Sink, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Sink{cfg: cfg, dialect: version1, base: base}
+	s := &Sink{cfg: cfg, dialect: speaks, base: base}
 	s.buffers.New = func() any { return newBuffer() }
 	if s.metric, err = lineproto.New(cfg.Catalogue, lineproto.Metric); err != nil {
 		return nil, err
@@ -125,9 +139,14 @@ func (s *Sink) connect() error {
 		// A write that is redirected would arrive as GET: the address has to be mended instead.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	user, password := s.cfg.Username, s.cfg.Password
+	if s.cfg.Version == V2 {
+		user, password = "token", s.cfg.Token // its InfluxQL takes a token as the password of any user
+		s.client2 = influxdb2.NewClientWithOptions(s.cfg.URL, s.cfg.Token, influxdb2.DefaultOptions().SetHTTPClient(&http.Client{Transport: transport, Timeout: s.cfg.Timeout}).SetLogLevel(0))
+	}
 	var err error
 	s.client, err = client.NewHTTPClient(client.HTTPConfig{
-		Addr: s.cfg.URL, Username: s.cfg.Username, Password: s.cfg.Password,
+		Addr: s.cfg.URL, Username: user, Password: password,
 		UserAgent: userAgent, Timeout: s.cfg.Timeout, TLSConfig: conf, Proxy: http.ProxyFromEnvironment,
 	})
 	if err != nil {
@@ -138,11 +157,7 @@ func (s *Sink) connect() error {
 
 // Name is the identity of the sink's cursor.
 func (s *Sink) Name() string {
-	name := s.dialect.name + " " + s.cfg.URL + " " + s.cfg.Database
-	if s.cfg.RetentionPolicy != "" {
-		name += " " + s.cfg.RetentionPolicy
-	}
-	return name
+	return strings.TrimSpace(s.dialect.name + " " + s.cfg.URL + " " + s.dialect.place(s.cfg))
 }
 
 // Write stores the samples. See sink.Sink for what its errors mean.

@@ -1,6 +1,7 @@
 package influx
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -13,7 +14,10 @@ import (
 // open makes a sink on srv; edit may change its settings.
 func open(t testing.TB, srv *influxd.Server, database string, edit func(*Config)) *Sink {
 	t.Helper()
-	cfg := Config{URL: srv.URL, Database: database, Units: Metric, Catalogue: sinktest.Catalogue()}
+	cfg := Config{Version: V1, URL: srv.URL, Database: database, Units: Metric, Catalogue: sinktest.Catalogue()}
+	if srv.Version == influxd.V2_7 {
+		cfg.Version, cfg.Org, cfg.Token = V2, influxd.Org, influxd.Token
+	}
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -67,35 +71,44 @@ func TestSuite(t *testing.T) {
 	for _, version := range influxd.Versions() {
 		for _, auth := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/auth=%v", version, auth), func(t *testing.T) {
-				srv := influxd.Start(t, influxd.Config{Version: version, Auth: auth})
-				n := 0
-				sinktest.Run(t, version1.traits, func(t *testing.T) sinktest.Subject {
-					n++
-					db := fmt.Sprintf(`da"ta b'%d`, n)
-					withUser := func(c *Config) {
-						if auth {
-							c.Username, c.Password = influxd.Admin, influxd.Password
-						}
-					}
-					s := sinktest.Subject{
-						Sink: open(t, srv, db, withUser),
-						Rows: func(t testing.TB, m string) []sinktest.Row { return rows(t, srv, db, m) },
-						Put: func(t testing.TB, lines string) {
-							srv.Query("", "CREATE DATABASE "+quoteName(db))
-							srv.Put(db, lines)
-						},
-						Empty: func(t testing.TB) { srv.Query("", "DROP DATABASE "+quoteName(db)) },
-						Stop:  srv.Stop,
-						Start: srv.Start,
-					}
-					if auth {
-						s.Stranger = open(t, srv, db, func(c *Config) { c.Username, c.Password = influxd.Admin, "wrong" })
-					}
-					return s
-				})
+				suite(t, influxd.Start(t, influxd.Config{Version: version, Auth: auth}), auth)
 			})
 		}
 	}
+}
+
+// suite runs the suite on databases of one server.
+func suite(t *testing.T, srv *influxd.Server, auth bool) {
+	login := func(secret string) func(*Config) {
+		return func(c *Config) {
+			switch {
+			case srv.Version == influxd.V2_7:
+				c.Token = cmp.Or(secret, influxd.Token)
+			case auth:
+				c.Username, c.Password = influxd.Admin, cmp.Or(secret, influxd.Password)
+			}
+		}
+	}
+	n := 0
+	sinktest.Run(t, open(t, srv, "none", nil).Traits(), func(t *testing.T) sinktest.Subject {
+		n++
+		db := fmt.Sprintf(`da"ta b'%d`, n)
+		if srv.Version == influxd.V2_7 {
+			db = fmt.Sprintf(`data b'%d`, n) // it takes no quotes
+		}
+		s := sinktest.Subject{
+			Sink:  open(t, srv, db, login("")),
+			Rows:  func(t testing.TB, m string) []sinktest.Row { return rows(t, srv, db, m) },
+			Put:   func(t testing.TB, lines string) { srv.Create(db); srv.Put(db, lines) },
+			Empty: func(t testing.TB) { srv.Drop(db) },
+			Stop:  srv.Stop,
+			Start: srv.Start,
+		}
+		if auth {
+			s.Stranger = open(t, srv, db, login("wrong"))
+		}
+		return s
+	})
 }
 
 var (

@@ -32,7 +32,7 @@ func fake(t *testing.T, h http.HandlerFunc, edit func(*Config)) *Sink {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	cfg := Config{URL: srv.URL, Database: "db", Units: Metric, Catalogue: sinktest.Catalogue(), Timeout: 5 * time.Second}
+	cfg := Config{Version: V1, URL: srv.URL, Database: "db", Units: Metric, Catalogue: sinktest.Catalogue(), Timeout: 5 * time.Second}
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -146,7 +146,7 @@ func TestBroken(t *testing.T) {
 		})
 	}
 	t.Run("unknown host", func(t *testing.T) {
-		s, err := New(Config{URL: "http://no-such-host.invalid:8086", Database: "db", Units: Metric, Catalogue: metric.Default()})
+		s, err := New(Config{Version: V1, URL: "http://no-such-host.invalid:8086", Database: "db", Units: Metric, Catalogue: metric.Default()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +175,7 @@ func TestCertificate(t *testing.T) {
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) }))
 	defer srv.Close()
 	for _, insecure := range []bool{false, true} {
-		s, err := New(Config{URL: srv.URL, Database: "db", Units: Metric, Insecure: insecure, Catalogue: metric.Default()})
+		s, err := New(Config{Version: V1, URL: srv.URL, Database: "db", Units: Metric, Insecure: insecure, Catalogue: metric.Default()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -318,7 +318,7 @@ func TestRequest(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "ftp://u:gehe1m@h", "u:gehe1m@h:8086", "://gehe1m@"} {
-		if _, err := New(Config{URL: bad, Database: "d"}); err == nil || strings.Contains(err.Error(), "gehe1m") {
+		if _, err := New(Config{Version: V1, URL: bad, Database: "d"}); err == nil || strings.Contains(err.Error(), "gehe1m") {
 			t.Errorf("address %q: got %v", bad, err)
 		}
 	}

@@ -39,12 +39,17 @@ func (s *Sink) send(ctx context.Context, parts []part, body *buffer, refused *re
 			if parts = s.dropOldest(parts, v, refused); parts == nil {
 				return v.err
 			}
+		case named:
+			var ok bool
+			if parts, ok = s.leaveOut(parts, v, refused); !ok {
+				return s.divide(ctx, parts, v, refused)
+			}
 		case noDatabase:
-			if created {
+			if created || s.dialect.create == nil {
 				return v.err
 			}
 			if err := s.create(ctx); err != nil {
-				return &sink.Error{Status: v.err.Status, Hint: v.err.Hint, Err: fmt.Errorf("creating database %q: %w", s.cfg.Database, err)}
+				return &sink.Error{Status: v.err.Status, Hint: v.err.Hint, Err: fmt.Errorf("creating %s %q: %w", s.dialect.noun, s.cfg.Database, err)}
 			}
 			created = true
 		case tooLarge, unreadable:
@@ -55,6 +60,8 @@ func (s *Sink) send(ctx context.Context, parts []part, body *buffer, refused *re
 		body = s.encode(parts)
 	}
 }
+
+const unreadableHint = "The database cannot read or will not hold these samples; all others are in. If a limit of the database is named (max-series-per-database, max-values-per-tag), raise it, then run: fitbit-fetch replay."
 
 // divide finds the samples that cannot be taken by sending halves.
 func (s *Sink) divide(ctx context.Context, parts []part, v verdict, refused *refusals) error {
@@ -72,11 +79,20 @@ func (s *Sink) divide(ctx context.Context, parts []part, v verdict, refused *ref
 		if p.from == p.to {
 			continue
 		}
-		r := sink.Rejection{Series: p.Block.Series, Reason: v.reason,
-			Hint: "The database cannot read or will not hold these samples; all others are in. If a limit of the database is named (max-series-per-database, max-values-per-tag), raise it, then run: fitbit-fetch replay."}
+		r := sink.Rejection{Series: p.Block.Series, Reason: v.reason, Hint: unreadableHint}
 		include(&r, p.Block.Times[p.from])
 		refused.add(r)
 	}
+	return nil
+}
+
+// create makes the database.
+func (s *Sink) create(ctx context.Context) error {
+	if err := s.dialect.create(s, ctx); err != nil {
+		return err
+	}
+	s.found.Store(nil)
+	s.cfg.Log.Info("created the "+s.dialect.noun+" in "+s.dialect.title, "database", s.cfg.Database)
 	return nil
 }
 
@@ -96,7 +112,7 @@ func (s *Sink) strip(parts []part, v verdict, refused *refusals) bool {
 			continue
 		}
 		p.omit |= 1 << f
-		r := sink.Rejection{Series: row.ID, Field: row.Fields[f].Key, Reason: v.reason, Hint: s.conflictHint(v)}
+		r := sink.Rejection{Series: row.ID, Field: row.Fields[f].Key, Reason: v.reason, Hint: s.dialect.words.conflict(s.cfg, v)}
 		for j := p.from; j < p.to; j++ {
 			if lineproto.Storable(row.Fields[f].Kind, p.Block.Values[f][j]) {
 				include(&r, p.Block.Times[j])
@@ -126,9 +142,7 @@ func (s *Sink) dropOldest(parts []part, v verdict, refused *refusals) []part {
 	cut := times[min(v.dropped, len(times))-1]
 	kept := make([]part, 0, len(parts))
 	for _, p := range parts {
-		r := sink.Rejection{Series: p.Block.Series, Reason: v.reason, Hint: fmt.Sprintf(
-			"Database %q keeps its points only for a time (its retention policy). To have older ones too: ALTER RETENTION POLICY %s ON %s DURATION INF, then run: fitbit-fetch replay.",
-			s.cfg.Database, quoteName(orElse(s.cfg.RetentionPolicy, "autogen")), quoteName(s.cfg.Database))}
+		r := sink.Rejection{Series: p.Block.Series, Reason: v.reason, Hint: s.dialect.words.expired(s.cfg)}
 		for p.from < p.to && p.Block.Times[p.from] <= cut {
 			include(&r, p.Block.Times[p.from])
 			p.from++
@@ -139,18 +153,6 @@ func (s *Sink) dropOldest(parts []part, v verdict, refused *refusals) []part {
 		kept = append(kept, p)
 	}
 	return kept
-}
-
-// conflictHint names the cure for a field that the database holds with another type. The copies are named so that the measurement
-// is no beginning of theirs: 1.6 would then keep its types through the drop.
-func (s *Sink) conflictHint(v verdict) string {
-	m, f := quoteName(v.measurement), quoteName(v.field)
-	hint := fmt.Sprintf("Another program wrote field %s of measurement %s as %s; here it is %s, and InfluxDB keeps the first type. Either deliver into a database of its own, or ", f, m, v.have, v.sent)
-	if v.have == "string" || v.have == "boolean" {
-		return hint + fmt.Sprintf("keep the old values under another name (SELECT * INTO %s FROM %s GROUP BY *), then DROP MEASUREMENT %s, then run: fitbit-fetch replay.", quoteName("old_"+v.measurement), m, m)
-	}
-	copied := quoteName("copy_" + v.measurement)
-	return hint + fmt.Sprintf("change the type: SELECT %s::%s AS %s INTO %s FROM %s GROUP BY *; DROP MEASUREMENT %s; SELECT %s INTO %s FROM %s GROUP BY *; then run: fitbit-fetch replay. Name the measurement's other fields in both SELECTs too.", f, v.sent, f, copied, m, m, f, m, copied)
 }
 
 // refusals gathers what will never be taken: one entry per series, field and reason.

@@ -143,7 +143,7 @@ func as(user string) func(*Config) {
 }
 
 func TestCheck(t *testing.T) {
-	for _, v := range influxd.Versions() {
+	for _, v := range influxd.V1() {
 		t.Run(string(v), func(t *testing.T) {
 			srv := restricted(t, v)
 			plain := influxd.Start(t, influxd.Config{Version: v})
@@ -185,7 +185,7 @@ func TestCheck(t *testing.T) {
 
 // TestWriterOnly has a user who may write and delete but not read.
 func TestWriterOnly(t *testing.T) {
-	for _, v := range influxd.Versions() {
+	for _, v := range influxd.V1() {
 		t.Run(string(v), func(t *testing.T) {
 			srv := restricted(t, v)
 			var log bytes.Buffer
@@ -224,7 +224,7 @@ func TestWriterOnly(t *testing.T) {
 }
 
 func TestRetention(t *testing.T) {
-	for _, v := range influxd.Versions() {
+	for _, v := range influxd.V1() {
 		t.Run(string(v), func(t *testing.T) {
 			srv := influxd.Start(t, influxd.Config{Version: v})
 			srv.Query("", `CREATE DATABASE db WITH DURATION 30d NAME "short"; CREATE RETENTION POLICY "my own" ON db DURATION INF REPLICATION 1`)
@@ -279,7 +279,7 @@ func TestRetention(t *testing.T) {
 
 // TestConflictCure follows the hint of a type conflict to the letter, and then writes again.
 func TestConflictCure(t *testing.T) {
-	for _, v := range influxd.Versions() {
+	for _, v := range influxd.V1() {
 		t.Run(string(v), func(t *testing.T) {
 			srv := influxd.Start(t, influxd.Config{Version: v})
 			srv.Query("", "CREATE DATABASE db")
@@ -316,7 +316,7 @@ func TestConflictCure(t *testing.T) {
 
 // TestTooLarge has a server that takes little at a time.
 func TestTooLarge(t *testing.T) {
-	for _, v := range influxd.Versions() {
+	for _, v := range influxd.V1() {
 		t.Run(string(v), func(t *testing.T) {
 			srv := influxd.Start(t, influxd.Config{Version: v, MaxBody: 4096})
 			s := open(t, srv, "db", nil)

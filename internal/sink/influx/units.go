@@ -2,10 +2,10 @@ package influx
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 
 	client "github.com/influxdata/influxdb1-client/v2"
 
@@ -75,7 +75,7 @@ const theirs = "python project"
 
 // meet looks at a database before anything is written to it: later, our own traces would hide whose it was. It decides nothing.
 func (s *Sink) meet(ctx context.Context) error {
-	if s.decided.Load() != nil || s.met {
+	if s.decided.Load() != nil || s.met || !s.dialect.traits.Reads {
 		return nil
 	}
 	was, err := s.remembered(ctx)
@@ -85,7 +85,7 @@ func (s *Sink) meet(ctx context.Context) error {
 	if was == "" {
 		filled, ours, err := s.traces(ctx)
 		switch {
-		case errors.Is(err, errForbidden), err != nil && absent(err):
+		case errors.Is(err, errForbidden), errors.Is(err, errAbsent):
 		case err != nil:
 			return err
 		case filled && !ours:
@@ -100,11 +100,6 @@ func (s *Sink) meet(ctx context.Context) error {
 	s.clean = was == theirs
 	s.met = true
 	return nil
-}
-
-// absent reports whether err says that the database is not there. Asked for several things at once it says that none was executed.
-func absent(err error) bool {
-	return strings.Contains(err.Error(), "database not found") || strings.Contains(err.Error(), "not executed")
 }
 
 // remembered returns what was decided, or found at first sight; empty for nothing.
@@ -160,12 +155,15 @@ func (s *Sink) decide(ctx context.Context, parts []part) error {
 
 // find looks into the database for the units of what stands there.
 func (s *Sink) find(ctx context.Context, parts []part) (lineproto.Units, string, error) {
+	if !s.dialect.traits.Reads {
+		return lineproto.Metric, "it cannot be asked what it holds", nil
+	}
 	filled, ours, err := s.traces(ctx)
 	switch {
 	case errors.Is(err, errForbidden):
 		s.warnOnce("cannot read the InfluxDB database to see its units; set them by hand if the Python project filled it", "database", s.cfg.Database)
 		return lineproto.Metric, "the database may not be read", nil
-	case err != nil && absent(err):
+	case errors.Is(err, errAbsent):
 		return lineproto.Metric, "the database is new", nil
 	case err != nil:
 		return "", "", err
@@ -187,6 +185,9 @@ func (s *Sink) find(ctx context.Context, parts []part) (lineproto.Units, string,
 // traces reports whether the database holds values that have two possible units, and whether it holds any measurement that only
 // this program writes.
 func (s *Sink) traces(ctx context.Context) (filled, ours bool, err error) {
+	if s.dialect.read.narrow {
+		return s.tracesByName(ctx)
+	}
 	var statements []string
 	var own []bool
 	for _, row := range s.cfg.Catalogue {
@@ -212,11 +213,42 @@ func (s *Sink) traces(ctx context.Context) (filled, ours bool, err error) {
 	return filled, ours, nil
 }
 
+// tracesByName is traces without a look at any point: what is listed is there, because nothing is deleted.
+func (s *Sink) tracesByName(ctx context.Context) (filled, ours bool, err error) {
+	results, err := s.ask(ctx, "SHOW FIELD KEYS")
+	if err != nil {
+		return false, false, err
+	}
+	listed := map[[2]string]bool{}
+	for _, table := range results[0].Series {
+		for _, v := range table.Values {
+			if key, ok := v[0].(string); ok {
+				listed[[2]string{table.Name, key}] = true
+				listed[[2]string{table.Name, ""}] = true
+			}
+		}
+	}
+	for _, row := range s.cfg.Catalogue {
+		name := lineproto.Clean(row.Measurement)
+		if i := twofold(row); i >= 0 {
+			filled = filled || listed[[2]string{name, row.Fields[i].Key}]
+		} else if !row.Python {
+			ours = ours || listed[[2]string{name, ""}]
+		}
+	}
+	return filled, ours, nil
+}
+
 // compare asks for what stands at the instants of the parts, and tells the units by the ratio; empty where it cannot tell.
 func (s *Sink) compare(ctx context.Context, parts []part) (lineproto.Units, error) {
 	const most = 20 // statements: the newest samples do
+	type question struct {
+		part
+		key           string
+		value, factor float64
+	}
 	var statements []string
-	var values, factors []float64
+	var asked []question
 	for _, p := range parts {
 		i := twofold(s.row(p))
 		if i < 0 {
@@ -232,8 +264,8 @@ func (s *Sink) compare(ctx context.Context, parts []part) (lineproto.Units, erro
 			if !lineproto.Storable(f.Kind, v) || math.Abs(v) < 0.3 { // rounding would blur the ratio
 				continue
 			}
-			statements = append(statements, fmt.Sprintf("SELECT %s FROM %s WHERE %s", quoteName(f.Key), s.from(p.Points), s.where(p.Points, p.Block.Times[j])))
-			values, factors = append(values, v), append(factors, factor)
+			statements = append(statements, s.at(p.Points, p.Block.Times[j]))
+			asked = append(asked, question{p, f.Key, v, factor})
 		}
 	}
 	if len(statements) == 0 {
@@ -244,12 +276,13 @@ func (s *Sink) compare(ctx context.Context, parts []part) (lineproto.Units, erro
 		return "", err
 	}
 	for i, r := range results {
-		v, ok := number(r)
-		switch ratio := v / values[i]; {
+		row, _ := s.ours(r, asked[i].Points)
+		v, ok := number(row[asked[i].key])
+		switch ratio := v / asked[i].value; {
 		case !ok:
 		case near(ratio, 1):
 			return lineproto.Metric, nil
-		case near(ratio, factors[i]):
+		case near(ratio, asked[i].factor):
 			return lineproto.Python, nil
 		}
 	}
@@ -269,34 +302,31 @@ func holds(r client.Result) bool {
 	return false
 }
 
-// number returns the first value of a result of SELECT with one field.
-func number(r client.Result) (float64, bool) {
-	if !holds(r) || len(r.Series[0].Values[0]) < 2 {
-		return 0, false
-	}
-	n, ok := r.Series[0].Values[0][1].(interface{ Float64() (float64, error) })
+// number returns a value of a result.
+func number(v any) (float64, bool) {
+	n, ok := v.(json.Number)
 	if !ok {
 		return 0, false
 	}
-	v, err := n.Float64()
-	return v, err == nil
+	f, err := n.Float64()
+	return f, err == nil
 }
 
-// Holds reports whether the newest sample of p is there.
+// Holds reports whether the newest sample of p is there; true where that cannot be known.
 func (s *Sink) Holds(ctx context.Context, p sink.Points) (bool, error) {
-	if p.Block.Len() == 0 {
+	if p.Block.Len() == 0 || !s.dialect.traits.Reads {
 		return true, nil
 	}
-	last := p.Block.Times[p.Block.Len()-1]
-	results, err := s.ask(ctx, fmt.Sprintf("SELECT * FROM %s WHERE %s LIMIT 1", s.from(p), s.where(p, last)))
+	results, err := s.ask(ctx, s.at(p, p.Block.Times[p.Block.Len()-1]))
 	switch {
 	case errors.Is(err, errForbidden):
 		s.warnOnce("cannot read the InfluxDB database: should it be emptied, that will not be noticed", "database", s.cfg.Database)
 		return true, nil
-	case err != nil && strings.Contains(err.Error(), "database not found"):
+	case errors.Is(err, errAbsent):
 		return false, nil
 	case err != nil:
 		return false, err
 	}
-	return holds(results[0]), nil
+	_, there := s.ours(results[0], p)
+	return there, nil
 }

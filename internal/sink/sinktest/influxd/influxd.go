@@ -1,56 +1,61 @@
-// Package influxd runs real InfluxDB 1 servers for tests: each with a folder and ports of its own, on the loopback only.
+// Package influxd runs real InfluxDB 1 and 2 servers for tests: each with a folder and ports of its own, on the loopback only.
 package influxd
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
+
+	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/daemon"
 )
 
 // Version is one of the servers that tests run against.
 type Version string
 
 const (
-	V1_8 Version = "1.8.3" // built from its Go module
-	V1_6 Version = "1.6.7" // Debian's package
+	V1_8 Version = "1.8.3"  // built from its Go module
+	V1_6 Version = "1.6.7"  // Debian's package
+	V2_7 Version = "2.7.12" // built from its Go module and Flux
 )
 
-// Versions are all of them.
-func Versions() []Version { return []Version{V1_8, V1_6} }
+// V1 are those of InfluxDB 1.
+func V1() []Version { return []Version{V1_8, V1_6} }
 
 // Binary returns the path of the server's program; a missing one fails the test.
 func Binary(t testing.TB, v Version) string {
 	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache = filepath.Join(cache, "fitbit-fetch", "bin")
 	var path, variable string
+	target := "tools"
 	switch v {
 	case V1_8:
-		variable = "INFLUXD_1_8"
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		path = filepath.Join(cache, "fitbit-fetch", "bin", "influxd-1.8.3")
+		variable, path = "INFLUXD_1_8", filepath.Join(cache, "influxd-1.8.3")
 	case V1_6:
 		variable, path = "INFLUXD_1_6", "/usr/bin/influxd"
+	case V2_7:
+		variable, path, target = "INFLUXD_2", filepath.Join(cache, "influxd-2.7.12"), "influxd-2"
 	default:
-		t.Fatalf("influxd %q: want one of %v", v, Versions())
+		t.Fatalf("influxd %q is not known", v)
 	}
 	if p := os.Getenv(variable); p != "" {
 		path = p
 	}
 	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("influxd %s is not at %s: run `make tools`, or name it in %s", v, path, variable)
+		t.Fatalf("influxd %s is not at %s: run `make %s`, or name it in %s", v, path, target, variable)
 	}
 	return path
 }
@@ -70,23 +75,24 @@ const (
 
 // Server is one server. It is stopped when the test ends.
 type Server struct {
-	URL string
+	*daemon.Daemon
+	URL     string
+	Version Version
+	Client  influxdb2.Client // of an InfluxDB 2, for its operator
 
-	t      testing.TB
-	binary string
-	config string
-	auth   bool
-	cmd    *exec.Cmd
-	log    *os.File
+	t              testing.TB
+	user, password string
 }
 
 // Start runs a server and waits until it answers.
 func Start(t testing.TB, cfg Config) *Server {
 	t.Helper()
+	if cfg.Version == V2_7 {
+		return start2(t)
+	}
 	dir := t.TempDir()
-	s := &Server{t: t, binary: Binary(t, cfg.Version), config: filepath.Join(dir, "influxd.conf"), auth: cfg.Auth}
-	ports := freePorts(t, 2)
-	s.URL = fmt.Sprintf("http://127.0.0.1:%d", ports[0])
+	ports := daemon.FreePorts(t, 2)
+	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), Version: cfg.Version, t: t}
 	conf := fmt.Sprintf(`reporting-disabled = true
 reporting-enabled = false
 bind-address = "127.0.0.1:%d"
@@ -104,69 +110,17 @@ bind-address = "127.0.0.1:%d"
 auth-enabled = %t
 log-enabled = false
 max-body-size = %d
-`, ports[1], filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), ports[0], cfg.Auth, orElse(cfg.MaxBody, 25_000_000))
-	if err := os.WriteFile(s.config, []byte(conf), 0o600); err != nil {
+`, ports[1], filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), ports[0], cfg.Auth, cmp.Or(cfg.MaxBody, 25_000_000))
+	file := filepath.Join(dir, "influxd.conf")
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.log = log
-	t.Cleanup(func() {
-		s.Stop()
-		log.Close()
-	})
-	s.Start()
+	s.Daemon = daemon.Start(t, dir, s.URL+"/ping", nil, Binary(t, cfg.Version), "run", "-config", file)
 	if cfg.Auth {
+		s.user, s.password = Admin, Password
 		s.Query("", fmt.Sprintf("CREATE USER %s WITH PASSWORD '%s' WITH ALL PRIVILEGES", Admin, Password))
 	}
 	return s
-}
-
-// Start starts a stopped server again, with what it held.
-func (s *Server) Start() {
-	s.t.Helper()
-	s.cmd = exec.Command(s.binary, "run", "-config", s.config)
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	s.cmd.SysProcAttr = childAttr()
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		resp, err := http.Get(s.URL + "/ping")
-		if err == nil {
-			resp.Body.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			said, _ := os.ReadFile(s.log.Name())
-			s.t.Fatalf("influxd did not start: %v\n%s", err, said)
-		}
-	}
-}
-
-// Stop stops the server and waits for its end.
-func (s *Server) Stop() { s.end(syscall.SIGTERM) }
-
-// Kill ends the server as a power cut would.
-func (s *Server) Kill() { s.end(syscall.SIGKILL) }
-
-func (s *Server) end(sig syscall.Signal) {
-	if s.cmd == nil {
-		return
-	}
-	s.cmd.Process.Signal(sig)
-	s.cmd.Wait() // its fate does not matter
-	s.cmd = nil
-}
-
-// Pid is the process that runs, 0 for none.
-func (s *Server) Pid() int {
-	if s.cmd == nil {
-		return 0
-	}
-	return s.cmd.Process.Pid
 }
 
 // Result is one result of a query.
@@ -224,8 +178,8 @@ func (s *Server) Put(database, lines string) {
 
 func (s *Server) do(req *http.Request) []byte {
 	s.t.Helper()
-	if s.auth {
-		req.SetBasicAuth(Admin, Password)
+	if s.user != "" {
+		req.SetBasicAuth(s.user, s.password)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -236,30 +190,12 @@ func (s *Server) do(req *http.Request) []byte {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if resp.StatusCode/100 != 2 && resp.StatusCode != http.StatusBadRequest {
+	if resp.StatusCode/100 != 2 && resp.StatusCode != http.StatusBadRequest && resp.StatusCode != http.StatusUnprocessableEntity {
 		s.t.Fatalf("%s %s: HTTP %d %s", req.Method, req.URL.Path, resp.StatusCode, body)
 	}
 	return body
 }
 
-// freePorts returns ports that nobody listens on now.
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // all at the end, so that they differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
-}
-
-func orElse(n, other int) int {
-	if n == 0 {
-		return other
-	}
-	return n
+func quote(name string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
 }

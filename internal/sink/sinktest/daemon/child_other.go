@@ -1,6 +1,6 @@
 //go:build !linux
 
-package influxd
+package daemon
 
 import "syscall"
 

@@ -1,4 +1,4 @@
-package influxd
+package daemon
 
 import "syscall"
 
