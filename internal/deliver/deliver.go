@@ -5,6 +5,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -26,6 +27,7 @@ type Archive interface {
 	Quarantine(ctx context.Context, q archive.Quarantined) error
 	State(ctx context.Context, person, key string) ([]byte, error)
 	SetState(ctx context.Context, person, key string, value []byte) error
+	Read(ctx context.Context, person string, series metric.ID, span metric.Span) iter.Seq2[metric.Block, error]
 }
 
 // Config is what a Deliverer needs. Log and Status may be nil.

@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
 	"time"
 
@@ -112,6 +113,10 @@ func (s *shelf) Quarantine(_ context.Context, q archive.Quarantined) error {
 	defer s.mu.Unlock()
 	s.quarantine = append(s.quarantine, q)
 	return nil
+}
+
+func (s *shelf) Read(context.Context, string, metric.ID, metric.Span) iter.Seq2[metric.Block, error] {
+	return func(func(metric.Block, error) bool) {}
 }
 
 func (s *shelf) State(_ context.Context, person, key string) ([]byte, error) {

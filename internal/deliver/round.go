@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -34,6 +35,11 @@ func (d *Deliverer) round(ctx context.Context) (int, error) {
 	}
 	if writeErr != nil {
 		return 0, writeErr
+	}
+	if !d.traits().Deletes && slices.ContainsFunc(pieces, func(p archive.Piece) bool { return p.Block.Series == metric.SleepLevels }) {
+		if err := d.coverAgain(ctx); err != nil {
+			return 0, err
+		}
 	}
 	return len(pieces), nil
 }

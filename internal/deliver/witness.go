@@ -109,6 +109,9 @@ func (d *Deliverer) probe(ctx context.Context) error {
 		return fmt.Errorf("starting delivery anew: %w", err)
 	}
 	d.cfg.Log.Warn("the database no longer holds what was delivered to it: it was emptied, or restored from an older copy. All is delivered again from the archive")
+	if err := d.saveCovers(ctx, nil); err != nil { // what they covered is gone
+		return err
+	}
 	w.rewound = true
 	w.known, w.dirty = nil, true
 	d.status.emptied(d.cfg.Clock.Now())
