@@ -55,6 +55,10 @@ func TestScripts(t *testing.T) {
 //	terminate                        send SIGTERM to what runs in the background
 //	await FILE REGEXP                wait until a file holds it
 //	influx [auth]                    start an InfluxDB 1.8.3 and set the options that reach it; influx stop stops it
+//	database victoriametrics|core3   start a VictoriaMetrics, or a double of InfluxDB 3 Core, and set $VICTORIA_URL… or $CORE3_URL…
+//	allhold MEASUREMENT LEAST        each of them holds so many points at least
+//	expand FILE                      put the script's variables into a file
+//	until REGEXP ARGS…               run fitbit-fetch ARGS again and again until what it writes matches
 //	points MEASUREMENT LEAST         the database holds so many points at least
 //	unpack ZIP FOLDER                unpack a zip
 //	clock                            as each of these does: let the next process begin at the service's time
@@ -70,10 +74,12 @@ func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, 
 		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "clock": func(*testscript.TestScript, *scriptWorld, []string) {}, "requests": countRequests, "signin": signIn, "begin": begin,
 		"terminate": terminate, "await": await, "points": countPoints, "unpack": unpack, "fill": fill,
 		"heard": heard, "press": press, "shown": onPage,
-		"listen": func(ts *testscript.TestScript, w *scriptWorld, args []string) { listenTo(t, ts, w, args) },
-		"broker": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startBroker(t, ts, w, args) },
-		"page":   func(ts *testscript.TestScript, w *scriptWorld, args []string) { startPage(t, ts, w, args) },
-		"influx": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startInflux(t, ts, w, args) },
+		"listen":  func(ts *testscript.TestScript, w *scriptWorld, args []string) { listenTo(t, ts, w, args) },
+		"broker":  func(ts *testscript.TestScript, w *scriptWorld, args []string) { startBroker(t, ts, w, args) },
+		"page":    func(ts *testscript.TestScript, w *scriptWorld, args []string) { startPage(t, ts, w, args) },
+		"influx":  func(ts *testscript.TestScript, w *scriptWorld, args []string) { startInflux(t, ts, w, args) },
+		"allhold": allHold, "expand": expand, "until": until,
+		"database": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startOther(t, ts, w, args) },
 	}
 	out := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, f := range commands {

@@ -24,6 +24,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
 )
 
@@ -35,6 +36,7 @@ type scriptWorld struct {
 	google *simulate.Google
 	cfg    simulate.Config
 	influx *influxd.Server
+	rows   []func(measurement string) []sinktest.Row // of further databases
 	clock  *clock.Clock
 	broker *proctest.Broker
 	topics *proctest.Topics

@@ -205,7 +205,7 @@ func (d *Deliverer) reportStaying(ctx context.Context, stay []sink.Tombstone) er
 		i := slices.IndexFunc(groups, func(q archive.Quarantined) bool { return q.Person == t.Person.ID && q.Series == t.Series })
 		if i < 0 {
 			groups = append(groups, archive.Quarantined{Sink: d.name, Person: t.Person.ID, Series: t.Series, First: at, Last: at, At: d.cfg.Clock.Now(),
-				Reason: "they have vanished at the service, and this database cannot delete: they stay in it",
+				Reason: "removal: this database cannot delete, so what has vanished at the service stays in it",
 				Hint:   "Nothing else is touched by them. To be rid of them empty the database; it is filled again by itself, or by: fitbit-fetch replay."})
 			i = len(groups) - 1
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -31,19 +32,14 @@ func (s *Sink) ping3(ctx context.Context) (string, error) {
 	var said struct {
 		Version string `json:"version"`
 	}
-	version := header.Get("X-Influxdb-Version")
 	if json.Unmarshal(body, &said) == nil && said.Version != "" {
-		version = said.Version
-		header = http.Header{"X-Influxdb-Version": {version}}
+		header.Set("X-Influxdb-Version", said.Version)
 	}
 	if status != http.StatusOK && status != http.StatusNoContent || majorOf(header) != "3" {
 		text, _ := message(header, body)
 		return "", &sink.Error{Status: status, Hint: s.hint(status, header, text), Err: errors.New(orElse(text, "no InfluxDB 3 answers the ping"))}
 	}
-	if build := header.Get("X-Influxdb-Build"); build != "" {
-		version += " " + build
-	}
-	return version, nil
+	return strings.TrimSpace(header.Get("X-Influxdb-Version") + " " + header.Get("X-Influxdb-Build")), nil
 }
 
 // lookAround tells whether the database is there. A write of nothing could make it.
