@@ -147,7 +147,7 @@ func TestSharedPoint(t *testing.T) {
 
 // TestNightAgain delivers a night and the same night computed again while the server is away.
 func TestNightAgain(t *testing.T) {
-	w := newWay(t, influxd.V1_8)
+	w := newWay(t, influxd.Versions()[0])
 	night := func(person string, minutes ...int64) {
 		levels := metric.Block{Series: metric.SleepLevels, Device: "D", Tags: []string{"True"}}
 		for i, m := range minutes {
@@ -167,7 +167,7 @@ func TestNightAgain(t *testing.T) {
 			t.Errorf("%d stages with %s, want %d", got, where, want)
 		}
 	}
-	w.server.Query("", "CREATE DATABASE db")
+	w.server.Create("db")
 	w.server.Put("db", fmt.Sprintf("Sleep\\ Levels,isMainSleep=True level=1i %d", start.Add(20*time.Minute).UnixNano())) // somebody else's
 	night("me", 0, 10, 20, 30)
 	night("eva", 0, 10, 20, 30)
@@ -187,8 +187,8 @@ func TestNightAgain(t *testing.T) {
 // TestUnitsRemembered fills a database in pounds because the Python project did, and goes on so after a restart, though by then
 // the Python project's values are gone.
 func TestUnitsRemembered(t *testing.T) {
-	w := newWay(t, influxd.V1_8)
-	w.server.Query("", "CREATE DATABASE db")
+	w := newWay(t, influxd.Versions()[0])
+	w.server.Create("db")
 	w.server.Put("db", "weight,Device=Old value=176.4 1")
 	w.put(daily("me", "distance", 1.609344))
 	w.drain()
@@ -202,7 +202,7 @@ func TestUnitsRemembered(t *testing.T) {
 
 // TestRealOutage stops and empties a real server under a running loop.
 func TestRealOutage(t *testing.T) {
-	w := newWay(t, influxd.V1_8)
+	w := newWay(t, influxd.Versions()[0])
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
 	ended.Go(func() { w.Run(ctx) })
@@ -226,7 +226,7 @@ func TestRealOutage(t *testing.T) {
 	}
 	steps(0)
 	until("first delivery", func() bool { s := w.Status(); return s.Working && s.Written == 60 })
-	w.server.Query("", "DROP DATABASE db")
+	w.server.Drop("db")
 	w.server.Kill()
 	steps(1)
 	until("outage seen", func() bool { return w.Status().Error != "" })

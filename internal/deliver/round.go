@@ -36,7 +36,7 @@ func (d *Deliverer) round(ctx context.Context) (int, error) {
 	if writeErr != nil {
 		return 0, writeErr
 	}
-	if !d.traits().Deletes && slices.ContainsFunc(pieces, func(p archive.Piece) bool { return p.Block.Series == metric.SleepLevels }) {
+	if slices.ContainsFunc(pieces, func(p archive.Piece) bool { return p.Block.Series == metric.SleepLevels }) {
 		if err := d.coverAgain(ctx); err != nil {
 			return 0, err
 		}

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"errors"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
 )
@@ -23,9 +24,11 @@ func (d *Deliverer) bury(ctx context.Context) (int, error) {
 			dead = append(dead, sink.Tombstone{Person: p, Series: t.Series, Device: t.Device, Tags: t.Tags, Time: t.Time})
 		}
 	}
+	err = sink.ErrCannotDelete
 	if deleter, ok := d.cfg.Sink.(sink.Deleter); ok && d.traits().Deletes {
 		err = deleter.Delete(ctx, dead)
-	} else {
+	}
+	if errors.Is(err, sink.ErrCannotDelete) {
 		err = d.coverAll(ctx, dead)
 	}
 	if err != nil {

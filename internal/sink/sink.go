@@ -3,6 +3,7 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,10 +21,14 @@ type Sink interface {
 	Write(ctx context.Context, blocks []Points) error
 }
 
-// A Deleter can remove single samples.
+// A Deleter can remove single samples. An error with ErrCannotDelete behind it says that it never will: then what has vanished
+// stays.
 type Deleter interface {
 	Delete(ctx context.Context, tombs []Tombstone) error
 }
+
+// ErrCannotDelete is behind the error of a Deleter that has no way, or no right, to remove samples.
+var ErrCannotDelete = errors.New("samples cannot be deleted")
 
 // A Preparer can make a batch ready for sending (encode, compress) while another one is on its way. Prepare may run in another
 // goroutine than Write; the blocks must not change until the batch is written or given up.

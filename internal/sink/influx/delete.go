@@ -22,7 +22,7 @@ func (s *Sink) Delete(ctx context.Context, tombs []sink.Tombstone) error {
 		return nil
 	}
 	if !s.dialect.traits.Deletes {
-		return fmt.Errorf("%s has no way to delete single points", s.dialect.title)
+		return fmt.Errorf("%s: %w", s.dialect.title, sink.ErrCannotDelete)
 	}
 	others, err := s.otherTags(ctx, tombs)
 	switch {
@@ -58,7 +58,10 @@ func (s *Sink) Delete(ctx context.Context, tombs []sink.Tombstone) error {
 
 // erase runs deletes and looks whether they did anything: some statements report success and delete nothing.
 func (s *Sink) erase(ctx context.Context, erase, look []string, blind bool) error {
-	if _, err := s.run(ctx, strings.Join(erase, ";")); err != nil {
+	switch _, err := s.run(ctx, strings.Join(erase, ";")); {
+	case errors.Is(err, errForbidden):
+		return fmt.Errorf("deleting %d points: %w: %w", len(erase), err, sink.ErrCannotDelete)
+	case err != nil:
 		return fmt.Errorf("deleting %d points: %w", len(erase), err)
 	}
 	if blind {

@@ -49,7 +49,7 @@ func value(t *testing.T, srv *influxd.Server, db, measurement string, at int64) 
 }
 
 func TestUnits(t *testing.T) {
-	srv := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
+	srv := influxd.Start(t, influxd.Config{Version: influxd.Versions()[0]})
 	day := int64(24 * time.Hour)
 	tests := []struct {
 		name    string
@@ -78,7 +78,7 @@ func TestUnits(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			db := fmt.Sprintf("units%d", i)
 			if c.held != "" {
-				srv.Query("", "CREATE DATABASE "+db)
+				srv.Create(db)
 				srv.Put(db, c.held)
 			}
 			var log bytes.Buffer

@@ -4,12 +4,16 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/influxdata/influxdb-client-go/v2/domain"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
 )
+
+// mappable is what InfluxDB 2 takes as the name of a database.
+var mappable = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
 // mapped is where InfluxQL finds the bucket: InfluxDB 2 maps names of databases to buckets. A bucket without a slash in its name
 // has such a mapping by itself, one that was taken over from InfluxDB 1 has its old name; for any other one is made.
@@ -34,12 +38,15 @@ func (s *Sink) mapped(ctx context.Context) (scope, error) {
 		}
 	}
 	if found == nil {
+		found = &scope{s.cfg.Database, "autogen"}
+		if !mappable.MatchString(found.database) {
+			found.database = "fitbit-fetch-" + *bucket.Id
+		}
 		yes := true
-		made := domain.PostDBRPJSONRequestBody{BucketID: *bucket.Id, Database: s.cfg.Database, RetentionPolicy: "autogen", Default: &yes, OrgID: bucket.OrgID}
+		made := domain.PostDBRPJSONRequestBody{BucketID: *bucket.Id, Database: found.database, RetentionPolicy: found.policy, Default: &yes, OrgID: bucket.OrgID}
 		if _, err := s.client2.APIClient().PostDBRP(ctx, &domain.PostDBRPAllParams{Body: made}); err != nil {
 			return scope{}, s.clientError(ctx, fmt.Errorf("mapping bucket %q to a database of InfluxQL: %w", s.cfg.Database, err))
 		}
-		found = &scope{s.cfg.Database, "autogen"}
 	}
 	s.found.Store(found)
 	return *found, nil
@@ -77,7 +84,8 @@ func (s *Sink) createBucket(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.client2.BucketsAPI().CreateBucketWithNameWithID(ctx, id, s.cfg.Database); err != nil {
+	_, err = s.client2.BucketsAPI().CreateBucketWithNameWithID(ctx, id, s.cfg.Database)
+	if err != nil && !strings.HasPrefix(err.Error(), "conflict: ") { // of two batches at once the other one has made it
 		return s.clientError(ctx, err)
 	}
 	return nil
