@@ -83,6 +83,10 @@ bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md
 	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Living|Storm' -benchtime 1x -timeout 30m
 	CGO_ENABLED=0 $(GO) test ./internal/dashboard -run '^$$' -bench . -benchtime 3x
 
+.PHONY: bench-refill
+bench-refill: build $(INFLUXD_1_8) $(INFLUXD_2) ## two years from the archive into an empty InfluxDB 1 and 2
+	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench Refill -benchtime 1x -timeout 60m
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for a little while
 	scripts/fuzz

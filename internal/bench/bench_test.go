@@ -37,6 +37,7 @@ type rig struct {
 	b       *testing.B
 	program string
 	service string // its address
+	end     func() // ends the one started last
 	dir     string
 }
 
@@ -60,7 +61,7 @@ func (r *rig) serve(clock string) (address string) {
 	if err != nil {
 		r.b.Fatal(err)
 	}
-	r.start(cmd)
+	r.end = r.start(cmd)
 	s := bufio.NewScanner(out)
 	for s.Scan() {
 		if _, address, ok := strings.Cut(s.Text(), "api_url: "); ok {
@@ -72,8 +73,8 @@ func (r *rig) serve(clock string) (address string) {
 	return ""
 }
 
-// start starts a process that is killed when the benchmark ends.
-func (r *rig) start(cmd *exec.Cmd) {
+// start starts a process that is killed when the benchmark ends, or before by end.
+func (r *rig) start(cmd *exec.Cmd) (end func()) {
 	r.b.Helper()
 	if cmd.Env == nil {
 		cmd.Env = clean()
@@ -81,10 +82,12 @@ func (r *rig) start(cmd *exec.Cmd) {
 	if err := cmd.Start(); err != nil {
 		r.b.Fatal(err)
 	}
-	r.b.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
+	r.b.Cleanup(end)
+	return end
 }
 
 // clean is an environment without options.
@@ -262,32 +265,45 @@ func plainGzip(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel
 func fastGzip(w io.Writer) (io.WriteCloser, error)  { return fast.NewWriterLevel(w, fast.BestSpeed) }
 
 // post posts lines in gzipped batches of 5000, one after the other.
-func (r *rig) post(db *influxd.Server, database string, lines []byte, zip compressor) time.Duration {
+func (r *rig) post(db *influxd.Server, database string, lines io.Reader, zip compressor) time.Duration {
 	r.b.Helper()
-	if _, err := http.PostForm(db.URL+"/query", url.Values{"q": {`CREATE DATABASE "` + database + `"`}}); err != nil {
-		r.b.Fatal(err)
+	db.Create(database)
+	address := db.URL + "/write?precision=ns&db=" + database
+	if db.Version == influxd.V2_7 {
+		address = db.URL + "/api/v2/write?" + url.Values{"precision": {"ns"}, "org": {influxd.Org}, "bucket": {database}}.Encode()
 	}
+	in := bufio.NewReaderSize(lines, 1<<20)
 	client := &http.Client{}
 	began := time.Now()
-	for len(lines) > 0 {
-		n, at := 0, 0
-		for n < 5000 && at < len(lines) {
-			at += bytes.IndexByte(lines[at:], '\n') + 1
-			n++
-		}
+	for {
 		var body bytes.Buffer
 		z, err := zip(&body)
 		if err != nil {
 			r.b.Fatal(err)
 		}
-		z.Write(lines[:at])
+		n := 0
+		for ; n < 5000; n++ {
+			line, err := in.ReadSlice('\n')
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				r.b.Fatal(err)
+			}
+			z.Write(line)
+		}
 		z.Close()
-		lines = lines[at:]
-		q, err := http.NewRequest(http.MethodPost, db.URL+"/write?precision=ns&db="+database, &body)
+		if n == 0 {
+			return time.Since(began)
+		}
+		q, err := http.NewRequest(http.MethodPost, address, &body)
 		if err != nil {
 			r.b.Fatal(err)
 		}
 		q.Header.Set("Content-Encoding", "gzip")
+		if db.Version == influxd.V2_7 {
+			q.Header.Set("Authorization", "Token "+influxd.Token)
+		}
 		resp, err := client.Do(q)
 		if err != nil {
 			r.b.Fatal(err)
@@ -298,7 +314,6 @@ func (r *rig) post(db *influxd.Server, database string, lines []byte, zip compre
 			r.b.Fatalf("posting: %s", resp.Status)
 		}
 	}
-	return time.Since(began)
 }
 
 // BenchmarkBackfill is 14 days at the service's density into InfluxDB, beside a bare reader of the same answers and a bare poster
@@ -313,8 +328,8 @@ func BenchmarkBackfill(b *testing.B) {
 	for b.Loop() {
 		i++
 		read := r.read(requests)
-		post := r.post(db, fmt.Sprintf("bare%d", i), lines, plainGzip)
-		hard := r.post(db, fmt.Sprintf("fast%d", i), lines, fastGzip)
+		post := r.post(db, fmt.Sprintf("bare%d", i), bytes.NewReader(lines), plainGzip)
+		hard := r.post(db, fmt.Sprintf("fast%d", i), bytes.NewReader(lines), fastGzip)
 		u := r.run(r.options(r.service, db.URL, fmt.Sprintf("ours%d", i)), "backfill", "--from", day0)
 		b.Logf("%d points, %d requests: ours %v wall, %v CPU, %d MB; bare reader %v, bare poster %v, fast bare poster %v", points, len(requests), u.wall.Round(time.Millisecond), u.cpu.Round(time.Millisecond), u.rss>>20, read.Round(time.Millisecond), post.Round(time.Millisecond), hard.Round(time.Millisecond))
 		b.ReportMetric(u.wall.Seconds()/max(read, hard).Seconds(), "×slower-fast")
@@ -339,12 +354,12 @@ func BenchmarkDelivery(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r.post(db, "warm", lines, plainGzip)
+	r.post(db, "warm", bytes.NewReader(lines), plainGzip)
 	i := 0
 	for b.Loop() {
 		i++
-		post := r.post(db, fmt.Sprintf("bare%d", i), lines, plainGzip)
-		hard := r.post(db, fmt.Sprintf("fast%d", i), lines, fastGzip)
+		post := r.post(db, fmt.Sprintf("bare%d", i), bytes.NewReader(lines), plainGzip)
+		hard := r.post(db, fmt.Sprintf("fast%d", i), bytes.NewReader(lines), fastGzip)
 		with := filepath.Join(filepath.Dir(file), "with.yaml")
 		if err := os.WriteFile(with, fmt.Appendf(nil, "%sinfluxdb: {url: %s, database: ours%d}\n", plain, db.URL, i), 0o600); err != nil {
 			b.Fatal(err)
@@ -356,6 +371,53 @@ func BenchmarkDelivery(b *testing.B) {
 		b.ReportMetric(u.wall.Seconds(), "s-ours")
 		b.ReportMetric(post.Seconds(), "s-poster")
 		b.ReportMetric(float64(u.rss)/(1<<20), "MB-RSS")
+	}
+}
+
+// BenchmarkRefill fills an empty database with two years from the archive, while there is no service, beside bare posters of the same
+// lines to the same server. It takes minutes: make bench-refill.
+func BenchmarkRefill(b *testing.B) {
+	r := newRig(b)
+	file := r.options(r.service, "", "")
+	r.run(file, "backfill", "--from", "2024-11-20")
+	r.end()
+	r.run(file, "export", "-o", filepath.Join(r.dir, "lines"))
+	plain, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, v := range []influxd.Version{influxd.V1_8, influxd.V2_7} {
+		b.Run(string(v), func(b *testing.B) {
+			db := influxd.Start(b, influxd.Config{Version: v})
+			options := fmt.Sprintf("influxdb: {url: %s, database: ours}\n", db.URL)
+			if v == influxd.V2_7 {
+				options = fmt.Sprintf("influxdb: {version: 2, url: %s, org: %q, bucket: ours, token: %q}\n", db.URL, influxd.Org, influxd.Token)
+			}
+			with := filepath.Join(filepath.Dir(file), "with.yaml")
+			if err := os.WriteFile(with, append(plain, options...), 0o600); err != nil {
+				b.Fatal(err)
+			}
+			bare := func(zip compressor) time.Duration {
+				lines, err := os.Open(filepath.Join(r.dir, "lines"))
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer lines.Close()
+				took := r.post(db, "bare", lines, zip)
+				db.Drop("bare")
+				return took
+			}
+			for b.Loop() {
+				post, hard := bare(plainGzip), bare(fastGzip)
+				u := r.run(with, "replay")
+				db.Drop("ours")
+				b.Logf("ours %v, bare poster %v, fast bare poster %v", u.wall.Round(time.Millisecond), post.Round(time.Millisecond), hard.Round(time.Millisecond))
+				b.ReportMetric(hard.Seconds()/u.wall.Seconds(), "of-fast-bare-rate")
+				b.ReportMetric(post.Seconds()/u.wall.Seconds(), "of-bare-rate")
+				b.ReportMetric(u.wall.Seconds(), "s-ours")
+				b.ReportMetric(float64(u.rss)/(1<<20), "MB-RSS")
+			}
+		})
 	}
 }
 

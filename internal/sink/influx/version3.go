@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
@@ -57,104 +56,133 @@ func (s *Sink) lookAround(ctx context.Context) (verdict, error) {
 // columnText finds the field in a complaint about a type.
 var columnText = regexp.MustCompile(`(?:column|field) '([^']+)'`)
 
-// leaveOut returns what is still to be sent after lines were refused. InfluxDB 3 never rewrites what it holds, so samples that it
-// has taken are not sent again: only those that had a field of the wrong type, without it. It keeps the types per measurement, so
-// all samples with that field were refused, named or not. It returns false where the lines named are none of ours.
+// leaveOut returns what is still to be sent after lines were refused. InfluxDB 3 Core never rewrites what it holds, so samples that
+// it has taken are not sent again: only those that had a field of the wrong type, without it. Types are per measurement, so all
+// samples with that field were refused, named or not. It returns false where the lines named are none of ours.
 func (s *Sink) leaveOut(parts []part, v verdict, refused *refusals) ([]part, bool) {
-	named := s.namedSamples(parts, v.lines)
-	wrong := map[string]uint64{} // fields by measurement
-	reason := map[string]string{}
-	for at, said := range named {
-		p := parts[at.part]
-		row := s.row(p)
-		m := columnText.FindStringSubmatch(said)
-		if m == nil {
+	lines := s.numbered(parts)
+	wrong := map[field]string{} // and what was said
+	lost := map[int]string{}    // by line
+	for _, l := range v.lines {
+		if l.Number < 1 || l.Number > len(lines) {
 			continue
 		}
-		f := slices.IndexFunc(row.Fields, func(f metric.Field) bool { return lineproto.Clean(f.Key) == m[1] })
-		if f >= 0 && p.omit&(1<<f) == 0 {
-			key := row.Measurement + "\x00" + row.Fields[f].Key
-			wrong[key], reason[key] = 1<<f, said
-			delete(named, at)
+		if f, ok := s.accused(lines[l.Number-1], l.Message); ok {
+			wrong[f] = l.Message
+		} else {
+			lost[l.Number] = l.Message
 		}
 	}
-	all := len(v.lines) >= maxNamed // others may have been refused besides
+	sure := s.sure(lines, v.lines, wrong)
 	var rest []part
-	done := len(wrong) + len(named)
-	for i, p := range parts {
-		row := s.row(p)
-		omit := uint64(0)
-		for f, field := range row.Fields {
-			key := row.Measurement + "\x00" + field.Key
-			if wrong[key] == 0 || p.omit&(1<<f) != 0 {
-				continue
-			}
-			omit |= 1 << f
-			r := sink.Rejection{Series: row.ID, Field: field.Key, Reason: withoutLines(reason[key]),
-				Hint: s.dialect.words.conflict(s.cfg, verdict{measurement: row.Measurement, field: field.Key})}
-			for j := p.from; j < p.to; j++ {
-				if lineproto.Storable(field.Kind, p.Block.Values[f][j]) {
-					include(&r, p.Block.Times[j])
-				}
-			}
-			if r.Count > 0 {
-				refused.add(r)
-			}
+	for i, l := range lines {
+		if said, gone := lost[i+1]; gone {
+			r := sink.Rejection{Series: l.Block.Series, Reason: withoutLines(said), Hint: unreadableHint}
+			include(&r, l.Block.Times[l.from])
+			refused.add(r)
+			continue
 		}
-		for j := p.from; j < p.to; j++ {
-			if said, lost := named[spot{i, j}]; lost {
-				r := sink.Rejection{Series: row.ID, Reason: withoutLines(said), Hint: unreadableHint}
-				include(&r, p.Block.Times[j])
-				refused.add(r)
-				continue
-			}
-			if !all && !has(row, p, j, omit) {
-				continue // it is in
-			}
-			again := p
-			again.from, again.to, again.omit = j, j+1, p.omit|omit
-			if n := len(rest); n > 0 && rest[n-1].Block == p.Block && rest[n-1].to == j && rest[n-1].omit == again.omit {
-				rest[n-1].to = j + 1
-			} else {
-				rest = append(rest, again)
-			}
+		if bad := s.fieldsOf(l, wrong); bad != 0 {
+			s.note(l, bad, wrong, refused)
+			l.omit |= bad
+		} else if i < sure {
+			continue // it is in
+		}
+		if n := len(rest); n > 0 && rest[n-1].Block == l.Block && rest[n-1].to == l.from && rest[n-1].omit == l.omit {
+			rest[n-1].to = l.to
+		} else {
+			rest = append(rest, l)
 		}
 	}
-	return rest, done > 0
+	return rest, len(wrong)+len(lost) > 0
 }
 
-// has reports whether a sample holds one of the fields.
-func has(row metric.Series, p part, sample int, fields uint64) bool {
-	for f, field := range row.Fields {
-		if fields&(1<<f) != 0 && lineproto.Storable(field.Kind, p.Block.Values[f][sample]) {
-			return true
-		}
-	}
-	return false
-}
+// field is one of the catalogue, by measurement.
+type field struct{ measurement, key string }
 
-// spot is a sample of the parts.
-type spot struct{ part, sample int }
-
-// namedSamples finds the samples of the lines named: one without any field made no line.
-func (s *Sink) namedSamples(parts []part, lines []namedLine) map[spot]string {
-	said := map[int]string{}
-	for _, l := range lines {
-		said[l.Number] = l.Message
-	}
-	out := map[spot]string{}
-	number := 0
-	for i, p := range parts {
+// numbered returns the samples in the order of their lines: one without any field made none.
+func (s *Sink) numbered(parts []part) []part {
+	var out []part
+	for _, p := range parts {
 		row := s.row(p)
 		for j := p.from; j < p.to; j++ {
-			if !has(row, p, j, ^p.omit) {
-				continue
-			}
-			number++
-			if text, ok := said[number]; ok {
-				out[spot{i, j}] = text
+			one := p
+			one.from, one.to = j, j+1
+			if holding(row, one) != 0 {
+				out = append(out, one)
 			}
 		}
 	}
 	return out
+}
+
+// holding returns the fields that a sample's line has.
+func holding(row metric.Series, p part) (fields uint64) {
+	for f := range row.Fields {
+		if p.omit&(1<<f) == 0 && lineproto.Storable(row.Fields[f].Kind, p.Block.Values[f][p.from]) {
+			fields |= 1 << f
+		}
+	}
+	return fields
+}
+
+// accused finds the field that a complaint about a line names.
+func (s *Sink) accused(p part, said string) (field, bool) {
+	m := columnText.FindStringSubmatch(said)
+	if m == nil {
+		return field{}, false
+	}
+	row := s.row(p)
+	for f := range row.Fields {
+		if lineproto.Clean(row.Fields[f].Key) == m[1] && holding(row, p)&(1<<f) != 0 {
+			return field{row.Measurement, row.Fields[f].Key}, true
+		}
+	}
+	return field{}, false
+}
+
+// fieldsOf returns which fields of a sample are among the wrong ones.
+func (s *Sink) fieldsOf(p part, wrong map[field]string) (fields uint64) {
+	row := s.row(p)
+	for f := range row.Fields {
+		if _, bad := wrong[field{row.Measurement, row.Fields[f].Key}]; bad {
+			fields |= 1 << f
+		}
+	}
+	return fields & holding(row, p)
+}
+
+// note counts a sample's wrong fields among the refused.
+func (s *Sink) note(p part, bad uint64, wrong map[field]string, refused *refusals) {
+	row := s.row(p)
+	for f := range row.Fields {
+		if bad&(1<<f) == 0 {
+			continue
+		}
+		key := row.Fields[f].Key
+		r := sink.Rejection{Series: row.ID, Field: key, Reason: withoutLines(wrong[field{row.Measurement, key}]),
+			Hint: s.dialect.words.conflict(s.cfg, verdict{measurement: row.Measurement, field: key})}
+		include(&r, p.Block.Times[p.from])
+		refused.add(r)
+	}
+}
+
+// sure returns up to which line it is known what was taken: up to the end, unless so many were refused that not all are named. Then
+// it is up to the last that is, if none before it is missing among the named.
+func (s *Sink) sure(lines []part, named []namedLine, wrong map[field]string) int {
+	if len(named) < maxNamed {
+		return len(lines)
+	}
+	said := map[int]bool{}
+	last := 0
+	for _, l := range named {
+		said[l.Number] = true
+		last = max(last, l.Number)
+	}
+	for i := range lines[:min(last, len(lines))] {
+		if !said[i+1] && s.fieldsOf(lines[i], wrong) != 0 {
+			return 0
+		}
+	}
+	return last
 }
