@@ -45,10 +45,12 @@ func (p page) Settings(context.Context) (web.Settings, error) {
 	version := cmp.Or(db.Version, "off")
 	for path, value := range map[string]string{
 		"provider": o.Provider, "client_id": first.ClientID, "influxdb.version": version, "influxdb.url": db.URL, "influxdb.database": db.Database, "influxdb.username": db.Username,
+		"influxdb.org": db.Org, "influxdb.bucket": db.Bucket,
 	} {
 		s.Values[path] = web.Setting{Value: value, Set: value != "", Where: o.Given[path]}
 	}
 	s.Values["client_secret"] = web.Setting{Set: first.ClientSecret.Set(), Where: o.Given["client_secret"]}
+	s.Values["influxdb.token"] = web.Setting{Set: db.Token.Set(), Where: o.Given["influxdb.token"]}
 	s.Values["influxdb.password"] = web.Setting{Set: db.Password.Set(), Where: o.Given["influxdb.password"]}
 	return s, nil
 }
@@ -154,7 +156,7 @@ func databaseTrouble(err error) string {
 		return "user"
 	case answer.Status == 403:
 		return "rights"
-	case answer.Status == 404 && strings.Contains(err.Error(), "database not found"):
+	case answer.Status == 404 && (strings.Contains(err.Error(), "database not found") || strings.Contains(err.Error(), "bucket")):
 		return "database"
 	}
 	return "other"

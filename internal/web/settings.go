@@ -59,7 +59,13 @@ func incomplete(service, what string) error {
 }
 
 // databaseFields are the options of a database, by the names of their fields in the form.
-var databaseFields = []string{"version", "url", "database", "username", "password"}
+var databaseFields = []string{"version", "url", "database", "username", "password", "org", "bucket", "token"}
+
+// ofOthers are those that an InfluxDB 1 does not have: they are left out where they are neither said nor were before.
+var ofOthers = map[string]bool{"org": true, "bucket": true, "token": true}
+
+// databaseSecrets are those of them that are never shown, each with the fields that say where it goes.
+var databaseSecrets = map[string][]string{"password": {"url", "username"}, "token": {"url", "org"}}
 
 // form is what the fields of a database show.
 type form struct {
@@ -86,7 +92,7 @@ func (s *Server) databaseForm(identity string, set Settings) form {
 		if typed && v.Where == "" {
 			v.Value, v.Set = d.values[name], d.values[name] != ""
 		}
-		if name == "password" {
+		if databaseSecrets[name] != nil {
 			v.Value = ""
 		}
 		f.Fields[name] = v
@@ -169,29 +175,37 @@ func (s *Server) noDatabase(ctx context.Context, r *request, set Settings) (note
 }
 
 // filledIn reads the form: the options by their names, but for those that another place gives, and the fields as they were typed.
-// A password that is not typed again stays, as long as it goes to the same place and with the same name.
+// A secret that is not typed again stays, as long as it goes to the same place and with the same name.
 func (s *Server) filledIn(r *request, set Settings) (values, typed map[string]string) {
 	values, typed = map[string]string{}, map[string]string{}
 	for _, name := range databaseFields {
-		text := r.PostForm.Get(name)
-		if name != "password" {
-			text = strings.TrimSpace(text)
+		input := name
+		if name == "token" {
+			input = "api_token" // the form's own token has that name
 		}
-		typed[name] = text
+		typed[name] = r.PostForm.Get(input)
+		if databaseSecrets[name] == nil {
+			typed[name] = strings.TrimSpace(typed[name])
+		}
 	}
-	same := func(other func(field string) string) bool {
-		return !slices.ContainsFunc([]string{"url", "username"}, func(field string) bool { return typed[field] != other(field) })
-	}
-	keeps := false // the kept one goes on
-	if typed["password"] == "" {
-		if d, ok := s.draft(r.identity); ok && same(func(field string) string { return d.values[field] }) && d.values["password"] != "" {
-			typed["password"] = d.values["password"]
-		} else {
-			keeps = same(func(field string) string { return set.Values["influxdb."+field].Value })
+	keeps := map[string]bool{} // the kept one goes on
+	d, drafted := s.draft(r.identity)
+	for name, with := range databaseSecrets {
+		same := func(other func(field string) string) bool {
+			return !slices.ContainsFunc(with, func(field string) bool { return typed[field] != other(field) })
+		}
+		switch {
+		case typed[name] != "":
+		case drafted && d.values[name] != "" && same(func(field string) string { return d.values[field] }):
+			typed[name] = d.values[name]
+		default:
+			keeps[name] = same(func(field string) string { return set.Values["influxdb."+field].Value })
 		}
 	}
 	for _, name := range databaseFields {
-		if set.Values["influxdb."+name].Where == "" && !(name == "password" && keeps) {
+		kept := set.Values["influxdb."+name]
+		new := typed[name] != "" || kept.Set || kept.Value != ""
+		if kept.Where == "" && !keeps[name] && (new || !ofOthers[name]) {
 			values["influxdb."+name] = typed[name]
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"html"
 	"image"
 	"image/color"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -293,7 +294,7 @@ func TestDatabaseOnThePage(t *testing.T) {
 		return v.post("/database", append(fields, more...)...).Header().Get("Location")
 	}
 	database := func() string { return v.page("/setup?step=database") }
-	if body := database(); !strings.Contains(body, "No database yet") || !strings.Contains(body, `value="http://a0d7b954-influxdb:8086"`) || !strings.Contains(body, "not in this version") {
+	if body := database(); !strings.Contains(body, "No database yet") || !strings.Contains(body, `value="http://a0d7b954-influxdb:8086"`) || !strings.Contains(body, "VictoriaMetrics") {
 		t.Errorf("at first: %s", body)
 	}
 
@@ -339,6 +340,18 @@ func TestDatabaseOnThePage(t *testing.T) {
 	}
 	if body := database(); !strings.Contains(body, "Writing to Fit at http://nas:8086") || !strings.Contains(body, "leave the field empty to keep it") {
 		t.Errorf("then: %s", body)
+	}
+	// What an InfluxDB 2 needs besides; its token is never the form's own.
+	send("do", "test", "version", "2", "org", "home", "bucket", "health", "api_token", "hush2")
+	if w.tried["influxdb.org"] != "home" || w.tried["influxdb.bucket"] != "health" || w.tried["influxdb.token"] != "hush2" || w.tried["influxdb.version"] != "2" {
+		t.Errorf("tried %v", slices.Sorted(maps.Keys(w.tried)))
+	}
+	if body := database(); strings.Contains(body, "hush2") || !strings.Contains(body, `name="bucket" value="health"`) {
+		t.Errorf("with an InfluxDB 2: %s", body)
+	}
+	send("do", "test", "version", "2", "org", "home", "bucket", "health", "url", "http://elsewhere:8086")
+	if w.tried["influxdb.token"] != "" {
+		t.Error("the token goes to another address")
 	}
 	v.post("/database", "person", "main", "back", "setup", "step", "database", "do", "off")
 	if body := database(); !strings.Contains(body, "No database yet") || w.options["influxdb.version"] != "off" || w.options["influxdb.password"] != "" {

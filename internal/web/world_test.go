@@ -426,7 +426,7 @@ func (w *world) Settings(context.Context) (Settings, error) {
 	defer w.mu.Unlock()
 	s := Settings{Database: w.options["influxdb.url"] != "" && w.options["influxdb.version"] != "off", App: true, Fixed: w.fixed, Values: map[string]Setting{},
 		Providers: []Choice{{ID: "google", Title: "Google Health API"}, {ID: "fitbit", Title: "Fitbit Web API", Problem: "It was switched off in November 2026."}},
-		Versions:  []Choice{{ID: "1", Title: "InfluxDB 1"}, {ID: "2", Title: "InfluxDB 2", Problem: "not supported yet"}, {ID: "3", Title: "InfluxDB 3", Problem: "not supported yet"}}}
+		Versions:  []Choice{{ID: "1", Title: "InfluxDB 1"}, {ID: "2", Title: "InfluxDB 2"}, {ID: "3", Title: "InfluxDB 3"}, {ID: "victoriametrics", Title: "VictoriaMetrics"}}}
 	for path, value := range map[string]string{"provider": "google", "client_id": w.plain.ID, "influxdb.version": "1", "influxdb.url": "http://a0d7b954-influxdb:8086", "influxdb.database": "FitbitHealthStats", "influxdb.username": ""} {
 		if given := w.options[path]; given != "" {
 			value = given
