@@ -75,6 +75,7 @@ func (p points) read(t *testing.T, s *influxd.Server, database, measurement stri
 		t.Fatal(err)
 	}
 	req.Header.Set("Accept", "application/csv")
+	s.Authorize(req)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

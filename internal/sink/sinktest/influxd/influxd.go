@@ -176,11 +176,16 @@ func (s *Server) Put(database, lines string) {
 	s.do(req)
 }
 
-func (s *Server) do(req *http.Request) []byte {
-	s.t.Helper()
+// Authorize makes a request the administrator's.
+func (s *Server) Authorize(req *http.Request) {
 	if s.user != "" {
 		req.SetBasicAuth(s.user, s.password)
 	}
+}
+
+func (s *Server) do(req *http.Request) []byte {
+	s.t.Helper()
+	s.Authorize(req)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
