@@ -38,7 +38,7 @@ var layers = map[string][]string{
 	"internal/sink":                   {"internal/metric"},
 	"internal/sink/sinktest":          {"internal/metric", "internal/sink"},
 	"internal/sink/sinktest/core3":    {"internal/sink/sinktest"},
-	"internal/sink/sinktest/daemon":   {},
+	"internal/sink/sinktest/daemon":   {"internal/proctest"},
 	"internal/sink/sinktest/influxd":  {"internal/sink/sinktest/daemon"},
 	"internal/sink/sinktest/victoria": {"internal/sink/sinktest", "internal/sink/sinktest/daemon"},
 	"internal/sink/influx":            {"internal/metric", "internal/sink", "internal/lineproto"},

@@ -6,35 +6,26 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
 
-// Daemon is one server. It is stopped when the test ends.
+// Daemon is one server. It is ended when the test ends.
 type Daemon struct {
 	t     testing.TB
 	name  string
 	args  []string
 	env   []string
 	ready string
-	cmd   *exec.Cmd
-	log   *os.File
+	now   *proctest.Process // nil while it is stopped
 }
 
-// Start runs a program and waits until it answers at the address ready. Its output goes into a file in dir.
-func Start(t testing.TB, dir, ready string, env []string, name string, args ...string) *Daemon {
+// Start runs a program and waits until it answers at the address ready.
+func Start(t testing.TB, ready string, env []string, name string, args ...string) *Daemon {
 	t.Helper()
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &Daemon{t: t, name: name, args: args, env: env, ready: ready, log: log}
-	t.Cleanup(func() {
-		d.Stop()
-		log.Close()
-	})
+	d := &Daemon{t: t, name: name, args: args, env: env, ready: ready}
 	d.Start()
 	return d
 }
@@ -42,13 +33,9 @@ func Start(t testing.TB, dir, ready string, env []string, name string, args ...s
 // Start starts a stopped server again, with what it held.
 func (d *Daemon) Start() {
 	d.t.Helper()
-	d.cmd = exec.Command(d.name, d.args...)
-	d.cmd.Env = append(os.Environ(), d.env...)
-	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
-	d.cmd.SysProcAttr = childAttr()
-	if err := d.cmd.Start(); err != nil {
-		d.t.Fatal(err)
-	}
+	cmd := exec.Command(d.name, d.args...)
+	cmd.Env = append(os.Environ(), d.env...)
+	d.now = proctest.Start(d.t, d.name, cmd)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		resp, err := http.Get(d.ready)
 		if err == nil {
@@ -57,34 +44,34 @@ func (d *Daemon) Start() {
 				return
 			}
 		}
-		if time.Now().After(deadline) {
-			said, _ := os.ReadFile(d.log.Name())
-			d.t.Fatalf("%s did not start: %v\n%s", d.name, err, said)
+		if d.now.Ended() || time.Now().After(deadline) {
+			d.t.Fatalf("%s did not start: %v\n%s", d.name, err, d.now.Tail())
 		}
 	}
 }
 
 // Stop stops the server and waits for its end.
-func (d *Daemon) Stop() { d.end(syscall.SIGTERM) }
+func (d *Daemon) Stop() {
+	if d.now != nil {
+		d.now.Stop()
+		d.now = nil
+	}
+}
 
 // Kill ends the server as a power cut would.
-func (d *Daemon) Kill() { d.end(syscall.SIGKILL) }
-
-func (d *Daemon) end(sig syscall.Signal) {
-	if d.cmd == nil {
-		return
+func (d *Daemon) Kill() {
+	if d.now != nil {
+		d.now.Kill()
+		d.now = nil
 	}
-	d.cmd.Process.Signal(sig)
-	d.cmd.Wait() // its fate does not matter
-	d.cmd = nil
 }
 
 // Pid is the process that runs, 0 for none.
 func (d *Daemon) Pid() int {
-	if d.cmd == nil {
+	if d.now == nil {
 		return 0
 	}
-	return d.cmd.Process.Pid
+	return d.now.Pid()
 }
 
 // FreePorts returns ports that nobody listens on now.

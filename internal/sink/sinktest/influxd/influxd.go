@@ -115,7 +115,7 @@ max-body-size = %d
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.Daemon = daemon.Start(t, dir, s.URL+"/ping", nil, Binary(t, cfg.Version), "run", "-config", file)
+	s.Daemon = daemon.Start(t, s.URL+"/ping", nil, Binary(t, cfg.Version), "run", "-config", file)
 	if cfg.Auth {
 		s.user, s.password = Admin, Password
 		s.Query("", fmt.Sprintf("CREATE USER %s WITH PASSWORD '%s' WITH ALL PRIVILEGES", Admin, Password))

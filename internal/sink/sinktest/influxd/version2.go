@@ -25,7 +25,7 @@ func start2(t testing.TB) *Server {
 	dir := t.TempDir()
 	port := daemon.FreePorts(t, 1)[0]
 	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", port), Version: V2_7, t: t, user: "any", password: Token}
-	s.Daemon = daemon.Start(t, dir, s.URL+"/health", []string{"INFLUXD_CONFIG_PATH=" + os.DevNull}, Binary(t, V2_7),
+	s.Daemon = daemon.Start(t, s.URL+"/health", []string{"INFLUXD_CONFIG_PATH=" + os.DevNull}, Binary(t, V2_7),
 		"--reporting-disabled", "--ui-disabled", "--no-tasks", "--http-bind-address", fmt.Sprintf("127.0.0.1:%d", port),
 		"--bolt-path", filepath.Join(dir, "bolt"), "--sqlite-path", filepath.Join(dir, "sqlite"), "--engine-path", filepath.Join(dir, "engine"))
 	s.Client = influxdb2.NewClient(s.URL, Token)

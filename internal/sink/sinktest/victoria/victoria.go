@@ -45,7 +45,7 @@ func Start(t testing.TB) *Server {
 	dir := t.TempDir()
 	port := daemon.FreePorts(t, 1)[0]
 	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", port), t: t}
-	s.Daemon = daemon.Start(t, dir, s.URL+"/health", nil, path, "-storageDataPath="+filepath.Join(dir, "data"), fmt.Sprintf("-httpListenAddr=127.0.0.1:%d", port),
+	s.Daemon = daemon.Start(t, s.URL+"/health", nil, path, "-storageDataPath="+filepath.Join(dir, "data"), fmt.Sprintf("-httpListenAddr=127.0.0.1:%d", port),
 		"-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms", "-httpAuth.username="+User, "-httpAuth.password="+Password, "-loggerLevel=ERROR")
 	return s
 }
