@@ -414,6 +414,15 @@ func TestWizardInBrowser(t *testing.T) {
 	b.do(chromedp.SendKeys(`input[name=username]`, "kim"), chromedp.SendKeys(`input[name=password]`, "hush"), chromedp.Click(`button[value=test]`))
 	b.await("Permissions: choose ALL")
 	b.pictures("database-mistake")
+	for version, seen := range map[string]string{"2": "org bucket api_token", "3": "database api_token", "victoriametrics": "username password", "1": "database username password"} {
+		b.do(chromedp.Click(`input[name=version][value="` + version + `"]`))
+		const visible = `[..."database org bucket api_token username password".split(" ")].filter(n => document.getElementsByName(n)[0].offsetParent).join(" ")`
+		if got := eval[string](b, visible); got != seen {
+			t.Errorf("of version %s one can fill in %s, want %s", version, got, seen)
+		}
+		b.pictures("database-" + version)
+	}
+	b.do(chromedp.Click(`input[name=version][value="1"]`))
 	w.mu.Lock()
 	w.refused = nil
 	w.mu.Unlock()
