@@ -1,9 +1,11 @@
 package influx
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -171,6 +173,39 @@ func TestInfluxDB3DoubleUnits(t *testing.T) {
 			if v := r.Fields["value"].(float64); r.Time == midnight && r.Tags["Person"] == "" && (v > 170) != c.pounds {
 				t.Errorf("%s: weight is %v", db, v)
 			}
+		}
+	}
+}
+
+// TestInfluxDB3Unasked has a server that answers no question, because too many files would have to be read or in general. What is written gets
+// in all the same.
+func TestInfluxDB3Unasked(t *testing.T) {
+	for status, text := range map[int]string{
+		http.StatusInternalServerError: "Query would scan more than 432 Parquet files, exceeding the file limit",
+		http.StatusBadRequest:          "this statement is not supported", http.StatusMethodNotAllowed: "", http.StatusForbidden: "forbidden",
+	} {
+		writes := 0
+		var log bytes.Buffer
+		s := fake(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				writes++
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			w.Header().Set("X-Influxdb-Version", "3.5.0")
+			w.WriteHeader(status)
+			fmt.Fprintf(w, `{"error":%q}`, text)
+		}, func(c *Config) {
+			c.Version, c.Units, c.Log = V3, Auto, slog.New(slog.NewTextHandler(&log, nil))
+		})
+		if err := s.Write(t.Context(), []sink.Points{one(metric.Weight, midnight, 80)}); err != nil || writes != 1 {
+			t.Errorf("HTTP %d: %d writes, %v", status, writes, err)
+		}
+		if ok, err := s.Holds(t.Context(), pulse(1)); !ok || err != nil {
+			t.Errorf("HTTP %d: holds %v, %v", status, ok, err)
+		}
+		if !strings.Contains(log.String(), "set them by hand") {
+			t.Errorf("HTTP %d: said %s", status, log.String())
 		}
 	}
 }

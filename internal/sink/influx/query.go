@@ -158,11 +158,11 @@ func (s *Sink) queryError(err error) error {
 	switch {
 	case errors.As(err, &answer):
 		status, header, text = answer.status, answer.header, orElse(answer.text, http.StatusText(answer.status))
-		switch status {
-		case http.StatusNotFound:
+		switch {
+		case status == http.StatusNotFound:
 			cause = errAbsent
-		case http.StatusForbidden:
-			cause = errForbidden
+		case status == http.StatusForbidden, status == http.StatusBadRequest, status == http.StatusMethodNotAllowed, strings.Contains(text, "file limit"):
+			cause = errForbidden // what will not be answered must not keep anything from being written
 		}
 	case statusText.MatchString(text): // the client package's words
 		status, _ = strconv.Atoi(statusText.FindStringSubmatch(text)[1])

@@ -139,6 +139,11 @@ func (s *Server) ping(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]any{"version": "3.5.0", "revision": "double"})
 }
 
+// complaint is what InfluxDB says of a line.
+type complaint string
+
+func (c complaint) Error() string { return string(c) }
+
 type refusal struct {
 	Line    string `json:"original_line"`
 	Number  int    `json:"line_number"`
@@ -236,7 +241,7 @@ func parse(line string) (string, sinktest.Row, error) {
 	r := sinktest.Row{Tags: map[string]string{}, Fields: map[string]any{}}
 	words := split(line, ' ')
 	if len(words) != 3 {
-		return "", r, fmt.Errorf("No fields were provided")
+		return "", r, complaint("No fields were provided")
 	}
 	head := split(words[0], ',')
 	for _, tag := range head[1:] {
@@ -246,7 +251,7 @@ func parse(line string) (string, sinktest.Row, error) {
 	for _, field := range split(words[1], ',') {
 		pair := split(field, '=')
 		if len(pair) != 2 {
-			return "", r, fmt.Errorf("Could not parse entire line")
+			return "", r, complaint("Could not parse entire line")
 		}
 		var v any = strings.Trim(pair[1], `"`)
 		var err error
@@ -256,7 +261,7 @@ func parse(line string) (string, sinktest.Row, error) {
 			v, err = strconv.ParseFloat(pair[1], 64)
 		}
 		if err != nil {
-			return "", r, fmt.Errorf("Could not parse entire line")
+			return "", r, complaint("Could not parse entire line")
 		}
 		r.Fields[plain(pair[0])] = v
 	}
