@@ -225,6 +225,27 @@ func TestTombsFirst(t *testing.T) {
 }
 
 // TestEmptied empties the pool while it is away, while nothing happens, and between two starts.
+// TestMayNotDelete has a sink that deletes, but not for us: what has vanished is reported, and holds nothing up.
+func TestMayNotDelete(t *testing.T) {
+	s, p := newShelf(), newPool()
+	p.keeps = true
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s.put("me", metric.HeartRate, at, 5)
+	for i := range int64(3) {
+		s.tombs = append(s.tombs, archive.Tomb{ID: i + 1, Person: "me", Series: metric.Steps, Device: "D", Time: at.UnixNano() - i})
+	}
+	r := newRig(s, p)
+	if err := r.DrainOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p.len() != 5 || len(s.ackedTombs) != 3 {
+		t.Errorf("%d samples are in, %d tombs are done", p.len(), len(s.ackedTombs))
+	}
+	if len(s.quarantine) != 1 || s.quarantine[0].Count != 3 || s.quarantine[0].Series != metric.Steps || s.quarantine[0].Hint == "" || !s.quarantine[0].Last.Equal(at) {
+		t.Errorf("reported %+v", s.quarantine)
+	}
+}
+
 func TestEmptied(t *testing.T) {
 	t.Run("during an outage", func(t *testing.T) {
 		inBubble(t, newShelf(), newPool(), func(t *testing.T, r rig) {

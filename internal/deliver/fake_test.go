@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -148,6 +149,7 @@ type pool struct {
 	down    error
 	reject  map[metric.ID]bool // series refused for good
 	deleted []sink.Tombstone
+	keeps   bool // it has no right to delete
 	inside  int
 	overlap bool
 	took    time.Duration // of a write
@@ -200,6 +202,9 @@ func (p *pool) Delete(_ context.Context, tombs []sink.Tombstone) error {
 	defer p.mu.Unlock()
 	if p.down != nil {
 		return p.down
+	}
+	if p.keeps {
+		return fmt.Errorf("no right: %w", sink.ErrCannotDelete)
 	}
 	for _, t := range tombs {
 		delete(p.points, point{t.Person.ID, t.Series, t.Time})

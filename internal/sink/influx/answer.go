@@ -107,7 +107,7 @@ func (s *Sink) judge(status int, header http.Header, body []byte) verdict {
 	case partial && contains(text, "points beyond retention policy", "points outside retention policy"):
 		v.kind = beyond
 		v.reason = "partial write: points beyond retention policy" // newer ones name the points, and so never say the same twice
-	case partial && contains(text, "partial write", "unable to parse"):
+	case partial && contains(text, "partial write", "unable to parse", "parsing failed"):
 		v.kind = unreadable
 	case status == http.StatusRequestEntityTooLarge:
 		v.kind = tooLarge

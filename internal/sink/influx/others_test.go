@@ -142,6 +142,31 @@ func TestNamedLines(t *testing.T) {
 	}
 }
 
+// TestWholeBatchRefused has a batch refused as a whole for one of its lines: halves find it.
+func TestWholeBatchRefused(t *testing.T) {
+	for version, answer := range map[Version]string{
+		V2: `{"code":"invalid","message":"unable to parse 'x': invalid field format"}`,
+		V3: `{"error":"parsing failed for write_lp endpoint","data":{"original_line":"x","line_number":1,"error_message":"no"}}`,
+	} {
+		stored := 0
+		s := fake(t, func(w http.ResponseWriter, r *http.Request) {
+			got := lines(t, r)
+			if strings.Contains(strings.Join(got, "\n"), "1700000003") {
+				w.WriteHeader(http.StatusBadRequest)
+				io.WriteString(w, answer)
+				return
+			}
+			stored += len(got)
+			w.WriteHeader(http.StatusNoContent)
+		}, func(c *Config) { c.Version, c.Org = version, "home" })
+		err := s.Write(t.Context(), []sink.Points{pulse(50)})
+		var rejected *sink.Rejected
+		if !errors.As(err, &rejected) || len(rejected.Items) != 1 || rejected.Items[0].Count != 1 || rejected.Items[0].First.Unix() != 1_700_000_003 || stored != 49 {
+			t.Errorf("version %s: %v; %d are stored", version, err, stored)
+		}
+	}
+}
+
 // TestInfluxDB3DoubleUnits finds out whose a database is without a look at the points of all times, which Core would refuse.
 func TestInfluxDB3DoubleUnits(t *testing.T) {
 	srv := core3.Start(t)
