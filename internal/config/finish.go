@@ -164,7 +164,10 @@ func (l *loader) database(db *InfluxDB) {
 	db.On = true
 	where := l.where
 	if db.at != "" {
-		where = func(path string) string { return db.at + "." + strings.TrimPrefix(path, "influxdb.") }
+		where = func(path string) string {
+			section, file, _ := strings.Cut(db.at, " in ") // of options.json; a YAML file stands before
+			return strings.TrimSuffix(section+"."+strings.TrimPrefix(path, "influxdb.")+" in "+file, " in ")
+		}
 	}
 	if db.Version != "2" && db.host != "" && db.URL != "" {
 		l.opts.Notes = append(l.opts.Notes, where("influxdb.url")+" is left aside: except for InfluxDB 2, "+where("influxdb.host")+" counts")
