@@ -257,7 +257,7 @@ const (
 	statusFresh   = time.Second
 	valuesFresh   = 3 * time.Second
 	dayFresh      = 15 * time.Second
-	coverageFresh = 10 * time.Second
+	coverageFresh = 20 * time.Second
 	trendsFresh   = time.Minute
 )
 
