@@ -8,6 +8,7 @@
   const date = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeZone: "UTC" });
   const month = new Intl.DateTimeFormat(lang, { month: "short", timeZone: "UTC" });
   const dayMonth = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short", timeZone: "UTC" });
+  const monthYear = new Intl.DateTimeFormat(lang, { month: "short", year: "numeric", timeZone: "UTC" });
   const narrow = "\u202f";
   const drawn = new Map(); // charts by their place
   let answers = {}; // by group
@@ -33,7 +34,8 @@
     return splits.map(function (t) {
       const d = new Date(t * 1000);
       if (step < 27 * day) return dayMonth.format(d);
-      if (step > 300 * day || d.getUTCMonth() === 0) return String(d.getUTCFullYear());
+      if (step > 300 * day || step < 100 * day && d.getUTCMonth() === 0) return String(d.getUTCFullYear());
+      if (step > 100 * day) return monthYear.format(d);
       return month.format(d);
     });
   }
@@ -67,7 +69,7 @@
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "days", setSeries: false }, points: { size: 8, width: 2, stroke: color("--card"), fill: color("--line") } },
       scales: { x: { time: true, range: (u, low, high) => [low - day / 2, high + day / 2] }, y: { range: bounds(s) } },
       axes: [
-        { stroke: color("--soft"), font: font, size: 26, gap: 4, grid: { show: false }, ticks: { show: false }, space: 56, values: axisDate },
+        { stroke: color("--soft"), font: font, size: 26, gap: 4, grid: { show: false }, ticks: { show: false }, space: 64, values: axisDate },
         y,
       ],
       series: [{}, marks, { stroke: color("--line"), width: 2, points: { show: false }, spanGaps: false }],
