@@ -59,6 +59,11 @@ func TestDatabaseTrouble(t *testing.T) {
 
 // What cannot be chosen says why, and what can be chosen is supported.
 func TestChoices(t *testing.T) {
+	for _, c := range providerChoices {
+		if web.English()["provider_"+c.ID] == "" {
+			t.Errorf("the page does not say what %s is", c.ID)
+		}
+	}
 	good := 0
 	for _, c := range providerChoices {
 		if problem(config.Options{Provider: c.ID}) == "" {

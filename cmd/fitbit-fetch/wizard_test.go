@@ -231,7 +231,7 @@ func TestWizardOfTheProgram(t *testing.T) {
 	b.await("Connect your account")
 	b.do(chromedp.Click(`//a[text()="Connect your account"]`))
 	b.await("A key of your own")
-	b.await("The Fitbit Web API was switched off in November 2026")
+	b.await("Switched off by Fitbit in November 2026")
 	b.do(chromedp.SendKeys(`input[name=client_id]`, "GOCSPX-in-the-wrong-field"), chromedp.SendKeys(`input[name=client_secret]`, h.client.ID), chromedp.Click(`form[action=client] button`))
 	b.await("in each other's field")
 	b.do(chromedp.SetValue(`input[name=client_id]`, h.client.ID), chromedp.SetValue(`input[name=client_secret]`, h.client.Secret), chromedp.Click(`form[action=client] button`))

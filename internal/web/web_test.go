@@ -659,7 +659,7 @@ func TestWords(t *testing.T) {
 	}
 	all.WriteString(goSource(t))
 	source := all.String()
-	composed := []string{"help_", "sensor_", "group_", "step_", "range_", "cover_"} // made of a name
+	composed := []string{"help_", "sensor_", "group_", "step_", "provider_", "range_", "cover_"} // made of a name
 	for key, text := range english {
 		made := slices.ContainsFunc(composed, func(p string) bool { return strings.HasPrefix(key, p) })
 		if !made && !strings.Contains(source, `"`+key+`"`) {
