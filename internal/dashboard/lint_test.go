@@ -220,6 +220,24 @@ func lintPanels(t *testing.T, f file) {
 	}
 }
 
+// Grafana's names of units; what follows suffix: is written behind the value, with a blank between.
+var unitNames = []string{"none", "short", "percent", "ms", "clocks", "celsius", "fahrenheit", "masskg", "masslb", "lengthkm", "lengthmi", "lengthm", "velocitykmh", "velocitymph",
+	"degree", "dtdurationms", "dateTimeFromNow", "dateTimeAsLocal"}
+
+// A unit that Grafana does not know is shown as it is written.
+func TestUnits(t *testing.T) {
+	given := regexp.MustCompile(`"unit": "([^"]*)"|"id": "unit",\s*"value": "([^"]*)"`)
+	every(t, func(t *testing.T, _ Dialect, f File) {
+		for _, m := range given.FindAllStringSubmatch(string(f.JSON), -1) {
+			u := m[1] + m[2]
+			if suffix, ok := strings.CutPrefix(u, "suffix:"); ok && suffix == strings.TrimSpace(suffix) || slices.Contains(unitNames, u) {
+				continue
+			}
+			t.Errorf("unit %q", u)
+		}
+	})
+}
+
 // Every gap of a row is filled: the panels of a row end at the right edge.
 func TestRowsAreFull(t *testing.T) {
 	for _, b := range boards() {

@@ -32,7 +32,7 @@ func night(title, about, unit string, digits int, color, of, field string, w int
 	value.cols = []col{c}
 	different := series{name: "against usual", color: grey}
 	if unit == "m" { // hours and minutes; a difference may be below nothing, which that unit cannot say
-		value.cols[0].times, unit, digits, different.unit = "60", "clocks", 1, "suffix: min"
+		value.cols[0].times, unit, digits, different.unit = "60", "clocks", 1, "suffix:min"
 	}
 	c.as = "against usual"
 	usual.cols, usual.delta, usual.before = []col{c}, true, month
@@ -47,10 +47,10 @@ func morning() []panel {
 		night("Asleep", "Time asleep in the main sleep.", "m", 0, blue, "Sleep Summary", "minutesAsleep", 3, mainSleep),
 		night("Deep", "Deep sleep in the main sleep.", "m", 0, navy, "Sleep Summary", "minutesDeep", 3, mainSleep),
 		night("REM", "REM sleep in the main sleep.", "m", 0, teal, "Sleep Summary", "minutesREM", 3, mainSleep),
-		night("Resting heart rate", "Lower than usual is rest; much higher often comes before an illness.", "suffix: bpm", 0, red, "RestingHR", "value", 3),
+		night("Resting heart rate", "Lower than usual is rest; much higher often comes before an illness.", "suffix:bpm", 0, red, "RestingHR", "value", 3),
 		night("HRV", "Heart-rate variability of the night (RMSSD).", "ms", 0, violet, "HRV", "dailyRmssd", 3),
 		night("Blood oxygen", "Mean oxygen saturation of the night.", "percent", 1, sky, "SPO2", "avg", 3),
-		night("Breathing", "Breaths a minute, asleep.", "suffix: /min", 1, sky, "BreathingRate", "value", 3),
+		night("Breathing", "Breaths a minute, asleep.", "suffix:/min", 1, sky, "BreathingRate", "value", 3),
 		night("Skin temperature", "Deviation from your own baseline, which the device keeps.", "celsius", 1, orange, "Skin Temperature Variation", "RelativeValue", 3, func(_ *query, c *col) { c.unit = difference }),
 	}
 }
@@ -71,16 +71,16 @@ func today() []panel {
 	sync := newest("Last heart rate", "HeartRate_Intraday", "value")
 	sync.about = "How long ago the newest heart rate was measured: the data reach up to there. The tracker sends when the phone's app syncs."
 	return []panel{
-		tile("Heart rate", "The newest heart rate.", "suffix: bpm", 0, red, "HeartRate_Intraday", col{key: "value", fn: "last"}, "24h"),
+		tile("Heart rate", "The newest heart rate.", "suffix:bpm", 0, red, "HeartRate_Intraday", col{key: "value", fn: "last"}, "24h"),
 		steps,
 		tile("Distance", "Distance since midnight.", "lengthkm", 2, green, "distance", col{key: "value", unit: length}, day),
-		tile("Calories", "Calories burned since midnight, the basal rate included.", "suffix: kcal", 0, orange, "calories", col{key: "value"}, day),
+		tile("Calories", "Calories burned since midnight, the basal rate included.", "suffix:kcal", 0, orange, "calories", col{key: "value"}, day),
 		tile("Floors", "Floors climbed since midnight.", "none", 0, lime, "floors", col{key: "value"}, day),
 		zone, battery, sync,
-		{viz: lines, title: "Heart rate, last 24 hours", about: "Mean heart rate, with the lowest and the highest of each interval as a band.", w: 16, h: 8, unit: "suffix: bpm", since: "24h", every: "1m",
+		{viz: lines, title: "Heart rate, last 24 hours", about: "Mean heart rate, with the lowest and the highest of each interval as a band.", w: 16, h: 8, unit: "suffix:bpm", since: "24h", every: "1m",
 			queries: []query{{of: "HeartRate_Intraday", every: "auto", cols: []col{{key: "value", fn: "max", as: "Highest"}, {key: "value", fn: "min", as: "Lowest"}, {key: "value", fn: "mean", as: "Heart rate"}}}},
 			series:  []series{{name: "Heart rate", color: red}, {name: "Highest", color: rose, width: 1, fill: 15, below: "Lowest"}, {name: "Lowest", color: rose, width: 1}}},
-		{viz: pie, title: "Last night", about: "Shares of the stages in the newest main sleep.", w: 8, h: 8, unit: "h", decimals: 1, since: "48h",
+		{viz: pie, title: "Last night", about: "Shares of the stages in the newest main sleep.", w: 8, h: 8, unit: "suffix:h", decimals: 1, since: "48h",
 			queries: []query{{of: "Sleep Summary", where: [2]string{"isMainSleep", "True"}, cols: stages()}}, series: stageLooks()},
 		{viz: timeline, title: "Stages of the last night", about: "Hypnogram: which stage when, in the last 24 hours; naps included.", w: 16, h: 6, since: "24h",
 			queries: []query{{of: "Sleep Levels", cols: []col{{key: "level", as: "Stage"}}}}, values: stageValues()},
@@ -105,29 +105,29 @@ func sleep() []panel {
 	main := [2]string{"isMainSleep", "True"}
 	asleep := []series{{name: "Asleep", color: blue}, {name: "Naps", color: lilac}, {name: "7-day mean", color: amber, line: true, width: 2}}
 	return []panel{
-		{viz: lines, title: "Stages by night", about: "Time in each stage of the main sleep. A night is drawn around the midnight before the waking.", w: 16, h: 9, unit: "h", decimals: auto, bars: true, stack: true, every: "1d",
+		{viz: lines, title: "Stages by night", about: "Time in each stage of the main sleep. A night is drawn around the midnight before the waking.", w: 16, h: 9, unit: "suffix:h", decimals: auto, bars: true, stack: true, every: "1d",
 			queries: []query{{of: "Sleep Summary", where: main, every: "night", cols: summed(stages())}}, series: stageLooks()},
-		{viz: lines, title: "Time asleep, with naps", about: "Main sleep and naps of each day, and the mean of 7 nights. The line at 7 hours is what adults are advised to reach.", w: 8, h: 9, unit: "h", decimals: auto, bars: true, stack: true, every: "1d",
+		{viz: lines, title: "Time asleep, with naps", about: "Main sleep and naps of each day, and the mean of 7 nights. The line at 7 hours is what adults are advised to reach.", w: 8, h: 9, unit: "suffix:h", decimals: auto, bars: true, stack: true, every: "1d",
 			queries: []query{
 				{of: "Sleep Summary", where: main, every: "night", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Asleep", times: hours}}},
 				{of: "Sleep Summary", where: [2]string{"isMainSleep", "False"}, every: "night", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Naps", times: hours}}},
 				moving("Sleep Summary", "minutesAsleep", "sum", "7-day mean", 7, "7d", `"isMainSleep" = 'True'`, `r["isMainSleep"] == "True"`)},
 			series: asleep, goal: num(7)},
-		{viz: heat, title: "Regularity", about: "When you slept: each column is a day, each line half an hour. Even edges are a regular sleep. Darker is deeper (deep 0 … awake 3 on the scale; awake is left out).", w: 24, h: 11, scheme: "Blues", highest: num(3), lowest: num(0),
+		{viz: heat, title: "Regularity", about: "When you slept: each column is a day, each line half an hour. Even edges are a regular sleep. The stronger the colour, the deeper: REM is 1, light 2, deep 3; awake is left out.", w: 24, h: 11, scheme: "Blues", highest: num(3), lowest: num(0),
 			days: matrix{row: "YYYY-MM-DD", column: "HH.mm", from: "Asleep"}, queries: []query{asleepByHalfHour()}},
 		{viz: lines, title: "Efficiency", about: "Share of the time in bed that was sleep.", w: 8, h: 8, unit: "percent", max: num(100), points: true,
 			queries: []query{{of: "Sleep Summary", where: main, cols: []col{{key: "efficiency", as: "Efficiency"}}}}, series: []series{{name: "Efficiency", color: teal}}},
 		{viz: lines, title: "Blood oxygen", about: "Mean of each night, with its lowest and highest.", w: 8, h: 8, unit: "percent",
 			queries: []query{{of: "SPO2", cols: []col{{key: "max", as: "Highest"}, {key: "min", as: "Lowest"}, {key: "avg", as: "Mean"}}}},
 			series:  []series{{name: "Mean", color: sky}, {name: "Highest", color: sky, width: 0.5, fill: 15, below: "Lowest"}, {name: "Lowest", color: sky, width: 0.5}}},
-		{viz: lines, title: "Breathing rate", about: "Breaths a minute of each night, and by stage.", w: 8, h: 8, unit: "suffix: /min", decimals: 1,
+		{viz: lines, title: "Breathing rate", about: "Breaths a minute of each night, and by stage.", w: 8, h: 8, unit: "suffix:/min", decimals: 1,
 			queries: []query{
 				{of: "BreathingRate", cols: []col{{key: "value", as: "Night"}}},
 				{of: "BreathingRate_Stages", cols: []col{{key: "deep", as: "Deep"}, {key: "light", as: "Light"}, {key: "rem", as: "REM"}}}},
 			series: []series{{name: "Night", color: sky, width: 3}, {name: "Deep", color: navy, width: 1}, {name: "Light", color: blue, width: 1}, {name: "REM", color: teal, width: 1}}},
 		{viz: lines, title: "Skin temperature", about: "Deviation of each night from your own baseline. A rise of a degree often comes with an illness.", w: 8, h: 8, unit: "celsius", decimals: 1, bars: true,
 			queries: []query{{of: "Skin Temperature Variation", cols: []col{{key: "RelativeValue", as: "Deviation", unit: difference}}}}, series: []series{{name: "Deviation", color: orange}}},
-		{viz: lines, title: "Falling asleep and waking", about: "Minutes to fall asleep, awake in the night, and in bed after waking.", w: 8, h: 8, unit: "suffix: min", bars: true, stack: true, every: "1d",
+		{viz: lines, title: "Falling asleep and waking", about: "Minutes to fall asleep, awake in the night, and in bed after waking.", w: 8, h: 8, unit: "suffix:min", bars: true, stack: true, every: "1d",
 			queries: []query{{of: "Sleep Summary", where: main, every: "night", cols: []col{{key: "minutesToFallAsleep", fn: "sum", as: "To fall asleep"}, {key: "minutesAwake", fn: "sum", as: "Awake"}, {key: "minutesAfterWakeup", fn: "sum", as: "After waking"}}}},
 			series:  []series{{name: "To fall asleep", color: lilac}, {name: "Awake", color: amber}, {name: "After waking", color: grey}}},
 		{viz: lines, title: "Blood oxygen through the last night", about: "Each minute of sleep, in the last 24 hours.", w: 8, h: 8, unit: "percent", decimals: 1, since: "24h",

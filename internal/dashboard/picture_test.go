@@ -209,11 +209,11 @@ func say(unit string, digits int, v float64) string {
 		return strconv.FormatFloat(v, 'f', digits, 64)
 	}
 	if s, ok := strings.CutPrefix(unit, "suffix:"); ok {
-		return n(v) + s
+		return n(v) + " " + s
 	}
 	switch unit {
 	case "clocks":
-		return fmt.Sprintf("%02dh:%02dm", int(v)/3600, int(v)/60%60)
+		return fmt.Sprintf("%dh:%02dm", int(v)/3600, int(v)/60%60)
 	case "dtdurationms":
 		return fmt.Sprintf("%d h %02d min", int(v)/3_600_000, int(v)/60_000%60)
 	case "short":
@@ -225,7 +225,7 @@ func say(unit string, digits int, v float64) string {
 		}
 		return n(v)
 	}
-	if s, ok := map[string]string{"percent": " %", "h": " h", "ms": " ms", "lengthkm": " km", "masskg": " kg", "celsius": " °C", "lengthm": " m", "velocitykmh": " km/h"}[unit]; ok {
+	if s, ok := map[string]string{"percent": " %", "ms": " ms", "lengthkm": " km", "masskg": " kg", "celsius": " °C", "lengthm": " m", "velocitykmh": " km/h"}[unit]; ok {
 		return n(v) + s
 	}
 	return n(v)
@@ -304,6 +304,9 @@ func (a *artist) chart(p panel, j panelJSON, all []drawn, x, y, w, h float64, al
 
 // short is a unit for an axis.
 func short(unit string) string {
+	if unit == "suffix:h" {
+		return unit
+	}
 	if strings.HasPrefix(unit, "suffix:") {
 		return "none"
 	}

@@ -51,7 +51,7 @@ func TestProvisioning(t *testing.T) {
 		if !r.IsPaused || r.Data[0].DatasourceUID != uid || rules.Groups[0].Folder != providers.Providers[0].Folder {
 			t.Errorf("%s: the alert rule is not paused, or asks elsewhere", version)
 		}
-		if q := r.Data[0].Model.Query; strings.Contains(strings.ReplaceAll(q, "$$", ""), "$") {
+		if q := r.Data[0].Model.Query; q == "" || strings.Contains(q, "$") {
 			t.Errorf("%s: %q has a $ that Grafana would take for a variable of its environment", version, q)
 		}
 	}

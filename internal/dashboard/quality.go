@@ -10,10 +10,10 @@ func quality() board {
 				newest("Variability", "HRV", "dailyRmssd"), newest("Blood oxygen", "SPO2", "avg"), newest("Weight", "weight", "value"), newest("Battery", "DeviceBatteryLevel", "value"),
 			}},
 			{"Gaps", []panel{
-				perHour("Minutes with heart rate, by hour", "60 is an hour without a gap. What is missing was not worn, or has not been synced yet.", "HeartRate_Minute", "mean", "count", "Minutes", "suffix: min", "Blues", 24, 10),
+				perHour("Minutes with heart rate, by hour", "60 is an hour without a gap. What is missing was not worn, or has not been synced yet.", "HeartRate_Minute", "mean", "count", "Minutes", "suffix:min", "Blues", 24, 10),
 				{viz: lines, title: "Band worn", about: "Share of each day with heart rate.", w: 12, h: 8, unit: "percent", min: num(0), max: num(100), bars: true, every: "1d", goal: num(80),
 					queries: []query{{of: "HeartRate_Minute", every: "1d", cols: []col{{key: "mean", fn: "count", as: "Worn", times: "0.069444"}}}}, series: []series{{name: "Worn", color: sky}}},
-				{viz: lines, title: "Minutes of heart rate by day", about: "1440 is all of a day.", w: 6, h: 8, unit: "suffix: min", decimals: 0, step: true,
+				{viz: lines, title: "Minutes of heart rate by day", about: "1440 is all of a day.", w: 6, h: 8, unit: "suffix:min", decimals: 0, step: true,
 					queries: []query{{of: "HeartRate_Minute", every: "1d", fill: "0", cols: []col{{key: "mean", fn: "count", as: "Minutes"}}}}, series: []series{{name: "Minutes", color: sky}}},
 				{viz: stat, title: "Days under 10 hours", about: "Days of the range on which the band gave heart rate for less than 10 hours, or not at all. The newest may still grow.", w: 6, h: 8, decimals: 0,
 					queries: []query{shortDays()}, none: "0", steps: []step{{0, green}, {4, amber}, {15, red}}},

@@ -17,7 +17,7 @@ func (c *client) rule(ctx context.Context) (Item, error) {
 }
 
 const (
-	noDataInfluxQL = `SELECT count("value") FROM "HeartRate_Intraday" WHERE $timeFilter`
+	noDataInfluxQL = `SELECT count("value") FROM "HeartRate_Intraday" WHERE time > now() - 24h`
 	noDataFlux     = `from(bucket: v.defaultBucket)
   |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
   |> filter(fn: (r) => r._measurement == "HeartRate_Intraday" and r._field == "value")

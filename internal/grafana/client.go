@@ -76,7 +76,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) (in
 	}
 	if out != nil {
 		if err := json.Unmarshal(text, out); err != nil {
-			return resp.StatusCode, &Error{Status: resp.StatusCode, Err: fmt.Errorf("Grafana's answer to %s %s cannot be read: %w", method, path, err), Hint: "Is that the address of a Grafana, and of no page before it?"}
+			return resp.StatusCode, &Error{Status: resp.StatusCode, Err: fmt.Errorf("the answer of Grafana to %s %s cannot be read: %w", method, path, err), Hint: "Is that the address of a Grafana, and of no page before it?"}
 		}
 	}
 	return resp.StatusCode, nil
@@ -88,7 +88,7 @@ func refusal(method, path string, status int, text []byte) error {
 	if json.Unmarshal(text, &said) != nil || said.Message == "" {
 		said.Message = http.StatusText(status)
 	}
-	e := &Error{Status: status, Err: fmt.Errorf("Grafana refuses %s %s: HTTP %d %s", method, path, status, said.Message)}
+	e := &Error{Status: status, Err: fmt.Errorf("at Grafana, %s %s: HTTP %d %s", method, path, status, said.Message)}
 	switch status {
 	case http.StatusUnauthorized:
 		e.Hint = "The user, the password or the token is wrong."
