@@ -32,7 +32,7 @@ func night(title, about, unit string, digits int, color, of, field string, w int
 	value.cols = []col{c}
 	different := series{name: "against usual", color: grey}
 	if unit == "m" { // hours and minutes; a difference may be below nothing, which that unit cannot say
-		value.cols[0].times, unit, digits, different.unit = "60", "clocks", 1, "suffix:min"
+		value.cols[0].times, unit, digits, different.unit = "60.0", "clocks", 1, "suffix:min"
 	}
 	c.as = "against usual"
 	usual.cols, usual.delta, usual.before = []col{c}, true, month
