@@ -226,7 +226,7 @@ func (v *viewer) span(p panelJSON) (from, to time.Time) {
 		y, m, d := v.to.In(loc).Date()
 		return time.Date(y, m, d, 0, 0, 0, 0, loc), v.to
 	}
-	return v.to.Add(-length_(v.t, p.TimeFrom)), v.to
+	return v.to.Add(-duration(v.t, p.TimeFrom)), v.to
 }
 
 // interval is what Grafana makes of a panel's width, its range and its least interval.
@@ -235,7 +235,7 @@ func (v *viewer) interval(p panelJSON) time.Duration {
 	raw := to.Sub(from) / time.Duration(p.GridPos.W*1800/24)
 	least := time.Millisecond
 	if p.Interval != "" {
-		least = length_(v.t, p.Interval)
+		least = duration(v.t, p.Interval)
 	}
 	return max(round(raw), least)
 }
@@ -281,8 +281,8 @@ func spell(d time.Duration) string {
 	return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
 }
 
-// length_ reads 24h, 30d, 1y.
-func length_(t testing.TB, s string) time.Duration {
+// duration reads 24h, 30d, 1y.
+func duration(t testing.TB, s string) time.Duration {
 	t.Helper()
 	n, err := strconv.Atoi(s[:len(s)-1])
 	unit, ok := map[byte]time.Duration{'m': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'y': 365 * 24 * time.Hour}[s[len(s)-1]]

@@ -6,7 +6,6 @@ type viz string
 const (
 	lines     viz = "timeseries"
 	stat      viz = "stat"
-	gauge     viz = "gauge"
 	pie       viz = "piechart"
 	timeline  viz = "state-timeline"
 	heat      viz = "heatmap"
@@ -37,10 +36,7 @@ type panel struct {
 	stack   bool // … on top of each other
 	step    bool // … in steps
 	points  bool // … points alone
-	right   bool // legend at the right, with figures
 	sparks  bool // stat: a sparkline behind the figure
-	percent bool // stat: the change over the range
-	across  bool // stat: side by side
 	calc    string
 	field   string // stat: which field; empty for numbers
 	since   string // shows that long up to the end of the range, whatever the range, such as 24h
@@ -50,7 +46,6 @@ type panel struct {
 	scheme  string // heat: colours
 	highest *float64
 	lowest  *float64
-	links   []link
 }
 
 // auto leaves the digits to Grafana.
@@ -73,7 +68,6 @@ type series struct {
 	line   bool    // a line among bars
 	dashed bool
 	below  string // fill down to that series
-	hidden bool   // neither legend nor tooltip: an edge of a band
 	points bool   // with its points
 	digits int
 	show   string // another name
@@ -92,9 +86,6 @@ type matrix struct {
 	from        string // name of the series
 	later       int    // hours by which the times are moved on first
 }
-
-// A link leads from a panel's value to another page.
-type link struct{ title, url string }
 
 // A row is a heading and its panels.
 type row struct {

@@ -362,7 +362,7 @@ func (a *artist) plot(p panel, j panelJSON, all []drawn, t, v scale) {
 		}
 	}
 	if p.every != "" { // no bar is narrower than the window
-		width = max(width, length_(a.v.t, p.every).Seconds())
+		width = max(width, duration(a.v.t, p.every).Seconds())
 	}
 	nth := 0
 	for i, d := range all {

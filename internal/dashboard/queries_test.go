@@ -108,7 +108,7 @@ func truths(t *testing.T, d Dialect, db database, lost ...string) {
 			want += float64(someone.DayTotals(day).Steps)
 		}
 		if n != want {
-			t.Errorf("week of %s: %v steps more than the truth", monday, n-want)
+			t.Errorf("week of %s: another figure than the truth", monday)
 		}
 	}
 	p = panelOf(t, x, "Time asleep, with naps")
@@ -136,7 +136,7 @@ func truths(t *testing.T, d Dialect, db database, lost ...string) {
 			slept = 0
 		}
 		if math.Abs(60*got-slept) > 2 {
-			t.Errorf("night of %s: %v minutes more than were slept", day, 60*got-slept)
+			t.Errorf("night of %s: another figure than the truth", day)
 		}
 	}
 	if nights < 300 {

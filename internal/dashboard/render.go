@@ -7,7 +7,6 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	sdk "github.com/grafana/grafana-foundation-sdk/go/dashboard"
-	sdkgauge "github.com/grafana/grafana-foundation-sdk/go/gauge"
 	sdkmap "github.com/grafana/grafana-foundation-sdk/go/geomap"
 	sdkheat "github.com/grafana/grafana-foundation-sdk/go/heatmap"
 	sdkhist "github.com/grafana/grafana-foundation-sdk/go/histogram"
@@ -93,9 +92,6 @@ func (p panel) defaults(c *sdk.FieldConfig) {
 		}
 		c.Mappings = []sdk.ValueMapping{{ValueMap: &sdk.ValueMap{Type: sdk.MappingTypeValueToText, Options: m}}}
 	}
-	for _, l := range p.links {
-		c.Links = append(c.Links, sdk.DashboardLink{Title: l.title, Url: ptr(l.url), Type: sdk.DashboardLinkTypeLink, Tags: []string{}})
-	}
 }
 
 // first is the look that colours the panel as a whole.
@@ -137,7 +133,7 @@ func (p panel) overrides() []sdk.DashboardFieldConfigSourceOverrides {
 		}
 	}
 	for _, name := range order {
-		props := looks[name].properties(p)
+		props := looks[name].properties()
 		c, ok := twofold[name]
 		if !ok {
 			if len(props) > 0 {
@@ -155,7 +151,7 @@ func (p panel) overrides() []sdk.DashboardFieldConfigSourceOverrides {
 }
 
 // properties are a series' look as Grafana names it.
-func (s series) properties(p panel) []sdk.DynamicConfigValue {
+func (s series) properties() []sdk.DynamicConfigValue {
 	var out []sdk.DynamicConfigValue
 	set := func(id string, v any) { out = append(out, sdk.DynamicConfigValue{Id: id, Value: v}) }
 	if s.color != "" {
@@ -197,13 +193,6 @@ func (s series) properties(p panel) []sdk.DynamicConfigValue {
 	if s.below != "" {
 		set("custom.fillBelowTo", s.below)
 	}
-	if s.hidden {
-		if p.viz == table {
-			set("custom.hidden", true)
-		} else {
-			set("custom.hideFrom", map[string]any{"legend": true, "tooltip": true, "viz": false})
-		}
-	}
 	return out
 }
 
@@ -238,11 +227,6 @@ func (p panel) look() (options, custom any) {
 		return p.lines()
 	case stat:
 		return p.stat(), nil
-	case gauge:
-		o := sdkgauge.NewOptions()
-		o.ReduceOptions.Calcs = []string{orElse(p.calc, "lastNotNull")}
-		o.ShowThresholdMarkers = true
-		return o, nil
 	case pie:
 		o := sdkpie.NewOptions()
 		o.PieType, o.ReduceOptions.Calcs = sdkpie.PieChartTypeDonut, []string{orElse(p.calc, "lastNotNull")}
@@ -253,14 +237,14 @@ func (p panel) look() (options, custom any) {
 	case timeline:
 		o, f := sdktimeline.NewOptions(), sdktimeline.NewFieldConfig()
 		o.MergeValues, o.ShowValue, o.RowHeight = ptr(true), common.VisibilityModeNever, 0.9
-		o.Legend, o.Tooltip = legend("bottom"), tooltip()
+		o.Legend, o.Tooltip = legend(true), tooltip()
 		f.FillOpacity, f.LineWidth = ptr(uint32(85)), ptr(uint32(0))
 		return o, f
 	case heat:
 		return p.heat(), nil
 	case histogram:
 		o, f := sdkhist.NewOptions(), sdkhist.NewFieldConfig()
-		o.BucketSize, o.Legend, o.Tooltip = ptr(int32(2)), legend(""), tooltip()
+		o.BucketSize, o.Legend, o.Tooltip = ptr(int32(2)), legend(false), tooltip()
 		f.FillOpacity, f.LineWidth = ptr(uint32(80)), ptr(uint32(0))
 		return o, f
 	case table:
@@ -275,7 +259,7 @@ func (p panel) look() (options, custom any) {
 		return p.geomap(), nil
 	case trend:
 		o, f := sdktrend.NewOptions(), sdktrend.NewFieldConfig()
-		o.Legend, o.Tooltip = legend("bottom"), tooltip() // along the first column of numbers
+		o.Legend, o.Tooltip = legend(true), tooltip() // along the first column of numbers
 		p.graph(f)
 		return o, f
 	}
@@ -284,14 +268,9 @@ func (p panel) look() (options, custom any) {
 
 func (p panel) lines() (options, custom any) {
 	o, f := sdklines.NewOptions(), common.NewGraphFieldConfig()
-	o.Tooltip, o.Legend = tooltip(), legend("bottom")
+	o.Tooltip, o.Legend = tooltip(), legend(true)
 	if len(p.names()) == 1 {
 		o.Legend.ShowLegend = false
-	}
-	if p.right {
-		o.Legend = legend("right")
-		o.Legend.DisplayMode = common.LegendDisplayModeTable
-		o.Legend.Calcs = []string{"mean", "min", "max"}
 	}
 	p.graph(f)
 	return o, f
@@ -326,9 +305,6 @@ func (p panel) stat() any {
 	o.ReduceOptions.Fields = ptr(p.field)
 	o.ColorMode, o.GraphMode, o.JustifyMode = common.BigValueColorModeValue, common.BigValueGraphModeNone, common.BigValueJustifyModeCenter
 	o.TextMode, o.WideLayout, o.Orientation = common.BigValueTextModeAuto, false, common.VizOrientationHorizontal
-	if p.across {
-		o.Orientation = common.VizOrientationVertical
-	}
 	if len(p.names()) > 1 {
 		o.TextMode = common.BigValueTextModeValueAndName
 	} else {
@@ -337,7 +313,6 @@ func (p panel) stat() any {
 	if p.sparks {
 		o.GraphMode = common.BigValueGraphModeArea
 	}
-	o.ShowPercentChange = p.percent
 	return o
 }
 
@@ -398,12 +373,9 @@ func (p panel) names() []string {
 	return out
 }
 
-func legend(at string) common.VizLegendOptions {
+func legend(show bool) common.VizLegendOptions {
 	l := common.NewVizLegendOptions()
-	l.DisplayMode, l.Placement, l.ShowLegend, l.Calcs = common.LegendDisplayModeList, common.LegendPlacementBottom, at != "", []string{}
-	if at == "right" {
-		l.Placement = common.LegendPlacementRight
-	}
+	l.DisplayMode, l.Placement, l.ShowLegend, l.Calcs = common.LegendDisplayModeList, common.LegendPlacementBottom, show, []string{}
 	return *l
 }
 

@@ -164,7 +164,7 @@ func opened(t testing.TB, d Dialect, db database, f File, choose map[string]stri
 	if !ok {
 		t.Fatalf("%s opens at %q", f.Name, x.Time.From)
 	}
-	v := &viewer{t: t, dialect: d, db: db, from: now.Add(-length_(t, from)), to: now, zone: zone, choose: choose}
+	v := &viewer{t: t, dialect: d, db: db, from: now.Add(-duration(t, from)), to: now, zone: zone, choose: choose}
 	v.open(x)
 	return v, x
 }
