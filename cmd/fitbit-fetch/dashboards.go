@@ -43,7 +43,7 @@ The password or token is asked for each time and never stored. In a script, give
 }
 
 func (c *call) installDashboards(ctx context.Context, f *dashboardsFlags) error {
-	db, err := grafanaDatabase(c.opts.InfluxDB, f.influx)
+	db, err := grafanaDatabase(databaseForGrafana(c.opts), f.influx)
 	if err != nil {
 		return err
 	}
@@ -96,6 +96,16 @@ func (c *call) answer(in *bufio.Reader, what string, hidden bool) (string, error
 		return "", fmt.Errorf("reading the answer: %w", err)
 	}
 	return line, nil
+}
+
+// databaseForGrafana is the first database that is an InfluxDB.
+func databaseForGrafana(o config.Options) config.InfluxDB {
+	for _, db := range o.Databases() {
+		if db.Version != config.VictoriaMetrics {
+			return db
+		}
+	}
+	return o.InfluxDB
 }
 
 // grafanaDatabase is our InfluxDB as Grafana's data source.

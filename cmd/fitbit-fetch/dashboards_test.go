@@ -57,3 +57,17 @@ func TestDashboardsInstall(t *testing.T) {
 		t.Error("a secret is shown")
 	}
 }
+
+// Where the first database is none that Grafana's data source can ask, a further one is taken.
+func TestDashboardsAskTheFirstInfluxDB(t *testing.T) {
+	var o config.Options
+	o.InfluxDB = config.InfluxDB{On: true, Version: config.VictoriaMetrics, URL: "http://victoria:8428"}
+	if _, err := grafanaDatabase(databaseForGrafana(o), ""); err == nil {
+		t.Error("VictoriaMetrics alone is no data source of the dashboards")
+	}
+	o.More = []config.InfluxDB{{On: true, Version: "2", URL: "http://influxdb:8086", Bucket: "fitbit"}}
+	d, err := grafanaDatabase(databaseForGrafana(o), "")
+	if err != nil || d.Version != 2 || d.Name != "fitbit" {
+		t.Errorf("version %d, bucket %q, %v", d.Version, d.Name, err)
+	}
+}
