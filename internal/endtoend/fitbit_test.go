@@ -55,7 +55,7 @@ func newFitbitHome(t *testing.T, hour time.Duration, days metric.Day, leaveOut [
 	t.Helper()
 	h := &fitbitHome{today: metric.DayOf(time.Now()) + 1}
 	h.person = &simulate.Person{Seed: 3, Zones: metric.Zones{{From: 0, Name: "Europe/Berlin"}}, Start: h.today - 900}
-	time.Sleep(h.person.Midnight(h.today).Add(hour).Sub(time.Now()))
+	time.Sleep(time.Until(h.person.Midnight(h.today).Add(hour)))
 	h.began = time.Now()
 	cfg := simulate.FitbitConfig{Persons: []*simulate.Person{h.person}, Now: time.Now}
 	if change != nil {
