@@ -49,7 +49,7 @@ var layers = map[string][]string{
 	"internal/appcheck":               {},
 	"internal/artwork":                {},
 	"translations":                    {},
-	"internal/web":                    {"internal/metric", "internal/latest", "internal/auth", "internal/source", "internal/clock"},
+	"internal/web":                    {"internal/metric", "internal/latest", "internal/auth", "internal/source", "internal/clock", "translations"},
 	"internal/simulate":               {"internal/metric"},
 	"internal/homeassistant":          {"internal/metric", "internal/latest", "internal/clock"},
 	"internal/proctest":               {},

@@ -1,13 +1,15 @@
 // Package translations holds the words that people read, one file per language: the labels of the options (which go generate also
-// writes to the app's folder, as Home Assistant wants them) and the names of the sensors.
+// writes to the app's folder, as Home Assistant wants them), the names of the sensors, and the texts of the page.
 package translations
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"slices"
 	"strings"
 
+	"golang.org/x/text/language"
 	"gopkg.in/yaml.v3"
 )
 
@@ -33,6 +35,7 @@ type Option struct {
 type file struct {
 	Configuration map[string]Option `yaml:"configuration"`
 	Sensors       map[string]string `yaml:"sensors"`
+	Page          map[string]string `yaml:"page"`
 }
 
 func load(lang string) (file, error) {
@@ -82,6 +85,24 @@ func match(lang string) string {
 	return English
 }
 
+// Accepted returns the language that a browser asks for with its header Accept-Language; English where it asks for none of ours.
+func Accepted(header string) string {
+	wanted, _, err := language.ParseAcceptLanguage(header)
+	if err != nil {
+		return English
+	}
+	_, i, _ := accepts.Match(wanted...)
+	return Languages()[i]
+}
+
+var accepts = func() language.Matcher {
+	var tags []language.Tag
+	for _, l := range Languages() {
+		tags = append(tags, language.MustParse(l))
+	}
+	return language.NewMatcher(tags)
+}()
+
 // Language returns the code of the language the words are of.
 func (w Words) Language() string { return w.lang }
 
@@ -105,6 +126,22 @@ func (w Words) Keys() []string {
 	slices.Sort(out)
 	return out
 }
+
+// Page returns a text of the page. Names in braces are to be filled in; a text whose key begins with help_ is a part of HTML, all
+// others are plain. A key that begins with sensor_ is the name of that sensor. Where the language has no such text it is English, and
+// empty where there is none at all.
+func (w Words) Page(key string) string {
+	if sensor, ok := strings.CutPrefix(key, "sensor_"); ok {
+		if name := w.Text(sensor); name != sensor {
+			return name
+		}
+		return ""
+	}
+	return cmp.Or(w.own.Page[key], w.fallback.Page[key])
+}
+
+// PageTexts returns the texts of the page that the language has itself, by their keys.
+func (w Words) PageTexts() map[string]string { return w.own.Page }
 
 // Options returns what Home Assistant's form says of each option.
 func (w Words) Options() map[string]Option { return w.own.Configuration }

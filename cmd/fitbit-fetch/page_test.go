@@ -14,6 +14,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/web"
+	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
 
 // onPage says where the page does what a command does, or why it need not: those who have no shell must not miss anything.
@@ -63,7 +64,7 @@ func TestDatabaseTrouble(t *testing.T) {
 // What cannot be chosen says why, and what can be chosen is supported.
 func TestChoices(t *testing.T) {
 	for _, c := range providerChoices {
-		if web.English()["provider_"+c.ID] == "" {
+		if translations.Lookup(translations.English).Page("provider_"+c.ID) == "" {
 			t.Errorf("the page does not say what %s is", c.ID)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
+	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
 
 // minutes makes a block of a rate for each of the minutes from start.
@@ -113,7 +114,7 @@ func TestAges(t *testing.T) {
 }
 
 func TestQuantity(t *testing.T) {
-	s := &Server{}
+	s := &Server{words: translations.Lookup("en")}
 	for _, c := range []struct {
 		v           float64
 		f           metric.Field

@@ -62,7 +62,7 @@ func (s *Server) routes() http.Handler {
 	for name, a := range s.assets() {
 		table["/static/"+name] = route{get: a.serve, open: true}
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, table) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.in(r).answer(w, r, table) })
 }
 
 // answer lets a request in, or refuses it.
@@ -179,6 +179,7 @@ func (s *Server) header(w http.ResponseWriter) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Accept-Language")
 }
 
 // refuse answers with one sentence and nothing of the request.

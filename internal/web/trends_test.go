@@ -12,6 +12,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
+	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
 
 // Each series of days with a sensor, each value of a night and each weighing is a chart and a column of the table; nothing dense is read.
@@ -25,7 +26,7 @@ func TestEverySeriesOfDays(t *testing.T) {
 				continue
 			}
 			dense := row.Sampling != metric.Daily && slices.Contains([]metric.ID{metric.HeartRate, metric.SleepLevels, metric.Battery}, row.ID)
-			shown := strings.Contains(body, `data-sensor="`+f.Sensor+`"`) && strings.Contains(body, ">"+english["sensor_"+f.Sensor]+"</th>")
+			shown := strings.Contains(body, `data-sensor="`+f.Sensor+`"`) && strings.Contains(body, ">"+translations.Lookup("en").Page("sensor_"+f.Sensor)+"</th>")
 			if shown == dense {
 				t.Errorf("%s of %s: shown %v", f.Sensor, row.ID, shown)
 			}

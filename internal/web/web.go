@@ -24,6 +24,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
+	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
 
 //go:embed static templates
@@ -36,7 +37,7 @@ type Config struct {
 	Password string // standing alone: needed for peers beyond this machine
 	Clock    clock.Clock
 	Log      *slog.Logger
-	Words    func(key string) string // texts in the user's language; nil, or an empty answer, for English
+	Language string // one of translations.Languages; empty for the one that the browser asks for
 	Program  Program
 }
 
@@ -52,25 +53,32 @@ const (
 	maxAnswer  = 2 * time.Minute
 )
 
-// Server is the page.
+// Server is the page, in one language.
 type Server struct {
-	cfg       Config
-	sessions  *sessions
+	*shared
+	words     translations.Words
 	templates *template.Template
-	handler   http.Handler
-	working   chan struct{}
-	events    chan struct{}
-	busy      sync.Map // actions that run, by name: each once at a time
-	status    cached[Status]
-	values    shelf[[]latest.Value]
-	days      shelf[dayFacts]
-	trends    shelf[*trends]
-	coverage  shelf[Coverage]
-	gate      *gate
+}
 
-	mu     sync.Mutex
-	visits map[string]auth.Visit // begun authorizations, by person
-	drafts map[string]draft      // what was filled in for a database and is not kept yet, by identity
+// shared is what all languages have in common.
+type shared struct {
+	cfg      Config
+	sessions *sessions
+	handler  http.Handler
+	working  chan struct{}
+	events   chan struct{}
+	busy     sync.Map // actions that run, by name: each once at a time
+	status   cached[Status]
+	values   shelf[[]latest.Value]
+	days     shelf[dayFacts]
+	trends   shelf[*trends]
+	coverage shelf[Coverage]
+	gate     *gate
+
+	mu      sync.Mutex
+	tongues map[string]*Server    // by language, beside English
+	visits  map[string]auth.Visit // begun authorizations, by person
+	drafts  map[string]draft      // what was filled in for a database and is not kept yet, by identity
 
 	patience time.Duration
 	stop     chan struct{} // closed when events have to end
@@ -78,12 +86,11 @@ type Server struct {
 
 // New returns a server; nothing listens yet.
 func New(cfg Config) *Server {
-	s := &Server{
-		cfg: cfg, sessions: newSessions(cfg.Clock.Now), visits: map[string]auth.Visit{}, drafts: map[string]draft{}, gate: newGate(),
+	s := (&shared{
+		cfg: cfg, tongues: map[string]*Server{}, sessions: newSessions(cfg.Clock.Now), visits: map[string]auth.Visit{}, drafts: map[string]draft{}, gate: newGate(),
 		patience: patience,
 		working:  make(chan struct{}, maxWorking), events: make(chan struct{}, maxEvents), stop: make(chan struct{}),
-	}
-	s.templates = s.parse()
+	}).speaking(translations.English)
 	s.handler = s.routes()
 	return s
 }

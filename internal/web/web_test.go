@@ -3,6 +3,7 @@ package web
 import (
 	"compress/gzip"
 	"context"
+	"fmt"
 	"html"
 	"io"
 	"io/fs"
@@ -19,6 +20,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
+	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
 
 var pages = []string{"/setup?step=client", "/setup?step=connect", "/setup?step=database", "/setup?step=values", "/setup?step=../x",
@@ -621,7 +623,7 @@ func TestAddress(t *testing.T) {
 		{Config{Listen: "localhost:1"}, "localhost:1"}, {Config{Listen: "[::1]:1"}, "[::1]:1"}, {Config{Listen: "0.0.0.0:1", Password: "pw"}, "0.0.0.0:1"},
 		{Config{Listen: "0.0.0.0:1"}, ""}, {Config{Listen: ":1"}, ""}, {Config{Listen: "192.168.1.2:1"}, ""}, {Config{Listen: "[::]:1"}, ""},
 	} {
-		got, err := (&Server{cfg: c.cfg}).address()
+		got, err := (&Server{shared: &shared{cfg: c.cfg}}).address()
 		if got != c.want || (err != nil) != (c.want == "") {
 			t.Errorf("listen %q, ingress %v, password %v: %q, %v", c.cfg.Listen, c.cfg.Ingress, c.cfg.Password != "", got, err)
 		}
@@ -646,6 +648,8 @@ func TestHelpIsEscaped(t *testing.T) {
 
 // Every text is used, every key that is used has a text, and each sensor of the catalogue has a name and a place.
 func TestWords(t *testing.T) {
+	english := translations.Lookup(translations.English).PageTexts()
+	names := translations.Lookup(translations.English)
 	var all strings.Builder
 	for _, pattern := range []string{"templates/*.html"} {
 		list, err := fs.Glob(files, pattern)
@@ -659,7 +663,7 @@ func TestWords(t *testing.T) {
 	}
 	all.WriteString(goSource(t))
 	source := all.String()
-	composed := []string{"help_", "sensor_", "group_", "step_", "provider_", "range_", "cover_"} // made of a name
+	composed := []string{"help_", "group_", "step_", "provider_", "range_", "cover_"} // made of a name
 	for key, text := range english {
 		made := slices.ContainsFunc(composed, func(p string) bool { return strings.HasPrefix(key, p) })
 		if !made && !strings.Contains(source, `"`+key+`"`) {
@@ -670,7 +674,7 @@ func TestWords(t *testing.T) {
 		}
 	}
 	for _, m := range regexp.MustCompile(`(?:\bw|\.word\() ?"([a-z0-9_]+)"`).FindAllStringSubmatch(source, -1) {
-		if english[m[1]] == "" {
+		if names.Page(m[1]) == "" {
 			t.Errorf("there is no text %q", m[1])
 		}
 	}
@@ -714,8 +718,8 @@ func TestWords(t *testing.T) {
 			if f.Sensor == "" {
 				continue
 			}
-			if placed[f.Sensor] != 1 || english["sensor_"+f.Sensor] == "" {
-				t.Errorf("sensor %s: in %d groups, named %q", f.Sensor, placed[f.Sensor], english["sensor_"+f.Sensor])
+			if placed[f.Sensor] != 1 || names.Page("sensor_"+f.Sensor) == "" {
+				t.Errorf("sensor %s: in %d groups, named %q", f.Sensor, placed[f.Sensor], names.Page("sensor_"+f.Sensor))
 			}
 			delete(placed, f.Sensor)
 		}
@@ -725,13 +729,24 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// The page speaks the language of the options, or else the browser's; what is filled in is text, also in the help.
 func TestOtherLanguage(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
-	v := w.server(Config{Words: func(key string) string {
-		return map[string]string{"status_title": "Zustand <&>", "lang": "de", "ago": "vor {time}"}[key]
-	}}).visitor(t)
-	body := v.page("/status")
-	if !strings.Contains(body, "Zustand &lt;&amp;&gt;") || !strings.Contains(body, `<html lang="de">`) || !strings.Contains(body, "vor 7 min") || !strings.Contains(body, "Sync now") {
-		t.Errorf("page: %s", body)
+	german, english := translations.Lookup("de").Page("status_title"), translations.Lookup("en").Page("sync_button")
+	for header, want := range map[string]string{"": "en", "de-CH, en;q=0.8": "de", "zh": "en", "pt": "pt-BR", "fr;q=0.5, it": "it", "\x00;;q=": "en"} {
+		v := w.server(Config{}).visitor(t)
+		v.headers = map[string]string{"Accept-Language": header}
+		if body := v.page("/status"); !strings.Contains(body, `<html lang="`+want+`">`) || want == "de" && !strings.Contains(body, german) || want == "en" && !strings.Contains(body, english) {
+			t.Errorf("%q: not in %s", header, want)
+		}
+	}
+	v := w.server(Config{Language: "de"}).visitor(t)
+	v.headers = map[string]string{"Accept-Language": "fr"}
+	if body := v.page("/status"); !strings.Contains(body, `<html lang="de">`) {
+		t.Error("the language of the options does not count")
+	}
+	s := w.server(Config{})
+	if got, err := s.text("help_redirect", "redirect", "<b>"); err != nil || !strings.Contains(fmt.Sprint(got), "&lt;b&gt;") {
+		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -3,23 +3,42 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"net/http"
 	"strings"
+
+	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
 
-// English returns the texts of the page by their keys. A name in braces is filled in. Those of a group "help_…" are parts of HTML;
-// all others are plain.
-func English() map[string]string { return english }
+// in returns the page in the language of the options, or else in the one that the browser asks for.
+func (s *Server) in(r *http.Request) *Server {
+	lang := s.cfg.Language
+	if lang == "" {
+		lang = translations.Accepted(r.Header.Get("Accept-Language"))
+	}
+	if lang == s.words.Language() {
+		return s
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tongues[lang]
+	if t == nil {
+		t = s.speaking(lang)
+		s.tongues[lang] = t
+	}
+	return t
+}
+
+// speaking returns the same page in one language.
+func (s *shared) speaking(lang string) *Server {
+	t := &Server{shared: s, words: translations.Lookup(lang)}
+	t.templates = t.parse()
+	return t
+}
 
 // word returns a text with its names filled in, given as name, value, name, value. A key without a text is a mistake in this
 // package, and shows as itself.
 func (s *Server) word(key string, names ...any) string {
-	text := ""
-	if s.cfg.Words != nil {
-		text = s.cfg.Words(key)
-	}
-	if text == "" {
-		text = english[key]
-	}
+	text := s.words.Page(key)
 	if text == "" {
 		return key
 	}
@@ -36,11 +55,12 @@ func fill(text string, names []any, show func(...any) string) string {
 // text is word for the templates: a key without a text is an error there. The help has emphasis and links, which come from our own
 // texts; what is filled in is escaped.
 func (s *Server) text(key string, names ...any) (any, error) {
-	if english[key] == "" {
+	text := s.words.Page(key)
+	if text == "" {
 		return "", fmt.Errorf("there is no text %q", key)
 	}
 	if !strings.HasPrefix(key, "help_") {
-		return s.word(key, names...), nil
+		return fill(text, names, fmt.Sprint), nil
 	}
-	return template.HTML(fill(s.word(key), names, func(v ...any) string { return template.HTMLEscapeString(fmt.Sprint(v...)) })), nil
+	return template.HTML(fill(text, names, func(v ...any) string { return template.HTMLEscapeString(fmt.Sprint(v...)) })), nil
 }
