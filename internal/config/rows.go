@@ -101,7 +101,7 @@ func rows() []row {
 			doc: "Which sensors Home Assistant gets: all, or only those that its own Google Health integration lacks.",
 			set: choice(func(t target) *string { return &t.Sensors }, "all", "missing")},
 		{path: "language", env: []name{own("LANGUAGE")}, def: "auto", kind: "auto, " + strings.Join(translations.Languages(), ", "),
-			doc: "Language of the sensors' names. auto takes Home Assistant's in its app, and en elsewhere.",
+			doc: "Language of the sensors' names and of the page. auto takes, for the names, Home Assistant's in its app and en elsewhere, and for the page the browser's.",
 			set: language},
 		{path: "mqtt.enabled", env: []name{own("MQTT_ENABLED")}, def: "true", kind: "yes or no",
 			doc: "Publish sensors for Home Assistant. In its app the broker is found by itself; elsewhere mqtt.host is needed, and nothing is published without it.",
