@@ -20,6 +20,8 @@ const (
 	years = 2
 	speed = 1440 // of a told day in a real minute
 	quiet = time.Minute
+
+	settling = 45 * time.Second // after a start, which asks for all that may have changed meanwhile
 )
 
 // home is a user with everything: a long archive, InfluxDB, Mosquitto, and the page.
@@ -110,6 +112,7 @@ func BenchmarkLiving(b *testing.B) {
 		at = at.Add(time.Since(began) * speed)
 		slow := h.serve(at.UTC().Format(time.RFC3339))
 		cmd, _ = h.live(slow, at.UTC().Format(time.RFC3339))
+		h.watch(cmd.Process.Pid, settling)
 		cpu := cpuOf(b, cmd.Process.Pid)
 		idle := h.watch(cmd.Process.Pid, quiet)
 		minute := cpuOf(b, cmd.Process.Pid) - cpu
