@@ -24,7 +24,8 @@ demo: build ## the main job at once: a simulated person, the archive, the latest
 	./bin/fitbit-fetch demo
 
 .PHONY: test
-test: tools ## all tests, with the race detector and real servers
+test: tools ## all tests, with the race detector (but for lives of days and years) and real servers
+	$(GO) test -shuffle=on -timeout 10m -run '^(TestFitbit|TestOneTruth|TestSteadyLife)' ./internal/endtoend
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
 
 .PHONY: test-openapi

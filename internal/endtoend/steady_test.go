@@ -1,3 +1,7 @@
+// Days and years of one loop are lived here: without the race detector, which would take ten times as long (make test runs them beside it).
+
+//go:build !race
+
 package endtoend
 
 import (
