@@ -63,10 +63,11 @@ func Lookup(lang string) Words {
 	if err != nil {
 		panic(err) // embedded, and tested
 	}
-	found := match(lang)
-	own, err := load(found)
-	if err != nil {
-		panic(err)
+	found, own := match(lang), en
+	if found != English {
+		if own, err = load(found); err != nil {
+			panic(err)
+		}
 	}
 	return Words{lang: found, own: own, fallback: en}
 }

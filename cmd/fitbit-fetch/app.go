@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -162,6 +163,7 @@ func (a *app) Run(ctx context.Context) error {
 			}
 		})
 	}
+	wg.Go(func() { giveBack(ctx) })
 	wg.Go(func() { a.publish(ctx) })
 	wg.Go(func() { a.notify(ctx) })
 	return control.Serve(ctx, a.opts.Socket(), serveCall(a))
@@ -179,6 +181,14 @@ func (a *app) runPerson(ctx context.Context, wg *sync.WaitGroup, p *person) {
 			p.log.Error("collecting has ended", "err", err, "hint", hint(err))
 		}
 	})
+}
+
+// giveBack returns to the system, every few minutes, the memory that a burst of fetching has left behind: most of the day nothing is
+// done, on machines where little is to be had.
+func giveBack(ctx context.Context) {
+	for clock.Real().Sleep(ctx, 3*time.Minute) == nil {
+		debug.FreeOSMemory()
+	}
 }
 
 func (a *app) setRunning(on bool) {
