@@ -54,7 +54,7 @@ func (s *Source) ask(ctx context.Context, feed, scope string, q question, read f
 			s.note(feed, err)
 			return try + 1, err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := answer.Sleep(ctx, pause); err != nil {
 			return try + 1, err
 		}
 	}
@@ -141,18 +141,6 @@ func (s *Source) timed(ctx context.Context, e *source.Error) *source.Error {
 		e.Hint = hintServer
 	}
 	return e
-}
-
-// sleep waits d, or until ctx is done.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // A listing says what of an answer is read.

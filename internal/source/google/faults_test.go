@@ -158,7 +158,7 @@ type drip struct {
 }
 
 func (d drip) Read(p []byte) (int, error) {
-	if err := sleep(d.ctx, d.pause); err != nil {
+	if err := answer.Sleep(d.ctx, d.pause); err != nil {
 		return 0, err
 	}
 	return d.r.Read(p[:1])

@@ -53,7 +53,7 @@ func (s *Source) ask(ctx context.Context, q question, read func(*answer.Body) er
 			s.note(q.feed, err)
 			return try + 1, err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := answer.Sleep(ctx, pause); err != nil {
 			return try + 1, err
 		}
 	}
@@ -184,16 +184,4 @@ func (s *Source) request(ctx context.Context, q question) (*http.Request, error)
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return req, nil
-}
-
-// sleep waits d, or until ctx is done.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
