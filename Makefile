@@ -80,8 +80,8 @@ test-homeassistant: ## every sensor in a real Home Assistant; HOMEASSISTANT_VERS
 .PHONY: bench
 bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md
 	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto
-	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Backfill|Delivery|Start' -benchtime 3x
-	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Living|Storm' -benchtime 1x -timeout 30m
+	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Backfill|Delivery' -benchtime 3x
+	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Start|Living|Storm' -benchtime 1x -timeout 30m
 	CGO_ENABLED=0 $(GO) test ./internal/dashboard -run '^$$' -bench . -benchtime 3x
 
 .PHONY: bench-refill

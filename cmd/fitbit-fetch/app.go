@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -181,14 +180,6 @@ func (a *app) runPerson(ctx context.Context, wg *sync.WaitGroup, p *person) {
 			p.log.Error("collecting has ended", "err", err, "hint", hint(err))
 		}
 	})
-}
-
-// giveBack returns to the system, every few minutes, the memory that a burst of fetching has left behind: most of the day nothing is
-// done, on machines where little is to be had.
-func giveBack(ctx context.Context) {
-	for clock.Real().Sleep(ctx, 3*time.Minute) == nil {
-		debug.FreeOSMemory()
-	}
 }
 
 func (a *app) setRunning(on bool) {
