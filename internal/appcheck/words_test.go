@@ -32,9 +32,9 @@ func TestSensorsHaveNames(t *testing.T) {
 		t.Errorf("names of %q\nwant  %q", got, want)
 	}
 	for _, lang := range translations.Languages() {
-		seen := map[string]string{}
+		words, seen := translations.Lookup(lang), map[string]string{}
 		for _, key := range want {
-			name := translations.Lookup(lang).Text(key)
+			name := words.Text(key)
 			if other, twice := seen[name]; twice {
 				t.Errorf("%s: %s and %s have the same name %q", lang, key, other, name)
 			}
