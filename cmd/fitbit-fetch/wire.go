@@ -116,7 +116,7 @@ var services = map[string]func() service{
 	google.Name: func() service {
 		return service{provider: auth.Google(), base: google.DefaultBase,
 			open: func(a *app, p *person, h *http.Client, watch func(answer.Exchange)) (prober, error) {
-				return google.New(google.Config{HTTP: h, Base: a.opts.Service.API, Person: p.ID, Catalogue: a.catalogue, Now: a.clock.Now, Unlimited: !a.opts.Polite,
+				return google.New(google.Config{HTTP: h, Base: a.opts.Service.API, Version: a.opts.Service.APIVersion, Person: p.ID, Catalogue: a.catalogue, Now: a.clock.Now, Unlimited: !a.opts.Polite,
 					Log: p.log.With("part", google.Name), Observer: watch})
 			}}
 	},

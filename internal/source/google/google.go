@@ -35,6 +35,7 @@ const Name = "google"
 type Config struct {
 	HTTP      *http.Client // puts the authorization on, and renews it
 	Base      string       // address of the service
+	Version   string       // of the API, as its paths begin; empty for v4
 	Person    string       // id of the person whose authorization HTTP puts on
 	Catalogue metric.Catalogue
 	Now       func() time.Time

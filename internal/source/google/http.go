@@ -166,7 +166,11 @@ func (s *Source) timed(ctx context.Context, e *source.Error) *source.Error {
 }
 
 func (s *Source) request(ctx context.Context, q question) (*http.Request, error) {
-	address := s.cfg.Base + q.path
+	path := q.path
+	if rest, ok := strings.CutPrefix(path, "/v4/"); ok && s.cfg.Version != "" {
+		path = "/" + s.cfg.Version + "/" + rest
+	}
+	address := s.cfg.Base + path
 	if len(q.query) > 0 {
 		address += "?" + q.query.Encode()
 	}

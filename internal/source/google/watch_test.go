@@ -162,3 +162,15 @@ func TestWholeOnceADay(t *testing.T) {
 		}
 	})
 }
+
+// The version of the API stands in every path; what is shown of a request stays as everybody knows it.
+func TestVersion(t *testing.T) {
+	var path string
+	s := scripted(t, func(c *Config) { c.Version = "v5beta" }, func(n int, r *http.Request) (*http.Response, error) {
+		path = r.URL.Path
+		return sourcetest.Canned{Status: 200, Body: []byte(stepsText)}.Response(r), nil
+	})
+	if _, err := s.Fetch(context.Background(), stepsRequest()); err != nil || path != "/v5beta/users/me/dataTypes/steps/dataPoints:dailyRollUp" {
+		t.Errorf("asked %s, %v", path, err)
+	}
+}
