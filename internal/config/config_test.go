@@ -175,15 +175,6 @@ func TestRows(t *testing.T) {
 			vars[n.name] = true
 		}
 	}
-	// The Python project's variables, complete.
-	for _, v := range strings.Fields(`FITBIT_LOG_FILE_PATH TOKEN_FILE_PATH HEALTH_API_PROVIDER CLIENT_ID CLIENT_SECRET GOOGLE_CLIENT_ID GOOGLE_CLIENT_SECRET
-		GOOGLE_HEALTH_BASE_URL GOOGLE_HEALTH_API_VERSION GOOGLE_OAUTH_TOKEN_URL INFLUXDB_VERSION INFLUXDB_HOST INFLUXDB_PORT INFLUXDB_USERNAME INFLUXDB_PASSWORD
-		INFLUXDB_DATABASE INFLUXDB_BUCKET INFLUXDB_ORG INFLUXDB_TOKEN INFLUXDB_URL INFLUXDB_V3_ACCESS_TOKEN DEVICENAME MANUAL_START_DATE MANUAL_END_DATE
-		AUTO_DATE_RANGE LOCAL_TIMEZONE DRY_RUN_MODE LOG_LEVEL`) {
-		if !vars[v] {
-			t.Errorf("the variable %s of the Python project is not known", v)
-		}
-	}
 }
 
 // TestPrecedence says the same option in all three places.
@@ -219,29 +210,12 @@ func TestProvider(t *testing.T) {
 		{map[string]string{"CLIENT_ID": "f", "HEALTH_API_PROVIDER": "google"}, "google", "f"},
 		{map[string]string{"CLIENT_ID": "f", "GOOGLE_CLIENT_ID": "g", "HEALTH_API_PROVIDER": "Fitbit"}, "fitbit", "f"},
 		{map[string]string{"GOOGLE_CLIENT_ID": "  ", "CLIENT_ID": "f"}, "fitbit", "f"},
+		{map[string]string{"CLIENT_ID": "7-x.apps.googleusercontent.com"}, "google", "7-x.apps.googleusercontent.com"},
 	}
 	for _, tt := range tests {
 		o, err := Load(world(tt.env, nil))
 		if err != nil || o.Provider != tt.want || o.Persons[0].ClientID != tt.id {
 			t.Errorf("%v: %s, %s, %v", tt.env, o.Provider, o.Persons[0].ClientID, err)
-		}
-	}
-}
-
-// TestAutoDateRange has the Python project's words.
-func TestAutoDateRange(t *testing.T) {
-	tests := []struct {
-		auto, start string
-		bulk        bool
-	}{
-		{"", "", false}, {"True", "", false}, {"", "2024-01-01", true}, {"True", "2024-01-01", true}, {"False", "2024-01-01", true},
-		{"False", "", true}, {"false", "", true}, {"FALSE", "", true}, {"f", "", true}, {"F", "", true}, {"no", "", true}, {"No", "", true}, {"NO", "", true}, {"0", "", true},
-		{"off", "", false}, {"n", "", false}, {"1", "", false},
-	}
-	for _, tt := range tests {
-		o, err := Load(world(map[string]string{"AUTO_DATE_RANGE": tt.auto, "MANUAL_START_DATE": tt.start}, nil))
-		if err != nil || o.Manual.Bulk != tt.bulk {
-			t.Errorf("%+v: %v, %v", tt, o.Manual.Bulk, err)
 		}
 	}
 }

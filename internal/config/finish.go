@@ -15,6 +15,7 @@ func (l *loader) finish() {
 	l.folders()
 	l.people()
 	l.manual()
+	l.retired()
 	l.influx()
 	l.mqtt()
 	if !l.opts.Polite && !loopback(l.opts.Service.API) {
@@ -129,6 +130,20 @@ func (l *loader) manual() {
 	if m.From != 0 && m.To != 0 && m.To < m.From {
 		l.problems.add(l.where("manual_end_date"), "%s is before the first day, %s (%s); swap them", m.To, m.From, l.where("manual_start_date"))
 	}
+}
+
+// retired says what is the matter with the Fitbit Web API before it has been asked: to the Python project it is the provider where
+// none is said.
+func (l *loader) retired() {
+	if l.opts.Provider != "fitbit" || l.opts.Service.API != "" {
+		return
+	}
+	note := l.where("provider") + " is fitbit"
+	if _, said := l.said["provider"]; !said {
+		note = "provider (HEALTH_API_PROVIDER) is not set, and CLIENT_ID is, so it is fitbit, as in the Python project"
+	}
+	l.opts.Notes = append(l.opts.Notes, note+", but the Fitbit Web API was switched off in November 2026. "+
+		"Set it to google, with the id and the secret of a Google client, and authorize anew; the archive and the databases go on as they are")
 }
 
 // influx completes the first database, or takes it away where nothing was said of it, and the further ones.

@@ -349,16 +349,27 @@ func (l *loader) environment() {
 		l.variable(l.row(path))
 	}
 	if l.opts.Provider == "" {
-		l.opts.Provider = "google"
-		if _, said := l.said["client_id"]; !said && strings.TrimSpace(l.in.Env("GOOGLE_CLIENT_ID")) == "" && strings.TrimSpace(l.in.Env("CLIENT_ID")) != "" {
-			l.opts.Provider = "fitbit"
-		}
+		l.opts.Provider = l.meantProvider()
 	}
 	for _, r := range l.rows {
 		if !slices.Contains(first, r.path) {
 			l.variable(r)
 		}
 	}
+}
+
+// googleClient is how every client id of Google ends.
+const googleClient = ".apps.googleusercontent.com"
+
+// meantProvider is the provider where none is said: google; or, as the Python project has it, fitbit where the environment names
+// only a client of Fitbit's.
+func (l *loader) meantProvider() string {
+	id := strings.TrimSpace(l.in.Env("CLIENT_ID"))
+	_, said := l.said["client_id"]
+	if said || id == "" || strings.HasSuffix(id, googleClient) || strings.TrimSpace(l.in.Env("GOOGLE_CLIENT_ID")) != "" {
+		return "google"
+	}
+	return "fitbit"
 }
 
 func (l *loader) row(path string) row {

@@ -52,7 +52,7 @@ func rows() []row {
 	return []row{
 		// Where from
 		{path: "provider", env: names("HEALTH_API_PROVIDER"), kind: "google, fitbit",
-			defDoc: "google; fitbit where only CLIENT_ID is set in the environment",
+			defDoc: "google; fitbit where the environment names a client of Fitbit's in CLIENT_ID and no GOOGLE_CLIENT_ID",
 			doc:    "The service to ask. Google Health is the live one; the Fitbit Web API was switched off in November 2026.",
 			set:    choice(func(t target) *string { return &t.Provider }, "google", "fitbit")},
 		{path: "client_id", env: []name{google("GOOGLE_CLIENT_ID"), {name: "CLIENT_ID"}}, kind: "text", person: true,
