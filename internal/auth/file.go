@@ -109,9 +109,13 @@ func (f *File) Save(t Token, now time.Time) error {
 	}
 	old, err := readLimited(f.path)
 	if err == nil {
-		if _, bad := decodeToken(old); bad != nil {
+		was, bad := decodeToken(old)
+		switch {
+		case bad != nil:
 			_, err = atomicfile.Aside(f.path, now)
-		} else {
+		case title(was.Provider) != "" && was.Provider != t.Provider:
+			err = f.write(f.path+"."+was.Provider, old, 0o600) // to go back to that service
+		default:
 			err = f.write(f.previous(), old, 0o600)
 		}
 	}

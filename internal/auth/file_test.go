@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,6 +36,24 @@ func TestTokenFileForms(t *testing.T) {
 				t.Fatalf("%#v, %v; want %#v", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// TestTokenFileForThePythonProject: what is written here is what its newer version writes, and more: it can go on with it.
+func TestTokenFileForThePythonProject(t *testing.T) {
+	data, err := encodeToken(full())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var form map[string]any
+	if err := json.Unmarshal(data, &form); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]any{"access_token": "SECRET-a", "refresh_token": "SECRET-r", "provider": "google",
+		"saved_at_utc": "2026-11-23T07:00:00+00:00", "expires_in": 3600.0} {
+		if form[key] != want {
+			t.Errorf("%s is not as there", key)
+		}
 	}
 }
 

@@ -164,6 +164,9 @@ func (f *Flow) prove(ctx context.Context, refresh string) (Token, error) {
 	if a, err := f.pending.find("", refresh, "", now); err == nil {
 		return decodeToken(a.Token)
 	}
+	if err := f.pending.ready(); err != nil {
+		return Token{}, &source.Error{Kind: source.Retry, Reason: "token_not_saved", Err: err, Hint: "The folder of the token file must be writable and its disk must have room. The refresh token has not been used; give it again."}
+	}
 	tok, err := f.cfg.Client.refresh(ctx, Token{Refresh: refresh, Authorized: now}, f.cfg.Now)
 	if err != nil {
 		var e *source.Error

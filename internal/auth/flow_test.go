@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -398,4 +399,18 @@ func FuzzPaste(f *testing.F) {
 			t.Fatalf("%q: %+v", s, p)
 		}
 	})
+}
+
+// TestRefreshTokenIsNotUsedUpInVain: Fitbit's works once. Where its answer could not be kept, it is not sent.
+func TestRefreshTokenIsNotUsedUpInVain(t *testing.T) {
+	r := newRig(t, Token{})
+	folder := filepath.Dir(r.file.Path())
+	if err := os.WriteFile(folder, nil, 0o600); err != nil { // no folder can be made there, by root either
+		t.Fatal(err)
+	}
+	_, err := r.flow("", account).UseRefreshToken(t.Context(), "SECRET-refresh-0", false)
+	wantError(t, err, source.Retry, "token_not_saved", "has not been used")
+	if r.count() != 0 {
+		t.Fatal("it was sent")
+	}
 }

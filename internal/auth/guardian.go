@@ -37,6 +37,11 @@ func (s *TokenSource) State(now time.Time) State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.cfg.Client.Provider
+	if s.othersLocked() && s.rejected == nil {
+		st := State{Standing: Missing}
+		st.Text, st.Hint = s.others()
+		return st
+	}
 	st := judge(p, s.tok, now)
 	if err := s.refusalLocked(); err != nil && !s.tok.Empty() {
 		st.Standing, st.Ends, st.Soon = Dead, time.Time{}, false

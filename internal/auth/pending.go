@@ -59,6 +59,13 @@ func (p *attempts) begin(a attempt, now time.Time) error {
 	return p.save(kept)
 }
 
+// ready proves that an attempt could be saved, before a token is used up that only its answer replaces.
+func (p *attempts) ready() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.save(p.load())
+}
+
 // find returns the attempt with that state; without a state the one that has brought a token for that code, else the newest of
 // this client that is alive.
 func (p *attempts) find(state, code, client string, now time.Time) (attempt, error) {

@@ -121,6 +121,16 @@ func Fitbit() Provider {
 	}
 }
 
+// title is what people call the provider of that name; empty for one that is not known here.
+func title(name string) string {
+	for _, p := range []Provider{Google(), Fitbit()} {
+		if p.Name == name {
+			return p.Title
+		}
+	}
+	return ""
+}
+
 // At returns the provider at other addresses; an empty one stays.
 func (p Provider) At(authURL, tokenURL, revokeURL string) Provider {
 	for _, a := range []struct {

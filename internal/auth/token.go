@@ -55,11 +55,13 @@ func (t Token) life() time.Duration {
 	return t.Expiry.Sub(t.SavedAt)
 }
 
-// tokenForm is the token file. The first two keys are those of the Python project too, so that it can go on with our file.
+// tokenForm is the token file. The first five keys are the Python project's, so that it can go on with our file.
 type tokenForm struct {
 	AccessToken    string    `json:"access_token"`
 	RefreshToken   string    `json:"refresh_token"`
 	Provider       string    `json:"provider,omitempty"`
+	SavedAtUTC     string    `json:"saved_at_utc,omitempty"` // to the second, as Python's older versions can read it
+	ExpiresIn      int64     `json:"expires_in,omitempty"`
 	Account        string    `json:"account,omitempty"`
 	Expiry         time.Time `json:"expiry,omitzero"`
 	Scopes         []string  `json:"scopes,omitempty"`
@@ -69,7 +71,12 @@ type tokenForm struct {
 }
 
 func encodeToken(t Token) ([]byte, error) {
+	savedAt := ""
+	if !t.SavedAt.IsZero() {
+		savedAt = t.SavedAt.UTC().Format("2006-01-02T15:04:05+00:00")
+	}
 	b, err := json.MarshalIndent(tokenForm{
+		SavedAtUTC: savedAt, ExpiresIn: int64(t.life().Seconds()),
 		AccessToken: t.Access, RefreshToken: t.Refresh, Provider: t.Provider, Account: t.Account,
 		Expiry: t.Expiry.UTC(), Scopes: t.Scopes, RefreshExpires: t.RefreshExpires.UTC(),
 		Authorized: t.Authorized.UTC(), SavedAt: t.SavedAt.UTC(),
@@ -109,7 +116,23 @@ func decodeToken(data []byte) (Token, error) {
 			return Token{}, err
 		}
 	}
+	if t.Provider == "" {
+		t.Provider = providerOf(t.Refresh)
+	}
 	return t, nil
+}
+
+// providerOf tells by its form whose a refresh token is, where the file does not say: the Python project's older files do not. Empty
+// where the form is not known.
+func providerOf(refresh string) string {
+	hex := len(refresh) == 64 && strings.Trim(refresh, "0123456789abcdef") == ""
+	switch {
+	case strings.HasPrefix(refresh, Google().Prefixes.Refresh):
+		return Google().Name
+	case hex:
+		return Fitbit().Name
+	}
+	return ""
 }
 
 // checkToken refuses what cannot be sent in a header.

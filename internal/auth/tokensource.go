@@ -1,10 +1,12 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -135,11 +137,26 @@ func (s *TokenSource) refusalLocked() error {
 	case s.tok.Empty():
 		return &source.Error{Kind: source.Auth, Reason: "not_authorized", Err: errors.New("there is no authorization yet"),
 			Hint: "Authorize on the page or with: fitbit-fetch authorize"}
-	case s.tok.Provider != "" && s.tok.Provider != s.cfg.Client.Provider.Name:
-		return &source.Error{Kind: source.Auth, Reason: "other_provider", Err: fmt.Errorf("the token file belongs to the service %q", short(s.tok.Provider, 20)),
-			Hint: fmt.Sprintf("Authorize at %s, or choose the provider the token file is for.", s.cfg.Client.Provider.Title)}
+	case s.othersLocked():
+		text, hint := s.others()
+		return &source.Error{Kind: source.Auth, Reason: "other_provider", Err: errors.New(text), Hint: hint}
 	}
 	return nil
+}
+
+// othersLocked reports whether the token is for another service: then there is none for this one.
+func (s *TokenSource) othersLocked() bool {
+	return s.tok.Provider != "" && s.tok.Provider != s.cfg.Client.Provider.Name
+}
+
+// others says whose token it is, and what to do.
+func (s *TokenSource) others() (text, hint string) {
+	name, file, here := short(s.tok.Provider, 20), filepath.Base(s.cfg.File.Path()), s.cfg.Client.Provider
+	hint = fmt.Sprintf("Authorize at %s on the page or with: fitbit-fetch authorize", here.Title)
+	if title(name) != "" {
+		hint += fmt.Sprintf("; what is in the file now is kept as %s.%s. To stay with %s, set provider (HEALTH_API_PROVIDER) to %s.", file, name, title(name), name)
+	}
+	return fmt.Sprintf("The token file %s is for %s, but the provider is %s.", file, cmp.Or(title(name), name), here.Name), hint
 }
 
 // freshLocked reports whether the access token needs no renewal yet.

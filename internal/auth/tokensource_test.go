@@ -371,11 +371,29 @@ func TestAnswersOfTheTokenService(t *testing.T) {
 	}
 }
 
+// TestOtherProvidersFile: nothing of another service's token is sent, whether the file says whose it is or, as older ones of the
+// Python project, does not. It counts as no authorization, is told with the cure, and is kept when there is one.
 func TestOtherProvidersFile(t *testing.T) {
-	r := newRig(t, Token{Provider: "fitbit", Refresh: "SECRET-refresh-0"})
-	_, err := r.tokens.Token(t.Context())
-	wantError(t, err, source.Auth, "other_provider", "choose the provider")
-	if r.count() != 0 {
-		t.Fatal("another service's token was sent")
+	for _, old := range []Token{{Provider: "fitbit", Refresh: "SECRET-refresh-0"}, {Refresh: strings.Repeat("0a", 32)}} {
+		r := newRig(t, old)
+		_, err := r.tokens.Token(t.Context())
+		wantError(t, err, source.Auth, "other_provider", "set provider (HEALTH_API_PROVIDER) to fitbit")
+		if r.count() != 0 {
+			t.Fatal("another service's token was sent")
+		}
+		st := r.tokens.State(r.clock.Now())
+		if st.Standing != Missing || !strings.Contains(st.Text, "is for Fitbit, but the provider is google") || !strings.Contains(st.Hint, "fitbit-fetch authorize") {
+			t.Errorf("%+v", st)
+		}
+		if err := r.tokens.Reauthorize(Token{Provider: "google", Refresh: "1//r", Access: "a"}); err != nil {
+			t.Fatal(err)
+		}
+		path := r.tokens.cfg.File.Path()
+		if kept, err := r.tokens.cfg.File.read(path + ".fitbit"); err != nil || kept.Refresh != old.Refresh {
+			t.Errorf("kept %v, %v", kept, err)
+		}
+		if st := r.tokens.State(r.clock.Now()); st.Standing != Good {
+			t.Errorf("then %+v", st)
+		}
 	}
 }
