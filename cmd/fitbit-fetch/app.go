@@ -47,6 +47,7 @@ type app struct {
 	renew  chan struct{} // the program is to be built anew; nil where nothing can be given on the page
 	saving sync.Mutex    // held while options of the page are kept
 	kept   *logKeeper    // nil where nothing of the log is kept
+	bulk   bool          // this process is a bulk update
 
 	mu      sync.Mutex
 	running bool // the loops run, and the socket is served

@@ -36,27 +36,6 @@ What was fetched before is not fetched again, so a stopped backfill goes on wher
 	}
 }
 
-// bulk is run with the dates of the environment: the days are fetched and delivered, and the program ends.
-func (c *call) bulk(ctx context.Context) error {
-	log, closeLog := c.logger()
-	defer closeLog()
-	a, err := openApp(ctx, c.opts, log)
-	if err != nil {
-		return err
-	}
-	for _, n := range a.opts.Notes {
-		a.log.Warn("options: " + n)
-	}
-	c.app = a
-	if err = a.settleSinks(ctx); err == nil {
-		err = c.backfill(ctx, backfillFlags{})
-	}
-	if err == nil {
-		a.log.Info("Bulk Update Complete")
-	}
-	return errors.Join(err, a.Close())
-}
-
 func (c *call) backfill(ctx context.Context, f backfillFlags) error {
 	if err := c.askDays(&f.choice); err != nil {
 		return err
@@ -66,7 +45,7 @@ func (c *call) backfill(ctx context.Context, f backfillFlags) error {
 		return err
 	}
 	for _, p := range people {
-		days, err := f.days(0, metric.DayOf(c.app.clock.Now().In(p.zones(ctx).Now())))
+		days, err := f.days(0, p.today(ctx, c.app))
 		if err != nil {
 			return err
 		}
@@ -78,6 +57,11 @@ func (c *call) backfill(ctx context.Context, f backfillFlags) error {
 		}
 	}
 	return nil
+}
+
+// today is the day it is where the person is.
+func (p *person) today(ctx context.Context, a *app) metric.Day {
+	return metric.DayOf(a.clock.Now().In(p.zones(ctx).Now()))
 }
 
 // askDays completes the days from the options or, where they name none, at the terminal.
@@ -93,19 +77,48 @@ func (c *call) askDays(ch *choice) error {
 		return nil
 	}
 	in := bufio.NewReader(c.stdin)
-	var err error
-	if ch.from, err = c.prompt(in, "First day (YYYY-MM-DD): "); err != nil {
+	first, err := c.askDay(in, "First day (YYYY-MM-DD): ", 0, 0)
+	if err != nil {
 		return err
 	}
-	if ch.from == "" {
-		return noDays()
+	ch.from = first.String()
+	if ch.to != "" {
+		return nil
 	}
-	if ch.to == "" {
-		if ch.to, err = c.prompt(in, "Last day (YYYY-MM-DD, empty for today): "); errors.Is(err, io.EOF) {
-			err = nil
-		}
+	last, err := c.askDay(in, "Last day (YYYY-MM-DD, empty for today): ", first, noDay)
+	if err == nil && last != noDay {
+		ch.to = last.String()
 	}
 	return err
+}
+
+// noDay stands for an answer left empty.
+const noDay = metric.Day(-1 << 31)
+
+// askDay asks for a day until it gets one, not before another; or, where empty says so, none.
+func (c *call) askDay(in *bufio.Reader, question string, notBefore, empty metric.Day) (metric.Day, error) {
+	for {
+		answer, err := c.prompt(in, question)
+		if errors.Is(err, io.EOF) && empty != 0 {
+			return empty, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		day, bad := metric.ParseDay(answer)
+		switch {
+		case answer == "" && empty != 0:
+			return empty, nil
+		case answer == "":
+			fmt.Fprintln(c.stdout, "A day is needed, such as 2026-11-18.")
+		case bad != nil:
+			fmt.Fprintf(c.stdout, "%q is no day; write year, month and day as in 2026-11-18.\n", answer)
+		case day < notBefore:
+			fmt.Fprintf(c.stdout, "%s is before the first day, %s.\n", day, notBefore)
+		default:
+			return day, nil
+		}
+	}
 }
 
 func noDays() error {
@@ -196,6 +209,11 @@ func (c *call) collectDays(ctx context.Context, p *person, days metric.Span) err
 	}
 	stop()
 	wg.Wait()
+	return c.drain(ctx)
+}
+
+// drain delivers all that the archive has for the databases.
+func (c *call) drain(ctx context.Context) error {
 	for _, t := range c.app.sinks {
 		if err := t.deliver.DrainOnce(ctx); err != nil {
 			return fmt.Errorf("all days are in the archive, but %s did not take them all: %w", t.sink.Name(), err)

@@ -67,6 +67,7 @@ type call struct {
 	wide   int                             // columns of the terminal
 	size   func() (wide, high int)         // of the terminal, as it is now; nil for a call over the socket
 	stdin  io.Reader
+	secret func(ctx context.Context, question string) (string, error) // asks at the terminal without showing the answer; nil where there is none
 	stdout io.Writer
 	stderr io.Writer
 	app    *app           // nil for a command that runs alone
@@ -127,6 +128,7 @@ func program(system func(file string) config.Inputs) int {
 	dir, _ := os.Getwd()
 	c := &call{
 		system: system, dir: dir, tty: err == nil, wide: wide, size: terminalSize, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		secret: terminalSecret(os.Stdout),
 	}
 	// The heap is small and short-lived; collecting a little later costs memory that we do not have to spare, a little earlier costs
 	// time: this is the measured middle.

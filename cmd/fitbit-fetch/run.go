@@ -16,9 +16,10 @@ func runCommand() command {
 	return command{
 		name: "run", held: true, summary: "fetch, keep and deliver, until stopped (the default)", alone: true,
 		help: `Runs until SIGTERM or Ctrl-C, and stops cleanly within 5 seconds. With MANUAL_START_DATE, or AUTO_DATE_RANGE=False, it
-fetches those days, delivers them, and ends with exit code 0.
+fetches those days, delivers them, and ends with exit code 0; started again for the same days it asks for nothing.
 
-A person who has not authorized yet is waited for: fitbit-fetch authorize, from anywhere, lets it go on.`,
+A person who has not authorized yet is asked for a refresh token where there is a terminal, and otherwise waited for: fitbit-fetch
+authorize, from anywhere, lets it go on.`,
 		run: func(ctx context.Context, c *call) error { return c.runLoops(ctx) },
 	}
 }
@@ -54,6 +55,9 @@ func (c *call) runLoops(ctx context.Context) error {
 		a.log.Error("options: "+w.String(), "hint", heldHint)
 	}
 	if err := a.settleSinks(ctx); err != nil {
+		return errors.Join(stopped(ctx, err), a.Close())
+	}
+	if err := c.askTokens(ctx, a); err != nil {
 		return errors.Join(stopped(ctx, err), a.Close())
 	}
 	// A stop that hangs must not keep the container from stopping: all that counts is on disk already.

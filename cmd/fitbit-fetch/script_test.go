@@ -44,12 +44,13 @@ func TestScripts(t *testing.T) {
 // scriptCommands are the commands of the scripts:
 //
 //	exits CODE PROGRAM ARGS…         run a program and compare its exit code
-//	service [WORD…]                  start the simulated service and set the options that reach it; see serviceWords
+//	service [WORD…]                  start the simulated services and set the options that reach Google's; see serviceWords
 //	service stop                     and stop it
 //	odd                              from now on, it sends a member and a word that nobody knows
 //	trouble slow|junk PATH           from now on, what has PATH in its path comes slowly, or is no JSON; trouble over: no more
 //	withdrawn                        the user takes all rights back at the service's own page
 //	requests MOST                    at most so many requests have reached the API since this was called last
+//	asked MOST                       likewise, but of all that has reached the services, questions after a token too
 //	signin PASTE|CATCH ARGS…         fitbit-fetch authorize ARGS, with a user who consents and pastes, or whose browser is caught
 //	begin                            begin an authorization, consent, and put the address at which the browser ends into ADDRESS
 //	terminate                        send SIGTERM to what runs in the background
@@ -71,7 +72,7 @@ func TestScripts(t *testing.T) {
 //	shown PATH REGEXP                wait until the page holds it
 func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	commands := map[string]func(*testscript.TestScript, *scriptWorld, []string){
-		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "clock": func(*testscript.TestScript, *scriptWorld, []string) {}, "requests": countRequests, "signin": signIn, "begin": begin,
+		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "clock": func(*testscript.TestScript, *scriptWorld, []string) {}, "requests": countRequests, "asked": countAll, "signin": signIn, "begin": begin,
 		"terminate": terminate, "await": await, "points": countPoints, "unpack": unpack, "fill": fill,
 		"heard": heard, "press": press, "shown": onPage,
 		"listen":  func(ts *testscript.TestScript, w *scriptWorld, args []string) { listenTo(t, ts, w, args) },

@@ -34,6 +34,7 @@ type worldKey struct{}
 type scriptWorld struct {
 	server *httptest.Server
 	google *simulate.Google
+	fitbit *simulate.Fitbit
 	cfg    simulate.Config
 	influx *influxd.Server
 	rows   []func(measurement string) []sinktest.Row // of further databases
@@ -53,7 +54,7 @@ func startService(ts *testscript.TestScript, w *scriptWorld, args []string) {
 	clk, err := clock.Parse(told)
 	ts.Check(err)
 	w.clock = &clk
-	f := simulateFlags{persons: 2, seed: 1, zone: "Europe/Berlin", approve: true, pageCap: 5000, start: "2026-11-01"}
+	f := simulateFlags{persons: 2, seed: 1, zone: "Europe/Berlin", approve: true, pageCap: 5000, start: "2026-11-01", app: "personal"}
 	w.cfg, err = f.world(clk)
 	ts.Check(err)
 	redirect := ts.Getenv("FITBIT_FETCH_REDIRECT_URI")
@@ -61,14 +62,18 @@ func startService(ts *testscript.TestScript, w *scriptWorld, args []string) {
 		w.cfg.Clients[i].Redirects = []string{redirect}
 	}
 	serviceWords(ts, w, args)
-	w.google = simulate.NewGoogle(w.cfg)
-	w.server = httptest.NewServer(w.google)
+	old, err := f.fitbitWorld(w.cfg)
+	ts.Check(err)
+	old.NoLimit = true
+	w.google, w.fitbit = simulate.NewGoogle(w.cfg), simulate.NewFitbit(old)
+	w.server = httptest.NewServer(bothServices(w.google, w.fitbit))
 	ts.Defer(w.server.Close)
 	for name, value := range map[string]string{
 		"FITBIT_FETCH_API_URL": w.server.URL, "FITBIT_FETCH_AUTH_URL": w.server.URL + simulate.PathAuth,
 		"FITBIT_FETCH_TOKEN_URL": w.server.URL + simulate.PathToken, "FITBIT_FETCH_REVOKE_URL": w.server.URL + simulate.PathRevoke,
 		"GOOGLE_CLIENT_ID": w.cfg.Clients[0].ID, "GOOGLE_CLIENT_SECRET": w.cfg.Clients[0].Secret,
 		"FITBIT_FETCH_POLITE": "no", "FITBIT_FETCH_CLOCK": told,
+		"SERVICE": w.server.URL, "FITBIT_ID": old.Apps[0].ID, "FITBIT_SECRET": old.Apps[0].Secret, "FITBIT_REFRESH": old.Apps[0].Refresh,
 		"REFRESH": w.cfg.Clients[0].Refresh, "OTHER_ID": w.cfg.Clients[1].ID, "OTHER_REFRESH": w.cfg.Clients[1].Refresh,
 	} {
 		ts.Setenv(name, value)
@@ -125,15 +130,23 @@ func withdraw(_ *testscript.TestScript, w *scriptWorld, _ []string) {
 }
 
 func countRequests(ts *testscript.TestScript, w *scriptWorld, args []string) {
+	count(ts, w, args, simulate.PathAPI)
+}
+
+// countAll counts what reached any part of the services, their token services too.
+func countAll(ts *testscript.TestScript, w *scriptWorld, args []string) { count(ts, w, args, "/") }
+
+func count(ts *testscript.TestScript, w *scriptWorld, args []string, below string) {
 	most, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	var made []string
-	for _, l := range w.google.Log() {
-		if strings.HasPrefix(l.Path, simulate.PathAPI) {
+	for _, l := range slices.Concat(w.google.Log(), w.fitbit.Log()) {
+		if strings.HasPrefix(l.Path, below) {
 			made = append(made, l.Path+"?"+l.Query)
 		}
 	}
 	w.google.ClearLog()
+	w.fitbit.ClearLog()
 	if len(made) > most {
 		ts.Fatalf("%d requests, want %d at most; the first: %s", len(made), most, made[0])
 	}

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -125,20 +126,10 @@ type preview struct {
 }
 
 // Preview returns what would be asked next, with up to n requests of history, and asks nothing.
-func (c *Collector) Preview(ctx context.Context, n int) (plan.Decision, error) {
-	if c.running.CompareAndSwap(false, true) {
-		defer c.running.Store(false)
-		l := c.newLoop(ctx, true)
-		defer l.drain()
-		defer l.phase(Idle, "")
-		if err := l.load(); err != nil {
-			return plan.Decision{}, err
-		}
-		if err := l.read(); err != nil {
-			return plan.Decision{}, err
-		}
-		l.learnQuiet(l.cfg.Clock.Now())
-		return l.preview(n), nil
+func (c *Collector) Preview(ctx context.Context, n int) (d plan.Decision, err error) {
+	err = c.aside(ctx, func(l *loop) { d = l.preview(n) })
+	if !errors.Is(err, ErrRunning) {
+		return d, err
 	}
 	p := preview{n, make(chan plan.Decision, 1)}
 	select {
@@ -147,6 +138,37 @@ func (c *Collector) Preview(ctx context.Context, n int) (plan.Decision, error) {
 	case <-ctx.Done():
 		return plan.Decision{}, fmt.Errorf("waiting for the plan: %w", ctx.Err())
 	}
+}
+
+// Fulfilled reports whether nothing is left of a wish for the days (axis Days) that was made at an instant. It asks nothing. Error:
+// ErrRunning.
+func (c *Collector) Fulfilled(ctx context.Context, days metric.Span, made time.Time) (done bool, err error) {
+	err = c.aside(ctx, func(l *loop) {
+		in := l.input(l.cfg.Clock.Now())
+		in.Wishes = []plan.Wish{{Days: days, At: made}}
+		done = plan.Next(in).Wished.Done()
+	})
+	return done, err
+}
+
+// aside has fn look at a loop with all that it knows from the archive. Nothing is asked.
+func (c *Collector) aside(ctx context.Context, fn func(*loop)) error {
+	if !c.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer c.running.Store(false)
+	l := c.newLoop(ctx, true)
+	defer l.drain()
+	defer l.phase(Idle, "")
+	if err := l.load(); err != nil {
+		return err
+	}
+	if err := l.read(); err != nil {
+		return err
+	}
+	l.learnQuiet(l.cfg.Clock.Now())
+	fn(l)
+	return nil
 }
 
 func (l *loop) preview(n int) plan.Decision {

@@ -145,7 +145,7 @@ func TestRetiredProvider(t *testing.T) {
 		"HEALTH_API_PROVIDER=fitbit": "HEALTH_API_PROVIDER is fitbit",
 		"CLIENT_ID=f FITBIT_FETCH_API_URL=http://127.0.0.1:1": "",
 		"HEALTH_API_PROVIDER=google CLIENT_ID=f":              "",
-		"": "",
+		"":                                                    "",
 	} {
 		vars := map[string]string{}
 		for _, line := range strings.Fields(env) {
