@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -101,8 +100,8 @@ func (p *person) zones(ctx context.Context) metric.Zones {
 
 // openApp opens the archive and builds everything; it starts nothing.
 func openApp(ctx context.Context, opts config.Options, log *slog.Logger) (*app, error) {
-	if err := os.MkdirAll(filepath.Dir(opts.Archive), 0o700); err != nil {
-		return nil, fmt.Errorf("creating the data folder: %w", err)
+	if err := checkFolders(opts); err != nil {
+		return nil, err
 	}
 	a := &app{opts: opts, clock: opts.Clock, log: log, catalogue: metric.Default()}
 	if opts.InApp {

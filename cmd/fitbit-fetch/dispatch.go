@@ -56,6 +56,9 @@ func dispatch(ctx context.Context, c *call, args []string) int {
 		if err == nil && len(opts.Wrong) > 0 && !cmd.held {
 			err = &exitError{exitConfig, opts.Wrong}
 		}
+		if err == nil {
+			err = becomeOwner(opts)
+		}
 		if err != nil {
 			return c.finish(err)
 		}

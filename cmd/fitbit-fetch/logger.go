@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"gopkg.in/natefinch/lumberjack.v2"
 )
@@ -21,6 +22,9 @@ func (c *call) logger() (*slog.Logger, func()) {
 	if path := c.opts.Log.File; path != "" {
 		if err := writable(path); err != nil {
 			fmt.Fprintf(c.stderr, "fitbit-fetch: the log file cannot be written, logging here alone: %v\n", err)
+			if forbidden(err) {
+				fmt.Fprintln(c.stderr, c.wrap(ownCure(filepath.Dir(path)), "  → ", "    "))
+			}
 		} else {
 			file := &lumberjack.Logger{Filename: path, MaxSize: logMegabytes, MaxBackups: logFiles}
 			w = io.MultiWriter(c.stderr, file)
@@ -41,7 +45,11 @@ func (c *call) quietLogger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
 }
 
+// writable makes the folder where it is missing, and finds out whether a file can be written there.
 func writable(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
