@@ -101,7 +101,7 @@ func (a *app) settleSinks(ctx context.Context) error {
 		return nil
 	}
 	if a.opts.DryRun {
-		a.log.Warn("dry run: nothing is written to a database")
+		a.log.Warn("dry run: nothing is written to a database; what is fetched is kept in the archive, and delivered once DRY_RUN_MODE is off")
 		return nil
 	}
 	var keep []string

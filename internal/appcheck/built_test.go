@@ -3,11 +3,13 @@
 package appcheck
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -125,7 +127,9 @@ type container struct {
 	w    workshop
 	id   string
 	root string // its file system, from outside
-	data string // what is mounted at /data
+	data string // what is mounted at /data, if anything is
+
+	mounts []string // folders of the machine, each with a colon and its place inside
 }
 
 // start makes a container with a /data of its own, which belongs to user.
@@ -144,7 +148,14 @@ func (w workshop) start(t *testing.T, image string, user int) container {
 }
 
 func (c container) command(args ...string) *exec.Cmd {
-	return c.w.command(append([]string{"run", "--isolation", "chroot", "-v", c.data + ":/data", c.id, "--", "/usr/bin/fitbit-fetch"}, args...)...)
+	run := []string{"run", "--isolation", "chroot"}
+	if c.data != "" {
+		run = append(run, "-v", c.data+":/data")
+	}
+	for _, m := range c.mounts {
+		run = append(run, "-v", m)
+	}
+	return c.w.command(append(append(run, c.id, "--", "/usr/bin/fitbit-fetch"), args...)...)
 }
 
 // snapshot lists the files of the image with their sizes and times.
@@ -258,6 +269,9 @@ func TestImage(t *testing.T) {
 	for name, user := range map[string]int{"Home Assistant": 0, "Docker": 1000} {
 		t.Run(name, func(t *testing.T) { lives(t, w.start(t, image, user), user == 0) })
 	}
+	for name, user := range map[string]int{"the Python project's way, as root": 0, "the Python project's way, as its user": 1000} {
+		t.Run(name, func(t *testing.T) { takesOver(t, w, image, user) })
+	}
 	t.Run("no sources", func(t *testing.T) {
 		if err := w.command("bud", "-q", "--pull-never", "--isolation", "chroot", "--build-arg", "BUILD_FROM="+w.base, "-f", filepath.Join(app, "Dockerfile"), appDir).Run(); err == nil {
 			t.Error("an image without a program was built")
@@ -328,6 +342,88 @@ func lives(t *testing.T, c container, inApp bool) {
 	if inApp && !strings.Contains(log.String(), "no client id") {
 		t.Errorf("the log does not say what to do first:\n%s", log.String())
 	}
+}
+
+// takesOver puts the image in the place of the Python project's: with its environment, its two folders that belong to user 1000, and
+// nothing else to write to. A second container goes on where the first one was.
+func takesOver(t *testing.T, w workshop, image string, user int) {
+	folder := t.TempDir()
+	var mounts []string
+	for _, name := range []string{"tokens", "logs"} {
+		path := filepath.Join(folder, name)
+		if err := os.Mkdir(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(path, 1000, 1000); err != nil {
+			t.Fatal(err)
+		}
+		mounts = append(mounts, path+":/app/"+name)
+	}
+	token := filepath.Join(folder, "tokens", "fitbit.token")
+	if err := os.WriteFile(token, []byte(`{"access_token": "old", "refresh_token": "`+strings.Repeat("5a", 32)+`"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(token, 1000, 1000); err != nil {
+		t.Fatal(err)
+	}
+	service := ""
+	for i, want := range []string{"the bulk update begins", "fetched already"} {
+		c := w.start(t, image, user)
+		c.data, c.mounts = "", mounts
+		for _, name := range []string{"data", "tmp"} {
+			if err := os.Chmod(filepath.Join(c.root, name), 0o555); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i == 0 {
+			service = simulated(t, filepath.Join(c.root, "usr", "bin", "fitbit-fetch"))
+		}
+		for _, line := range []string{"FITBIT_LOG_FILE_PATH=/app/logs/fitbit.log", "TOKEN_FILE_PATH=/app/tokens/fitbit.token", "AUTO_DATE_RANGE=True", "CLIENT_ID=23ABCD",
+			"CLIENT_SECRET=0123456789abcdef0123456789abcdef", "DEVICENAME=Charge5", "LOCAL_TIMEZONE=Automatic", "MANUAL_START_DATE=2026-11-18", "MANUAL_END_DATE=2026-11-18",
+			"FITBIT_FETCH_API_URL=" + service, "FITBIT_FETCH_TOKEN_URL=" + service + "/oauth2/token", "FITBIT_FETCH_POLITE=no", "FITBIT_FETCH_CLOCK=2026-11-20T09:00:00Z"} {
+			w.do(t, "config", "--env", line, c.id)
+		}
+		before := c.snapshot(t)
+		out, err := c.command().CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte(want)) || !bytes.Contains(out, []byte("Bulk Update Complete")) {
+			t.Fatalf("%s: %v\n%s", want, err, tail(out))
+		}
+		if after := c.snapshot(t); !slices.Equal(before, after) {
+			t.Errorf("files of the image changed:\n%q\n%q", before, after)
+		}
+	}
+	for _, name := range []string{"tokens/fitbit.token", "tokens/archive.db", "logs/fitbit.log"} {
+		info, err := os.Stat(filepath.Join(folder, name))
+		if err != nil || info.Sys().(*syscall.Stat_t).Uid != 1000 {
+			t.Errorf("%s is not user 1000's, %v", name, err)
+		}
+	}
+}
+
+// simulated starts the simulated Fitbit Web API with the image's program, and returns its address.
+func simulated(t *testing.T, program string) string {
+	t.Helper()
+	cmd := exec.Command(program, "simulate", "--api", "fitbit", "--listen", "127.0.0.1:0", "--quota=false", "--start", "2026-11-01", "--clock", "2026-11-20T09:00:00Z")
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if address, ok := strings.CutPrefix(strings.TrimSpace(lines.Text()), "api_url: "); ok {
+			go io.Copy(io.Discard, out)
+			return address
+		}
+	}
+	t.Fatal("the simulated service tells no address")
+	return ""
 }
 
 // TestImageOtherArchitecture builds for the other architecture from the root of the repository, as the published image is built,
