@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -35,10 +36,14 @@ func (s *Server) client(w http.ResponseWriter, r *request) {
 			}
 		}
 		known := set.Values["client_id"].Value
+		secretless := cmp.Or(values["provider"], set.Values["provider"].Value) == "fitbit" // its applications with PKCE need none
 		switch {
 		case values["client_id"] == "" && known == "":
 			return note{}, incomplete(p.Service, "the client id is missing")
-		case values["client_secret"] == "" && (values["client_id"] != known || !set.Values["client_secret"].Set):
+		case values["client_secret"] != "":
+		case secretless && values["client_id"] != "" && values["client_id"] != known && set.Values["client_secret"].Where == "":
+			values["client_secret"] = "" // the one before belongs to another id
+		case !secretless && (values["client_id"] != known || !set.Values["client_secret"].Set):
 			return note{}, incomplete(p.Service, "the client secret is missing")
 		}
 		if err := s.save(ctx, values); err != nil {

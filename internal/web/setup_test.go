@@ -272,6 +272,13 @@ func TestClientOnThePage(t *testing.T) {
 	if body := v.page("/setup?step=client"); !strings.Contains(body, "client secret is missing") {
 		t.Error("another id takes the old secret")
 	}
+	// An application of Fitbit's may have none: what was kept of another one goes.
+	for _, id := range []string{"23ABCD", "23ABCE"} {
+		to := v.post("/client", "person", "main", "back", "setup", "step", "client", "provider", "fitbit", "client_id", id, "client_secret", "").Header().Get("Location")
+		if to != "setup?person=main&step=connect" || w.plain.ID != id || w.plain.Secret != "" {
+			t.Errorf("to %q with the client %q", to, w.plain.ID)
+		}
+	}
 	if body := v.page("/setup?step=client&person=anna"); !strings.Contains(body, "anna uses the key of main") {
 		t.Error("whose key it is is not told")
 	}
