@@ -55,6 +55,7 @@ var layers = map[string][]string{
 	"internal/proctest":               {},
 	"internal/endtoend":               {},
 	"internal/grafana":                {},
+	"internal/grafana/grafanatest":    {},
 	"internal/dashboard":              {},
 	"internal/dashboard/generate":     {"internal/dashboard"},
 	"internal/realhome":               {},

@@ -111,11 +111,11 @@ func databaseForGrafana(o config.Options) config.InfluxDB {
 // grafanaDatabase is our InfluxDB as Grafana's data source.
 func grafanaDatabase(o config.InfluxDB, url string) (grafana.Database, error) {
 	if !o.On {
-		return grafana.Database{}, &grafana.Error{Err: errors.New("no database is configured"), Hint: "Set the options of influxdb first; docs/configuration.md lists them."}
+		return grafana.Database{}, &grafana.Error{Class: grafana.NoDatabase, Err: errors.New("no database is configured"), Hint: "Set the options of influxdb first; docs/configuration.md lists them."}
 	}
 	version, err := strconv.Atoi(o.Version)
 	if err != nil {
-		return grafana.Database{}, &grafana.Error{Err: fmt.Errorf("the dashboards ask InfluxDB, not %s", o.Version), Hint: "Deliver to an InfluxDB, too (the option databases), or make panels of your own with Grafana's Prometheus data source."}
+		return grafana.Database{}, &grafana.Error{Class: grafana.NoDatabase, Err: fmt.Errorf("the dashboards ask InfluxDB, not %s", o.Version), Hint: "Deliver to an InfluxDB, too (the option databases), or make panels of your own with Grafana's Prometheus data source."}
 	}
 	d := grafana.Database{Version: version, URL: o.URL, Name: o.Database, User: o.Username, Password: o.Password.Reveal(), Org: o.Org, Token: o.Token.Reveal()}
 	if url != "" {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -46,7 +47,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) (in
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
-		return 0, &Error{Err: fmt.Errorf("the address of Grafana: %w", err), Hint: "Correct the address."}
+		return 0, &Error{Class: Address, Err: fmt.Errorf("the address of Grafana: %w", err), Hint: "Correct the address."}
 	}
 	if c.cfg.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
@@ -64,23 +65,25 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) (in
 		if errors.As(err, &u) {
 			err = u.Err
 		}
-		return 0, &Error{Err: fmt.Errorf("reaching Grafana at %s: %w", req.URL.Host, err), Hint: "Is Grafana running, and is that its address? In Home Assistant it is " + HomeAssistant + "."}
+		return 0, &Error{Class: Silent, Err: fmt.Errorf("reaching Grafana at %s: %w", req.URL.Host, err), Hint: "Is Grafana running, and is that its address? In Home Assistant it is " + HomeAssistant + "."}
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	if err != nil {
-		return resp.StatusCode, &Error{Status: resp.StatusCode, Err: fmt.Errorf("reading Grafana's answer: %w", err), Hint: "Try again."}
+		return resp.StatusCode, &Error{Class: Silent, Status: resp.StatusCode, Err: fmt.Errorf("reading Grafana's answer: %w", err), Hint: "Try again."}
 	}
 	if resp.StatusCode >= 400 {
 		return resp.StatusCode, refusal(method, path, resp.StatusCode, text)
 	}
 	if out != nil {
 		if err := json.Unmarshal(text, out); err != nil {
-			return resp.StatusCode, &Error{Status: resp.StatusCode, Err: fmt.Errorf("the answer of Grafana to %s %s cannot be read: %w", method, path, err), Hint: "Is that the address of a Grafana, and of no page before it?"}
+			return resp.StatusCode, &Error{Class: Other, Status: resp.StatusCode, Err: fmt.Errorf("the answer of Grafana to %s %s cannot be read: %w", method, path, err), Hint: otherHint}
 		}
 	}
 	return resp.StatusCode, nil
 }
+
+const otherHint = "Is that the address of a Grafana, and of no page before it?"
 
 // refusal makes an error of Grafana's words and what can be done about them.
 func refusal(method, path string, status int, text []byte) error {
@@ -88,14 +91,19 @@ func refusal(method, path string, status int, text []byte) error {
 	if json.Unmarshal(text, &said) != nil || said.Message == "" {
 		said.Message = http.StatusText(status)
 	}
-	e := &Error{Status: status, Err: fmt.Errorf("at Grafana, %s %s: HTTP %d %s", method, path, status, said.Message)}
+	e := &Error{Class: Other, Status: status, Err: fmt.Errorf("at Grafana, %s %s: HTTP %d %s", method, path, status, said.Message)}
 	switch status {
 	case http.StatusUnauthorized:
-		e.Hint = "The user, the password or the token is wrong."
+		e.Class, e.Hint = Login, "The user, the password or the token is wrong."
 	case http.StatusForbidden:
-		e.Hint = "This account may not do that: take one with the role Admin."
+		e.Class, e.Hint = Rights, "This account may not do that: take one with the role Admin."
 	case http.StatusConflict, http.StatusPreconditionFailed:
-		e.Hint = "Something of that name is there already and is not ours: rename or remove it, then try again."
+		e.Class, e.Hint = Taken, "Something of that name is there already and is not ours: rename or remove it, then try again."
+	case http.StatusNotFound:
+		e.Hint = otherHint
+	}
+	if status >= 500 {
+		e.Hint = "Grafana, or a proxy before it, is in trouble of its own: its log says more. Try again later."
 	}
 	return e
 }
@@ -106,17 +114,25 @@ func missing(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusNotFound
 }
 
-// health returns Grafana's version, and shows that we are let in.
+// oldest is the first version that takes our dashboards as they are.
+const oldest = 11
+
+// health returns Grafana's version, and shows that it is new enough and that we are let in.
 func (c *client) health(ctx context.Context) (string, error) {
 	var h struct{ Version string }
 	if _, err := c.call(ctx, http.MethodGet, "/api/health", nil, &h); err != nil {
 		return "", err
 	}
-	var org struct{ Name string }
-	if _, err := c.call(ctx, http.MethodGet, "/api/org", nil, &org); err != nil {
-		return "", err
+	if h.Version == "" {
+		return "", &Error{Class: Other, Err: errors.New("what answers tells no version of Grafana"), Hint: otherHint}
 	}
-	return h.Version, nil
+	first, _, _ := strings.Cut(h.Version, ".")
+	if major, err := strconv.Atoi(first); err == nil && major < oldest {
+		return h.Version, &Error{Class: Old, Err: fmt.Errorf("it is Grafana %s, and the dashboards need %d or newer", h.Version, oldest), Hint: "Update Grafana, then try again. Nothing was changed in it."}
+	}
+	var org struct{ Name string }
+	_, err := c.call(ctx, http.MethodGet, "/api/org", nil, &org)
+	return h.Version, err
 }
 
 // folder makes the dashboards' folder.

@@ -13,7 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"net/url"
 )
 
 // HomeAssistant is where the community's Grafana app listens for other apps.
@@ -68,10 +68,25 @@ const (
 
 // An Error carries what the user can do.
 type Error struct {
+	Class  Class
 	Status int // of HTTP; 0 where there was no answer
 	Hint   string
 	Err    error
 }
+
+// Class is what kind of failure it is, for those who tell it in words of their own.
+type Class string
+
+const (
+	Address    Class = "address"  // none of a Grafana, as it is written
+	Silent     Class = "silent"   // nobody answers there
+	Other      Class = "other"    // what answers is no Grafana, or one in trouble
+	Old        Class = "old"      // too old for the dashboards
+	Login      Class = "login"    // neither user with password nor token, or wrong ones
+	Rights     Class = "rights"   // this account may not do it
+	Taken      Class = "taken"    // something else of that name is there
+	NoDatabase Class = "database" // no InfluxDB to make a data source of
+)
 
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
@@ -91,10 +106,10 @@ func Install(ctx context.Context, cfg Config) (Report, error) {
 	}
 	c := newClient(cfg)
 	version, err := c.health(ctx)
+	r.Grafana = version
 	if err != nil {
 		return r, err
 	}
-	r.Grafana = version
 	all, err := bundled(cfg.Database.dialect())
 	if err != nil {
 		return r, err
@@ -114,15 +129,18 @@ func Install(ctx context.Context, cfg Config) (Report, error) {
 }
 
 func (c Config) check() error {
+	u, err := url.Parse(c.URL)
 	switch {
-	case !strings.HasPrefix(c.URL, "http://") && !strings.HasPrefix(c.URL, "https://"):
-		return &Error{Err: fmt.Errorf("%q is no address of a Grafana", c.URL), Hint: "Say it with http:// or https:// before it, such as " + HomeAssistant + "."}
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "": // not repeated: a password may stand in it
+		return &Error{Class: Address, Err: errors.New("that is no address of a Grafana"), Hint: "Say it with http:// or https:// before it, such as " + HomeAssistant + "."}
+	case u.User != nil:
+		return &Error{Class: Address, Err: errors.New("there is a user in the address of Grafana"), Hint: "Give the user and the password beside the address, not in it."}
 	case c.Token == "" && (c.User == "" || c.Password == ""):
-		return &Error{Err: errors.New("neither a user with a password nor a token was given"), Hint: "Give a Grafana user and password, or the token of a service account."}
+		return &Error{Class: Login, Err: errors.New("neither a user with a password nor a token was given"), Hint: "Give a Grafana user and password, or the token of a service account."}
 	case c.Database.URL == "" || c.Database.Name == "":
-		return &Error{Err: errors.New("no InfluxDB is known to make a data source of"), Hint: "Set the options of influxdb first; fitbit-fetch options lists them."}
+		return &Error{Class: NoDatabase, Err: errors.New("no InfluxDB is known to make a data source of"), Hint: "Set the options of influxdb first; fitbit-fetch options lists them."}
 	case c.Database.Version < 1 || c.Database.Version > 3:
-		return &Error{Err: fmt.Errorf("InfluxDB %d is not known", c.Database.Version)}
+		return &Error{Class: NoDatabase, Err: fmt.Errorf("InfluxDB %d is not known", c.Database.Version)}
 	}
 	return nil
 }
