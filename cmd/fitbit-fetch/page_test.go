@@ -21,7 +21,7 @@ import (
 var doneOnPage = map[string]string{
 	"run": "it runs", "demo": "it is for those without an account", "authorize": "setup?step=connect", "deauthorize": "deauthorize", "backfill": "backfill", "plan": "status: what comes next",
 	"check": "check", "pause": "pause", "resume": "pause", "export": "export", "replay": "replay", "snapshot": "snapshot", "status": "status", "diagnose": "diagnose", "erase": "erase",
-	"dashboards":  "Grafana itself imports the files of the folder Grafana_Dashboard",
+	"dashboards":  "dashboards",
 	"healthcheck": "it is for the container", "simulate": "it is for developers", "options": "Home Assistant's form and setup have them", "version": "status",
 }
 
@@ -47,13 +47,17 @@ func TestDatabaseTrouble(t *testing.T) {
 		"user":     answer(401, "authorization failed"),
 		"rights":   answer(403, "not authorized"),
 		"database": answer(404, `database not found: "x"`),
+		"org":      answer(404, `organization name "x" not found`),
+		"trouble":  answer(503, "starting"),
 		"other":    answer(404, "page not found"),
 	} {
 		if got := databaseTrouble(err); got != want {
 			t.Errorf("%v is %s, want %s", err, got, want)
 		}
-		if web.HelpOn("db1_"+want, false) == "" {
-			t.Errorf("the page has no help on %s", want)
+		for _, c := range databaseChoices {
+			if web.HelpOn(web.DatabaseReason(c.ID, want), false) == "" && (want != "org" || c.ID == "2") {
+				t.Errorf("the page has no help on %s of %s", want, c.Title)
+			}
 		}
 	}
 	if got := databaseTrouble(fmt.Errorf("asking: %w", &net.OpError{Op: "dial", Err: errors.New("connection refused")})); got != "silent" {

@@ -5,8 +5,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
@@ -23,9 +23,25 @@ var (
 		{ID: "fitbit", Title: "Fitbit Web API"},
 	}
 	databaseChoices = []web.Choice{
-		{ID: "1", Title: "InfluxDB 1"}, {ID: "2", Title: "InfluxDB 2"}, {ID: "3", Title: "InfluxDB 3"}, {ID: config.VictoriaMetrics, Title: "VictoriaMetrics"},
+		{ID: "1", Title: "InfluxDB 1", Example: "http://192.168.1.20:8086"}, {ID: "2", Title: "InfluxDB 2", Example: "http://192.168.1.20:8086"},
+		{ID: "3", Title: "InfluxDB 3", Example: "http://192.168.1.20:8181"}, {ID: config.VictoriaMetrics, Title: "VictoriaMetrics", Example: "http://192.168.1.20:8428"},
 	}
 )
+
+// databasesFound are the choices with where each is usually found: in Home Assistant the community's InfluxDB 1 alone is known,
+// elsewhere it is this machine.
+func databasesFound(inApp bool) []web.Choice {
+	out := slices.Clone(databaseChoices)
+	for i, c := range out {
+		switch {
+		case !inApp:
+			out[i].Address = strings.Replace(c.Example, "192.168.1.20", "localhost", 1)
+		case c.ID == "1":
+			out[i].Address = "http://a0d7b954-influxdb:8086"
+		}
+	}
+	return out
+}
 
 func (p page) Settings(context.Context) (web.Settings, error) {
 	o, first := p.opts, p.opts.Persons[0]
@@ -34,13 +50,11 @@ func (p page) Settings(context.Context) (web.Settings, error) {
 		s.Fixed = "This is a demo: its account and its database are made up, and nothing can be changed here."
 	}
 	s.Providers = providerChoices
-	s.Versions = databaseChoices
+	s.Versions = databasesFound(o.InApp)
+	s.Grafana, s.Source = p.grafanaAddresses()
 	db := o.InfluxDB
 	if !db.On { // what the form begins with
-		db.URL, db.Database = "http://localhost:8086", "FitbitHealthStats"
-		if o.InApp {
-			db.URL = "http://a0d7b954-influxdb:8086"
-		}
+		db.URL, db.Database = s.Versions[0].Address, "FitbitHealthStats"
 	}
 	version := cmp.Or(db.Version, "off")
 	for path, value := range map[string]string{
@@ -133,7 +147,7 @@ func (p page) TryDatabase(ctx context.Context, values map[string]string) (string
 	if err == nil {
 		return text, nil
 	}
-	return text, &source.Error{Kind: source.Retry, Reason: fmt.Sprintf("db%s_%s", opts.InfluxDB.Version, databaseTrouble(err)), Err: err, Hint: hint(err)}
+	return text, &source.Error{Kind: source.Retry, Reason: web.DatabaseReason(opts.InfluxDB.Version, databaseTrouble(err)), Err: err, Hint: hint(err)}
 }
 
 // databaseTrouble names what is wrong, as the help of the page does.
@@ -156,6 +170,10 @@ func databaseTrouble(err error) string {
 		return "user"
 	case answer.Status == 403:
 		return "rights"
+	case answer.Status >= 500:
+		return "trouble"
+	case strings.Contains(err.Error(), "organization name"):
+		return "org"
 	case answer.Status == 404 && (strings.Contains(err.Error(), "database not found") || strings.Contains(err.Error(), "bucket")):
 		return "database"
 	}

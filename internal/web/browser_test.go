@@ -29,7 +29,10 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
-var screenshots = flag.String("screenshots", "", "folder to write pictures of the pages into")
+var (
+	screenshots = flag.String("screenshots", "", "folder to write pictures of the pages into")
+	tongue      = flag.String("tongue", "", "language of the pages whose test needs none; empty for the browser's")
+)
 
 // prefix is where Home Assistant's ingress puts the page.
 const prefix = "/api/hassio_ingress/w1Xq3/"
@@ -270,7 +273,7 @@ func TestPagesInBrowser(t *testing.T) {
 	for _, p := range []struct{ name, address, text string }{
 		{"today", "", "Heart rate"}, {"history", "history", "Resting heart rate"}, {"years", "history?range=all&group=night", "What has been fetched"}, {"status", "status", "Last requests"}, {"setup", "setup", "Connected"}, {"confirm", "confirm?what=erase&person=main", "To go on"},
 		{"yesterday", "?day=2026-11-22", "Hour by hour"}, {"nobody", "?person=anna", "Connect your account"}, {"nothing", "history?person=anna", "No values of days yet"}, {"wizard", "setup?person=anna", "Make the link"},
-		{"key", "setup?step=client", "How to make the key"}, {"database", "setup?step=database", "A database for Grafana"}, {"values", "setup?step=values", "What arrives now"},
+		{"key", "setup?step=client", "How to make the key"}, {"database", "setup?step=database", "A database for Grafana"}, {"values", "setup?step=values", "What arrives now"}, {"dashboards-none", "dashboards", "none is set up yet"},
 	} {
 		b.do(chromedp.Navigate(base + p.address))
 		b.await(p.text)
@@ -414,15 +417,33 @@ func TestWizardInBrowser(t *testing.T) {
 	b.do(chromedp.SendKeys(`input[name=username]`, "kim"), chromedp.SendKeys(`input[name=password]`, "hush"), chromedp.Click(`button[value=test]`))
 	b.await("Permissions: choose ALL")
 	b.pictures("database-mistake")
-	for version, seen := range map[string]string{"2": "org bucket api_token", "3": "database api_token", "victoriametrics": "username password", "1": "database username password"} {
-		b.do(chromedp.Click(`input[name=version][value="` + version + `"]`))
-		const visible = `[..."database org bucket api_token username password".split(" ")].filter(n => document.getElementsByName(n)[0].offsetParent).join(" ")`
-		if got := eval[string](b, visible); got != seen {
-			t.Errorf("of version %s one can fill in %s, want %s", version, got, seen)
+	for _, c := range []struct{ version, fields, buttons, address, help string }{
+		{"2", "url org bucket api_token", "save test", "", "db2_user db2_rights db2_database db2_org"},
+		{"3", "url database api_token", "save test", "", "db3_user"},
+		{"victoriametrics", "url username password", "save test", "", "dbv_user"},
+		{"off", "", "off", "", ""},
+		{"1", "url database username password", "save test", "http://a0d7b954-influxdb:8086", "db1_user db1_rights db1_database"},
+	} {
+		b.do(chromedp.Click(`input[name=version][value="` + c.version + `"]`))
+		const visible = `"url database org bucket api_token username password".split(" ").filter(n => document.getElementsByName(n)[0].offsetParent).join(" ")`
+		if got := eval[string](b, visible); got != c.fields {
+			t.Errorf("of version %s one can fill in %q, want %q", c.version, got, c.fields)
 		}
-		b.pictures("database-" + version)
+		if got := eval[string](b, `[...document.querySelectorAll("button[name=do]:not([value=anyway])")].filter(e => e.offsetParent).map(e => e.value).join(" ")`); got != c.buttons {
+			t.Errorf("of version %s there are the buttons %q, want %q", c.version, got, c.buttons)
+		}
+		if got := eval[string](b, `[...document.querySelectorAll("[id^=how-]")].filter(e => e.offsetParent).map(e => e.id).join(" ")`); c.version != "off" && got != "how-"+c.version || c.version == "off" && got != "" {
+			t.Errorf("of version %s there are the steps %q", c.version, got)
+		}
+		if got := eval[string](b, `[...document.querySelectorAll("[id^=help-db]")].filter(e => e.offsetParent).map(e => e.id.slice(5)).filter(id => !id.startsWith("db_")).join(" ")`); got != c.help {
+			t.Errorf("of version %s there is help on %q, want %q", c.version, got, c.help)
+		}
+		if got := eval[string](b, `document.getElementsByName("url")[0].value`); got != c.address {
+			t.Errorf("of version %s the address is %q, want %q", c.version, got, c.address)
+		}
+		b.do(chromedp.Evaluate[chromedp.Void](`void document.querySelectorAll("[id^=how-]").forEach((d) => { d.open = true; })`))
+		b.pictures("database-" + c.version)
 	}
-	b.do(chromedp.Click(`input[name=version][value="1"]`))
 	w.mu.Lock()
 	w.refused = nil
 	w.mu.Unlock()
@@ -483,8 +504,7 @@ func TestStatusInBrowser(t *testing.T) {
 	}
 	b.do(chromedp.KeyEvent("\r"))
 	b.until(`location.hash === "#content"`)
-	nameless := eval[string](b, `Array.from(document.querySelectorAll("button, a, input:not([type=hidden]), select, textarea, svg[role=img], progress")).filter((e) =>
-		!(e.textContent || e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || (e.labels && e.labels.length))).map((e) => e.outerHTML).join()`)
+	nameless := eval[string](b, namelessParts)
 	if nameless != "" {
 		t.Errorf("a screen reader has no name for %s", nameless)
 	}
@@ -493,6 +513,52 @@ func TestStatusInBrowser(t *testing.T) {
 	b.await("protected by the password")
 	b.calm()
 }
+
+// TestDashboardsInBrowser puts dashboards into Grafana, by the keyboard, and sees what became of them.
+func TestDashboardsInBrowser(t *testing.T) {
+	w := worldWithDatabase(t)
+	w.refused = &source.Error{Kind: source.Retry, Reason: "grafana_login", Err: errors.New("HTTP 401: Invalid username or password"), Hint: "The user, the password or the token is wrong."}
+	base := ingress(t, w.server(Config{Ingress: true, Language: *tongue})) + prefix
+	b := browser(t)
+	b.do(chromedp.Navigate(base + "dashboards"))
+	b.until(`document.querySelector("form[action=install]")`)
+	b.pictures("dashboards")
+	const visible = `"username password api_token".split(" ").filter(n => document.getElementsByName(n)[0].offsetParent).join(" ")`
+	for by, seen := range map[string]string{"token": "api_token", "user": "username password"} {
+		b.do(chromedp.Evaluate[chromedp.Void](`void document.querySelector("input[name=by]:checked").focus()`))
+		if eval[string](b, `document.querySelector("input[name=by]:checked").value`) != by {
+			b.do(chromedp.KeyEvent(map[string]string{"token": kb.ArrowDown, "user": kb.ArrowUp}[by]))
+		}
+		if got := eval[string](b, visible); got != seen {
+			t.Errorf("by %s one can fill in %q, want %q", by, got, seen)
+		}
+		b.pictures("dashboards-" + by)
+	}
+	b.do(chromedp.Evaluate[chromedp.Void](`void document.querySelector("input[name=by][value=user]").click()`))
+	b.do(chromedp.SendKeys(`input[name=username]`, "admin"), chromedp.SendKeys(`input[name=password]`, "hush\r"))
+	b.await("HTTP 401: Invalid username or password")
+	b.until(`document.getElementById("help-grafana_login").open && !document.querySelector("input[name=password]").value && !document.querySelector("input[name=username]").value`)
+	b.pictures("dashboards-mistake")
+	nameless := eval[string](b, namelessParts)
+	if nameless != "" {
+		t.Errorf("a screen reader has no name for %s", nameless)
+	}
+	w.mu.Lock()
+	w.refused = nil
+	w.installed = Installed{Version: "12.3.0", Items: []Item{{Kind: "source", Name: "Fitbit Fetch (InfluxQL)", Fate: "created"}, {Kind: "dashboard", Name: "Fitbit", Fate: "updated", URL: "http://nas.lan:3000/d/fitbit-fetch/x"}, {Kind: "dashboard", Name: "Fitbit: a year (newer version)", Fate: "beside"}, {Kind: "rule", Name: "No Fitbit data for 24 hours (paused)", Fate: "same"}}}
+	w.mu.Unlock()
+	b.do(chromedp.SetValue(`input[name=url]`, "http://nas.lan:3000"), chromedp.SendKeys(`input[name=username]`, "admin"), chromedp.SendKeys(`input[name=password]`, "hush"), chromedp.Click(`form[action=install] button`))
+	b.await("Grafana 12.3.0")
+	if link := eval[string](b, `document.querySelector(".made a").href`); link != "http://nas.lan:3000/d/fitbit-fetch/x" {
+		t.Errorf("the link leads to %q", link)
+	}
+	b.pictures("dashboards-done")
+	b.calm()
+}
+
+// namelessParts are what one can use and a screen reader has no name for.
+const namelessParts = `Array.from(document.querySelectorAll("button, a, input:not([type=hidden]), select, textarea, svg[role=img], progress")).filter((e) =>
+	!(e.textContent || e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || (e.labels && e.labels.length))).map((e) => e.outerHTML).join()`
 
 // consent agrees on the simulated Google's page and returns the address at which the browser ends.
 func (b *tab) consent(link string) string {

@@ -81,6 +81,9 @@ func (s *Server) parse() *template.Template {
 		"known":    metric.Present,
 		"step":     stepAddress,
 		"id":       func(s string) string { return strings.ReplaceAll(s, " ", "-") },
+		"of":       sectionOf,
+		"ofchoice": func(id string) string { return "of" + short(id) },
+		"dbname":   func(id string) string { return "db" + short(id) },
 		"steps":    func() []string { return steps },
 		"add":      func(a, b int) int { return a + b },
 		"bytes":    bytesText,
@@ -108,7 +111,7 @@ func pageAddress(page string, p Person, more ...string) string {
 
 // here is the address of the page one is on, for another person.
 func here(page string) string {
-	if page == "status" || page == "setup" || page == "history" {
+	if page == "status" || page == "setup" || page == "history" || page == "dashboards" {
 		return page
 	}
 	return "./"

@@ -59,6 +59,9 @@ type Program interface {
 	// TryDatabase tries a database with options that are not kept. It tells what it found; the Reason of an error names a section
 	// of the help.
 	TryDatabase(ctx context.Context, values map[string]string) (found string, err error)
+	// Dashboards puts the dashboards into a Grafana, or brings them up to date. What was done before an error is returned, too; its
+	// Reason names a section of the help.
+	Dashboards(ctx context.Context, g Grafana) (Installed, error)
 }
 
 // Settings are the options that can be given on the page.
@@ -69,6 +72,8 @@ type Settings struct {
 	Versions  []Choice // of InfluxDB
 	Database  bool     // one is written to
 	App       bool     // this is Home Assistant's app
+	Grafana   string   // where one may be found
+	Source    string   // address of the database that the dashboards would ask; empty where there is none
 }
 
 // Setting is how an option stands.
@@ -81,6 +86,8 @@ type Setting struct {
 // Choice is one of several; Problem tells why it cannot be chosen.
 type Choice struct {
 	ID, Title, Problem string
+	Address            string // of a database: where it is usually found; empty where nobody knows
+	Example            string // of such an address
 }
 
 // Export says what is to be exported.

@@ -37,6 +37,7 @@ func (s *Server) routes() http.Handler {
 		"/series":      {get: (*Server).series},
 		"/status":      {get: (*Server).showStatus},
 		"/setup":       {get: (*Server).setup},
+		"/dashboards":  {get: (*Server).dashboards},
 		"/qr":          {get: (*Server).qr},
 		"/confirm":     {get: (*Server).confirm},
 		"/events":      {get: (*Server).stream},
@@ -44,6 +45,7 @@ func (s *Server) routes() http.Handler {
 		"/begin":       {post: (*Server).begin},
 		"/finish":      {post: (*Server).finish},
 		"/database":    {post: (*Server).database},
+		"/install":     {post: (*Server).install},
 		"/sync":        {post: (*Server).sync},
 		"/pause":       {post: (*Server).pause},
 		"/export":      {post: (*Server).export},
@@ -205,7 +207,7 @@ func redirect(w http.ResponseWriter, to string) {
 // back returns to the page that a form stood on.
 func (s *Server) back(w http.ResponseWriter, r *request) {
 	page := "./"
-	if p := r.PostForm.Get("back"); p == "status" || p == "setup" || p == "history" {
+	if p := r.PostForm.Get("back"); p == "status" || p == "setup" || p == "history" || p == "dashboards" {
 		page = p
 	}
 	q := url.Values{}

@@ -139,6 +139,8 @@ type note struct {
 	Hint     string
 	Help     string    // a section of the help that opens
 	Findings []Finding // of a check
+	Items    []Item    // put into a Grafana
+	Address  string    // of that Grafana, for the form
 }
 
 func (s *sessions) tell(identity string, n note) {

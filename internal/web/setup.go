@@ -18,10 +18,12 @@ var steps = []string{"client", "connect", "database", "values"}
 // helpSections are what goes wrong on the way, by step, in the order in which people meet it. Each has a title, help_NAME_title,
 // and its text, help_NAME.
 var helpSections = map[string][]string{
-	"client":   {"client", "blocked"},
-	"connect":  {"embedded", "redirect", "testuser", "unverified", "deadpage", "scopes", "seven", "api", "blocked", "linked", "another", "client", "gone"},
-	"database": {"db1_user", "db1_rights", "db1_database", "db1_host", "db1_silent", "db1_other", "db1_tls"},
-	"values":   {"linked", "api", "scopes", "gone"},
+	"client":  {"client", "blocked"},
+	"connect": {"embedded", "redirect", "testuser", "unverified", "deadpage", "scopes", "seven", "api", "blocked", "linked", "another", "client", "gone"},
+	"database": {"db1_user", "db1_rights", "db1_database", "db2_user", "db2_rights", "db2_database", "db2_org", "db3_user", "dbv_user",
+		"db_host", "db_silent", "db_other", "db_tls", "db_trouble"},
+	"dashboards": {"grafana_login", "grafana_rights", "grafana_silent", "grafana_other", "grafana_old", "grafana_taken", "grafana_database"},
+	"values":     {"linked", "api", "scopes", "gone"},
 }
 
 // fitbitSections are those for a person at Fitbit, where they are others.
@@ -51,18 +53,38 @@ var helpFor = map[string]string{
 	"no_refresh_token": "another", "other_account": "another", "ANOTHER_ACCOUNT": "another", "RESOURCE_PERMISSION_DENIED": "another",
 	"SERVICE_DISABLED": "api", "invalid_scope": "api", "ACCOUNT_NOT_LINKED": "linked", "FAILED_PRECONDITION": "linked",
 	"ACCESS_TOKEN_SCOPE_INSUFFICIENT": "scopes", "MISSING_OAUTH_SCOPE": "scopes", "insufficient_scope": "scopes",
+	"db3_rights": "db3_user", "db3_database": "db3_user", "dbv_rights": "dbv_user", "dbv_database": "db_other", "grafana_address": "grafana_silent",
 	"no_intraday": "minutes", "insufficient_permissions": "minutes",
 }
 
 // helpOn returns the section about a failure; empty where there is none.
 func helpOn(e *source.Error) string {
-	switch {
-	case e.Kind == source.Gone:
+	if e.Kind == source.Gone {
 		return "gone"
-	case slices.Contains(helpSections["database"], e.Reason):
+	}
+	if slices.Contains(helpSections["database"], e.Reason) || slices.Contains(helpSections["dashboards"], e.Reason) {
 		return e.Reason
 	}
+	if kind, trouble, _ := strings.Cut(e.Reason, "_"); strings.HasPrefix(kind, "db") && slices.Contains(helpSections["database"], "db_"+trouble) {
+		return "db_" + trouble // it is the same with every kind
+	}
 	return helpFor[e.Reason]
+}
+
+// DatabaseReason is the Reason of an error of a database of that version.
+func DatabaseReason(version, trouble string) string { return "db" + short(version) + "_" + trouble }
+
+// short is a database's version as it stands in the names of help sections and styles.
+func short(version string) string { return strings.TrimSuffix(version, "ictoriametrics") }
+
+// sectionOf is the style of a section of the help that is about one kind of database: it is shown with that choice only.
+func sectionOf(section string) string {
+	if kind, ok := strings.CutPrefix(section, "db"); ok {
+		if kind, _, _ = strings.Cut(kind, "_"); kind != "" {
+			return "of" + kind
+		}
+	}
+	return ""
 }
 
 // HelpOn names the section of the help about a service's word for a failure, or about a service that is gone; empty for none.

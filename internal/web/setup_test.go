@@ -164,7 +164,7 @@ func codeIn(address string) string {
 // What nobody can find out by asking is told beside: in the step where people meet it.
 func TestHelpOfGooglesOwnPages(t *testing.T) {
 	v := newWorld(t, simulate.Config{}).server(Config{}).visitor(t)
-	for step, sections := range map[string][]string{"client": {"blocked", "client"}, "connect": {"blocked", "embedded", "unverified", "testuser", "redirect", "seven"}, "database": {"db1_user", "db1_silent"}} {
+	for step, sections := range map[string][]string{"client": {"blocked", "client"}, "connect": {"blocked", "embedded", "unverified", "testuser", "redirect", "seven"}, "database": {"db1_user", "db_silent"}} {
 		body := v.page("/setup?step=" + step)
 		for _, s := range sections {
 			if !strings.Contains(body, `id="help-`+s+`"`) {

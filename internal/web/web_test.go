@@ -199,7 +199,7 @@ func TestChangesNeedTheToken(t *testing.T) {
 	good := url.Values{"token": {v.token("/status")}, "person": {"main"}, "first": {"2026-11-01"}, "sink": {"influxdb http://a0d7b954-influxdb:8086 FitbitHealthStats"}, "typed": {"main"}}.Encode()
 	bad := strings.Replace(good, "token=", "token=x", 1)
 	other := w.server(Config{}).visitor(t).token("/status") // another process
-	for _, a := range []string{"/sync", "/backfill", "/replay", "/check", "/diagnose", "/deauthorize", "/erase", "/begin", "/finish", "/client", "/database", "/pause", "/export", "/snapshot"} {
+	for _, a := range []string{"/sync", "/backfill", "/replay", "/check", "/diagnose", "/deauthorize", "/erase", "/begin", "/finish", "/client", "/database", "/pause", "/export", "/snapshot", "/install"} {
 		for name, got := range map[string]int{
 			"GET":              v.get(a).Code,
 			"GET with token":   v.get(a + "?" + good).Code,
@@ -663,7 +663,7 @@ func TestWords(t *testing.T) {
 	}
 	all.WriteString(goSource(t))
 	source := all.String()
-	composed := []string{"help_", "group_", "step_", "provider_", "range_", "cover_"} // made of a name
+	composed := []string{"help_", "group_", "step_", "provider_", "range_", "cover_", "kind_", "fate_"} // made of a name
 	for key, text := range english {
 		made := slices.ContainsFunc(composed, func(p string) bool { return strings.HasPrefix(key, p) })
 		if !made && !strings.Contains(source, `"`+key+`"`) {
@@ -684,7 +684,7 @@ func TestWords(t *testing.T) {
 		}
 	}
 	for reason, name := range helpFor {
-		if !slices.Contains(helpSections["connect"], name) && !slices.Contains(fitbitSections["values"], "fitbit_"+name) {
+		if !slices.Contains(slices.Concat(helpSections["connect"], helpSections["database"], helpSections["dashboards"]), name) && !slices.Contains(fitbitSections["values"], "fitbit_"+name) {
 			t.Errorf("for %s there is no help %q", reason, name)
 		}
 	}

@@ -54,14 +54,16 @@ type world struct {
 
 	identity func(ctx context.Context, access string) (string, error) // nil for the person's
 
-	paused  *time.Time
-	fixed   string
-	options map[string]string                              // given on the page
-	given   map[string]string                              // where options are given elsewhere
-	tried   map[string]string                              // the database that was tried last
-	refused error                                          // what trying ends with
-	rebuilt func()                                         // called behind Save, as the program would build itself anew
-	write   func(ctx context.Context, out io.Writer) error // what an export writes
+	paused    *time.Time
+	fixed     string
+	options   map[string]string                              // given on the page
+	given     map[string]string                              // where options are given elsewhere
+	tried     map[string]string                              // the database that was tried last
+	refused   error                                          // what trying ends with
+	grafana   Grafana                                        // that the dashboards were put into
+	installed Installed                                      // what it got
+	rebuilt   func()                                         // called behind Save, as the program would build itself anew
+	write     func(ctx context.Context, out io.Writer) error // what an export writes
 }
 
 type syncBuffer struct {
@@ -424,9 +426,13 @@ func (w *world) Next(context.Context, string) ([]Request, error) {
 func (w *world) Settings(context.Context) (Settings, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := Settings{Database: w.options["influxdb.url"] != "" && w.options["influxdb.version"] != "off", App: true, Fixed: w.fixed, Values: map[string]Setting{},
+	s := Settings{Database: w.options["influxdb.url"] != "" && w.options["influxdb.version"] != "off", App: true, Fixed: w.fixed, Grafana: "http://a0d7b954-grafana:3000", Values: map[string]Setting{},
 		Providers: []Choice{{ID: "google", Title: "Google Health API"}, {ID: "fitbit", Title: "Fitbit Web API", Problem: "It was switched off in November 2026."}},
-		Versions:  []Choice{{ID: "1", Title: "InfluxDB 1"}, {ID: "2", Title: "InfluxDB 2"}, {ID: "3", Title: "InfluxDB 3"}, {ID: "victoriametrics", Title: "VictoriaMetrics"}}}
+		Versions: []Choice{{ID: "1", Title: "InfluxDB 1", Address: "http://a0d7b954-influxdb:8086"}, {ID: "2", Title: "InfluxDB 2", Example: "http://192.168.1.20:8086"},
+			{ID: "3", Title: "InfluxDB 3", Example: "http://192.168.1.20:8181"}, {ID: "victoriametrics", Title: "VictoriaMetrics", Example: "http://192.168.1.20:8428"}}}
+	if s.Database {
+		s.Source = w.options["influxdb.url"]
+	}
 	for path, value := range map[string]string{"provider": "google", "client_id": w.plain.ID, "influxdb.version": "1", "influxdb.url": "http://a0d7b954-influxdb:8086", "influxdb.database": "FitbitHealthStats", "influxdb.username": ""} {
 		if given := w.options[path]; given != "" {
 			value = given
@@ -476,6 +482,25 @@ func (w *world) TryDatabase(_ context.Context, values map[string]string) (string
 		return "", err
 	}
 	return "InfluxDB 1.8.10 at http://a0d7b954-influxdb:8086: database FitbitHealthStats is there and may be written", refused
+}
+
+// Dashboards takes as long as hold says; what it was given is noted without its secrets.
+func (w *world) Dashboards(ctx context.Context, g Grafana) (Installed, error) {
+	if w.hold != nil {
+		select {
+		case <-w.hold:
+		case <-ctx.Done():
+			return Installed{}, &source.Error{Kind: source.Retry, Reason: "grafana_silent", Err: ctx.Err()}
+		}
+	}
+	w.mu.Lock()
+	w.grafana = g
+	put, refused := w.installed, w.refused
+	w.mu.Unlock()
+	if err := w.called("dashboards"); err != nil {
+		return put, err
+	}
+	return put, refused
 }
 
 func (w *world) Erase(_ context.Context, p string) error { return w.called("erase %s", p) }
