@@ -63,10 +63,10 @@ $(INFLUXD_2):
 	scripts/influxd-2 2.7.12 $@
 
 .PHONY: test-influxdb2
-test-influxdb2: influxd-2 ## the tests of databases, and the dashboards, against InfluxDB 2.7.12; INFLUXD_2 names its binary
+test-influxdb2: influxd-2 ## the tests of databases, the dashboards, and the page, against InfluxDB 2.7.12; INFLUXD_2 names its binary
 	@scripts/need cc "a C compiler" gcc
 	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on -tags influxdb2 -timeout 20m ./internal/sink/... ./internal/deliver ./internal/endtoend -run 'InfluxDB2|Suite|Units|SharedPoint|Moving'
-	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestInfluxDB2 ./internal/dashboard
+	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestInfluxDB2 ./internal/dashboard ./cmd/fitbit-fetch
 
 .PHONY: test-image
 test-image: ## build the app's image, and run it as Home Assistant and Docker do; needs root

@@ -23,6 +23,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/grafana/grafanatest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
 )
@@ -224,6 +225,7 @@ func TestWizardOfTheProgram(t *testing.T) {
 	stop := h.run()
 	b := browser(t)
 	reachable(t, h.page)
+	g := grafanatest.Start(t)
 	var html strings.Builder // of all pages seen
 	keep := func() { html.WriteString(b.eval("document.documentElement.outerHTML")) }
 
@@ -250,7 +252,7 @@ func TestWizardOfTheProgram(t *testing.T) {
 	b.await("No database yet")
 	b.do(chromedp.SetValue(`input[name=url]`, "http://127.0.0.1:1"), chromedp.Click(`button[value=test]`))
 	b.await("Nothing answers as InfluxDB")
-	b.await("Is InfluxDB started?")
+	b.await("Is the database started?")
 	b.do(chromedp.SetValue(`input[name=url]`, h.influx.URL), chromedp.SetValue(`input[name=username]`, influxd.Admin), chromedp.SetValue(`input[name=password]`, "wrong"), chromedp.Click(`button[value=save]`))
 	b.await("does not know this user name and password")
 	b.await("Permissions: choose ALL")
@@ -267,6 +269,30 @@ func TestWizardOfTheProgram(t *testing.T) {
 	if n := h.count("HeartRate_Intraday"); n < 1000 {
 		t.Errorf("%d heart rates in the database", n)
 	}
+
+	// The dashboards: a wrong password has its cure, the right one is used once, and what is changed in Grafana stays.
+	dashboards := func(password string) {
+		b.do(chromedp.SetValue(`input[name=url]`, g.URL), chromedp.SetValue(`input[name=username]`, grafanatest.User), chromedp.SetValue(`input[name=password]`, password), chromedp.Click(`form[action=install] button`))
+	}
+	b.do(chromedp.Click(`//a[text()="Dashboards for Grafana"]`))
+	b.await("Address of Grafana")
+	dashboards("in-the-wrong-field")
+	b.await("The user, the password or the token is wrong.")
+	b.await("It is a user of Grafana, not of Home Assistant.")
+	dashboards(grafanatest.Password)
+	b.await("The dashboards are in Grafana")
+	b.await("Grafana " + g.Version)
+	keep()
+	g.Look(func() {
+		if s := g.Sources["fitbit-fetch-influxql"]; s["url"] != h.influx.URL || s["secrets"].(map[string]any)["password"] != influxd.Password {
+			t.Error("Grafana's data source does not lead to the database")
+		}
+		year := g.Boards["fitbit-fetch-year"]
+		year.Versions = append(year.Versions, grafanatest.Saved{Message: "mine", JSON: map[string]any{"title": "Mine"}})
+	})
+	dashboards(grafanatest.Password)
+	b.await("changed by you, left as it is")
+	keep()
 
 	// Status: paused, it asks for nothing; over a restart, too. The options of the page are still there.
 	b.do(chromedp.Navigate(h.page + "/status"))
@@ -292,7 +318,7 @@ func TestWizardOfTheProgram(t *testing.T) {
 	b.do(chromedp.Navigate(h.page + "/setup?step=database"))
 	b.await("Writing to FitbitHealthStats")
 	keep()
-	b.do(chromedp.Click(`//button[text()="Write to no database any more"]`))
+	b.do(chromedp.Click(`input[name=version][value=off]`), chromedp.Click(`//button[text()="Write to no database any more"]`))
 	b.await("No database is written to")
 	b.do(chromedp.Navigate(h.page + "/status"))
 	b.await("No database is set up")
@@ -313,7 +339,7 @@ func TestWizardOfTheProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{h.client.Secret, influxd.Password, htmlpkg.EscapeString(influxd.Password), u.Query().Get("code"), "in-the-wrong-field"} {
+	for _, secret := range []string{h.client.Secret, influxd.Password, htmlpkg.EscapeString(influxd.Password), grafanatest.Password, u.Query().Get("code"), "in-the-wrong-field"} {
 		if strings.Contains(html.String(), secret) {
 			t.Error("a secret stands on a page")
 		}

@@ -12,7 +12,7 @@ import (
 
 // Server is a Grafana as its HTTP API's documentation describes it, as far as we use it.
 //
-// Its fields may be looked at and changed while nobody asks it.
+// Its fields may be looked at and changed while nobody asks it, or with Look.
 type Server struct {
 	URL     string
 	Version string
@@ -57,6 +57,14 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
+// Look has f look at the fields, or change them, while nobody is being answered.
+func (s *Server) Look(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// ServeHTTP answers as Grafana does.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
