@@ -141,6 +141,24 @@ func (w Words) Page(key string) string {
 	return cmp.Or(w.own.Page[key], w.fallback.Page[key])
 }
 
+// Counted is Page for a text that tells a number: a key that ends in .one, or in Polish .few, is for the numbers that need another
+// form of the words.
+func (w Words) Counted(key string, n int64) string {
+	return cmp.Or(w.own.Page[key+"."+form(w.lang, n)], w.Page(key))
+}
+
+// form names the form of words that a language has for a number, as Unicode's CLDR does; empty for that of most numbers.
+func form(lang string, n int64) string {
+	n = max(n, -n)
+	switch {
+	case n == 1, n == 0 && (lang == "fr" || lang == "pt-BR"):
+		return "one"
+	case lang == "pl" && n%10 >= 2 && n%10 <= 4 && (n%100 < 12 || n%100 > 14):
+		return "few"
+	}
+	return ""
+}
+
 // PageTexts returns the texts of the page that the language has itself, by their keys.
 func (w Words) PageTexts() map[string]string { return w.own.Page }
 

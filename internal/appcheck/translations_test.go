@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
+	"golang.org/x/text/feature/plural"
+	"golang.org/x/text/language"
 	"gopkg.in/yaml.v3"
 
 	"github.com/fitbit-fetch/fitbit-fetch/translations"
@@ -154,12 +157,49 @@ func TestLanguages(t *testing.T) {
 			}
 		}
 		for key := range got {
-			if _, ok := want[key]; !ok {
+			if _, ok := want[key]; !ok && !strings.HasSuffix(key, ".few") { // TestForms looks at those
 				t.Errorf("%s: %s is not there in English", file, key)
 			}
 		}
 		if filepath.Base(file) != "en.yaml" && same > len(want)/5 {
 			t.Errorf("%s: %d of %d words are the English ones", file, same, len(want))
+		}
+	}
+}
+
+// TestForms holds the forms of words for numbers against Unicode's CLDR: each language has those that it needs, and no others.
+func TestForms(t *testing.T) {
+	english := translations.Lookup(translations.English).PageTexts()
+	for _, lang := range translations.Languages() {
+		words, tag := translations.Lookup(lang), language.MustParse(lang)
+		forms := map[plural.Form]string{plural.One: "one", plural.Few: "few"} // what else there is for whole numbers is the text itself
+		needed := map[string]bool{}
+		for n := range 1000 {
+			form := forms[plural.Cardinal.MatchPlural(tag, n, 0, 0, 0, 0)]
+			want := words.PageTexts()["steps_count"]
+			if form != "" {
+				needed[form], want = true, words.PageTexts()["steps_count."+form]
+			}
+			if got := words.Counted("steps_count", int64(n)); got != want || got == "" {
+				t.Fatalf("%s: %d is told as %q, want %q", lang, n, got, want)
+			}
+		}
+		for key, text := range words.PageTexts() {
+			base, form, counted := strings.Cut(key, ".")
+			if counted && (!needed[form] || english[base] == "") {
+				t.Errorf("%s: nobody asks for %s", lang, key)
+			}
+			if a, b := placeholder.FindAllString(english[base], -1), placeholder.FindAllString(text, -1); counted && !slices.Equal(sorted(a), sorted(b)) {
+				t.Errorf("%s: %s has the placeholders %v, want %v", lang, key, b, a)
+			}
+		}
+		for key := range english {
+			base, _, counted := strings.Cut(key, ".")
+			for form := range needed {
+				if counted && words.PageTexts()[base+"."+form] == "" {
+					t.Errorf("%s: %s.%s is missing", lang, base, form)
+				}
+			}
 		}
 	}
 }

@@ -185,6 +185,9 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%d GB", n)
 }
 
+// thin stands between groups of three digits.
+const thin = "\u202f"
+
 // count writes a whole number in groups of three.
 func count(n any) string {
 	var v int64
@@ -198,7 +201,7 @@ func count(n any) string {
 	}
 	text := fmt.Sprint(v)
 	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "\u202f" + text[i:]
+		text = text[:i] + thin + text[i:]
 	}
 	return text
 }

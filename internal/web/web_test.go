@@ -665,6 +665,7 @@ func TestWords(t *testing.T) {
 	source := all.String()
 	composed := []string{"help_", "group_", "step_", "provider_", "range_", "cover_", "kind_", "fate_"} // made of a name
 	for key, text := range english {
+		key, _, _ := strings.Cut(key, ".") // forms for numbers
 		made := slices.ContainsFunc(composed, func(p string) bool { return strings.HasPrefix(key, p) })
 		if !made && !strings.Contains(source, `"`+key+`"`) {
 			t.Errorf("the text %q is not used", key)
@@ -726,6 +727,28 @@ func TestWords(t *testing.T) {
 	}
 	if len(placed) > 0 {
 		t.Errorf("no series has %v", placed)
+	}
+}
+
+// One is told otherwise than many, and in Polish a few otherwise than both.
+func TestNumbersInWords(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	for lang, texts := range map[string][]string{
+		"en": {"0 days", "1 day", "2 days", "22 days"}, "de": {"0 Tage", "1 Tag", "2 Tage", "22 Tage"}, "fr": {"0 jour", "1 jour", "2 jours", "22 jours"},
+	} {
+		for i, n := range []int{0, 1, 2, 22} {
+			if got := w.server(Config{}).speaking(lang).word("cover_days", "n", n); got != texts[i] {
+				t.Errorf("%s: %q, want %q", lang, got, texts[i])
+			}
+		}
+	}
+	for n, want := range map[int]string{1: "1 krok", 3: "3 kroki", 5: "5 kroków", 12: "12 kroków", 22: "22 kroki", 21: "21 kroków", 12345: "12\u202f345 kroków", 1002: "1\u202f002 kroki"} {
+		if got := w.server(Config{}).speaking("pl").word("steps_count", "n", count(n)); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := w.server(Config{}).word("history_left", "requests", count(1.2)); got != "about 1 request to go" {
+		t.Errorf("%q", got)
 	}
 }
 

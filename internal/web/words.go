@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/fitbit-fetch/fitbit-fetch/translations"
@@ -38,11 +39,35 @@ func (s *shared) speaking(lang string) *Server {
 // word returns a text with its names filled in, given as name, value, name, value. A key without a text is a mistake in this
 // package, and shows as itself.
 func (s *Server) word(key string, names ...any) string {
-	text := s.words.Page(key)
+	text := s.lookup(key, names)
 	if text == "" {
 		return key
 	}
 	return fill(text, names, fmt.Sprint)
+}
+
+// lookup finds a text, in the form for the first number that is filled in.
+func (s *Server) lookup(key string, names []any) string {
+	for i := 1; i < len(names); i += 2 {
+		if n, ok := wholeNumber(names[i]); ok {
+			return s.words.Counted(key, n)
+		}
+	}
+	return s.words.Page(key)
+}
+
+// wholeNumber reads a whole number, also as count writes it.
+func wholeNumber(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int:
+		return int64(v), true
+	case int64:
+		return v, true
+	case string:
+		n, err := strconv.ParseInt(strings.ReplaceAll(v, thin, ""), 10, 64)
+		return n, err == nil
+	}
+	return 0, false
 }
 
 func fill(text string, names []any, show func(...any) string) string {
@@ -55,7 +80,7 @@ func fill(text string, names []any, show func(...any) string) string {
 // text is word for the templates: a key without a text is an error there. The help has emphasis and links, which come from our own
 // texts; what is filled in is escaped.
 func (s *Server) text(key string, names ...any) (any, error) {
-	text := s.words.Page(key)
+	text := s.lookup(key, names)
 	if text == "" {
 		return "", fmt.Errorf("there is no text %q", key)
 	}
