@@ -282,6 +282,46 @@ func TestPatience(t *testing.T) {
 	}
 }
 
+// Connections that rest, or have never asked for anything, hold nobody out.
+func TestRestingConnections(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	s := w.server(Config{})
+	s.conns, s.many, s.patience = 20, 15, 2*time.Second
+	address := strings.TrimPrefix(open(t, s), "http://")
+	ask := func(c net.Conn) error {
+		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(c, "GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			return err
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body)
+		return err
+	}
+	var newest net.Conn
+	for i := range 40 {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if i%4 > 0 { // the others say nothing
+			if err := ask(c); err != nil {
+				t.Fatalf("connection %d: %v", i, err)
+			}
+			newest = c
+		}
+	}
+	if err := ask(newest); err != nil {
+		t.Errorf("one that has just been used was closed: %v", err)
+	}
+}
+
 // Malformed requests are refused on the line itself.
 func TestMalformed(t *testing.T) {
 	w := newWorld(t, simulate.Config{})

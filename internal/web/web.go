@@ -44,7 +44,8 @@ type Config struct {
 // Limits on what visitors can make it do.
 const (
 	maxConns   = 512
-	maxWorking = 32 // requests being answered at once; the others wait
+	manyConns  = 384 // from here on, those that rest are closed
+	maxWorking = 32  // requests being answered at once; the others wait
 	maxWaiting = 15 * time.Second
 	maxEvents  = 24 // pages that are kept up to date
 	maxBody    = 64 << 10
@@ -81,6 +82,8 @@ type shared struct {
 	drafts  map[string]draft      // what was filled in for a database and is not kept yet, by identity
 
 	patience time.Duration
+	conns    int // at once
+	many     int
 	stop     chan struct{} // closed when events have to end
 }
 
@@ -88,8 +91,8 @@ type shared struct {
 func New(cfg Config) *Server {
 	s := (&shared{
 		cfg: cfg, tongues: map[string]*Server{}, sessions: newSessions(cfg.Clock.Now), visits: map[string]auth.Visit{}, drafts: map[string]draft{}, gate: newGate(),
-		patience: patience,
-		working:  make(chan struct{}, maxWorking), events: make(chan struct{}, maxEvents), stop: make(chan struct{}),
+		patience: patience, conns: maxConns, many: manyConns,
+		working: make(chan struct{}, maxWorking), events: make(chan struct{}, maxEvents), stop: make(chan struct{}),
 	}).speaking(translations.English)
 	s.handler = s.routes()
 	return s
@@ -125,7 +128,7 @@ func (s *Server) address() (string, error) {
 func (s *Server) serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: s.patience, ReadTimeout: s.patience, WriteTimeout: maxAnswer, IdleTimeout: maxAnswer,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeader, ConnState: (&doors{many: s.many, while: s.patience / 20}).changed, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	s.cfg.Log.Info("the page is open", "address", l.Addr().String(), "ingress", s.cfg.Ingress)
@@ -139,7 +142,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener) error {
 			srv.Close()
 		}
 	})
-	err := srv.Serve(netutil.LimitListener(l, maxConns))
+	err := srv.Serve(netutil.LimitListener(l, s.conns))
 	if !stopped() {
 		<-done
 	}
