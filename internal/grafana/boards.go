@@ -100,10 +100,10 @@ func (c *client) put(ctx context.Context, b board, uid, title string) (Item, err
 	case err != nil:
 		return item, err
 	case is.Meta.Provisioned:
-		item.Fate, item.URL = Files, c.base+is.Meta.URL
+		item.Fate, item.URL = Files, c.link(is.Meta.URL)
 		return item, nil
 	default:
-		item.URL = c.base + is.Meta.URL
+		item.URL = c.link(is.Meta.URL)
 		last, err := c.newest(ctx, uid)
 		switch {
 		case err != nil:
@@ -124,7 +124,7 @@ func (c *client) put(ctx context.Context, b board, uid, title string) (Item, err
 	var saved struct{ URL string }
 	// Without overwrite: should somebody save in this very moment, Grafana refuses ours.
 	_, err = c.call(ctx, http.MethodPost, "/api/dashboards/db", map[string]any{"dashboard": body, "folderUid": folder, "message": mark + b.hash, "overwrite": false}, &saved)
-	item.URL = c.base + saved.URL
+	item.URL = c.link(saved.URL)
 	return item, err
 }
 

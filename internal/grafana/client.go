@@ -33,6 +33,14 @@ func newClient(cfg Config) *client {
 	return c
 }
 
+// link is the address of what Grafana says lies at a path. Below a path of its own it says that, too.
+func (c *client) link(path string) string {
+	if u, err := url.Parse(c.base); err == nil && u.Path != "" {
+		path = strings.TrimPrefix(path, u.Path)
+	}
+	return c.base + path
+}
+
 // call sends in, reads the answer into out where that is not nil, and returns the status. A status from 400 on is an *Error.
 func (c *client) call(ctx context.Context, method, path string, in, out any) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)

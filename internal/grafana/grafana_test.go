@@ -191,3 +191,14 @@ func TestFailures(t *testing.T) {
 		})
 	}
 }
+
+// Behind a proxy Grafana says its own path, too, or not.
+func TestLink(t *testing.T) {
+	for _, c := range []struct{ address, said, want string }{
+		{"http://nas:3000/", "/d/x/y", "http://nas:3000/d/x/y"}, {"https://nas/grafana/", "/grafana/d/x/y", "https://nas/grafana/d/x/y"}, {"https://nas/grafana", "/d/x/y", "https://nas/grafana/d/x/y"},
+	} {
+		if got := newClient(Config{URL: c.address}).link(c.said); got != c.want {
+			t.Errorf("%s at %s: %s", c.said, c.address, got)
+		}
+	}
+}
