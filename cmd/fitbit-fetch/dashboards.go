@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"golang.org/x/term"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/grafana"
 )
@@ -22,6 +25,7 @@ type dashboardsFlags struct {
 	user   string
 	token  bool
 	influx string
+	files  string
 }
 
 func dashboardsCommand() command {
@@ -29,7 +33,10 @@ func dashboardsCommand() command {
 		name: "dashboards", verb: "install", summary: "bring the dashboards into Grafana, and keep them up to date", alone: true,
 		help: `Makes a data source for the InfluxDB of the options, the folder Fitbit, the dashboards, and an alert rule for 24 hours without data, which is paused.
 Called again it brings them up to date. A dashboard that you changed stays as it is; where there is a newer version of it, that lies beside it.
-The password or token is asked for each time and never stored. In a script, give user and password as two lines, or the token as one, on standard input.`,
+The password or token is asked for each time and never stored. In a script, give user and password as two lines, or the token as one, on standard input.
+
+With --files it asks Grafana for nothing, and writes what Grafana reads at its own start: give the folder that Grafana has as
+/etc/grafana/provisioning. Where the database is comes then from Grafana's environment, under the names of our own options.`,
 		flags: func(fs *flag.FlagSet, c *call) {
 			f := &dashboardsFlags{}
 			c.flags = f
@@ -37,6 +44,7 @@ The password or token is asked for each time and never stored. In a script, give
 			fs.StringVar(&f.user, "user", "", "Grafana's `user`; asked for otherwise")
 			fs.BoolVar(&f.token, "token", false, "sign in with the token of a service account instead of a user")
 			fs.StringVar(&f.influx, "influxdb-url", "", "`address` of InfluxDB as Grafana reaches it, where that is another than ours")
+			fs.StringVar(&f.files, "files", "", "write provisioning files into this `folder` instead")
 		},
 		run: func(ctx context.Context, c *call) error { return c.installDashboards(ctx, c.flags.(*dashboardsFlags)) },
 	}
@@ -46,6 +54,9 @@ func (c *call) installDashboards(ctx context.Context, f *dashboardsFlags) error 
 	db, err := grafanaDatabase(databaseForGrafana(c.opts), f.influx)
 	if err != nil {
 		return err
+	}
+	if f.files != "" {
+		return c.provision(c.path(f.files), db.Version)
 	}
 	cfg := grafana.Config{URL: f.url, User: f.user, Database: db}
 	in := bufio.NewReader(c.stdin)
@@ -78,6 +89,42 @@ func (c *call) installDashboards(ctx context.Context, f *dashboardsFlags) error 
 		}
 	}
 	return err
+}
+
+// provision writes the files that Grafana reads at its start, and removes dashboards that are ours no more.
+func (c *call) provision(dir string, version int) error {
+	files, err := grafana.Provisioning(version, path.Join(grafana.ProvisioningDir, grafana.BoardsDir))
+	if err != nil {
+		return err
+	}
+	boards, err := grafana.Boards(version)
+	if err != nil {
+		return err
+	}
+	ours := map[string]bool{}
+	for _, f := range append(boards, files...) { // the dashboards first: a Grafana that runs would look for them
+		to := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return fmt.Errorf("making Grafana's folder: %w", err)
+		}
+		if err := atomicfile.Write(to, f.Data, 0o644); err != nil {
+			return err
+		}
+		ours[to] = true
+		fmt.Fprintln(c.stdout, to)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "plugins"), 0o755); err != nil { // Grafana complains where there is none
+		return fmt.Errorf("making Grafana's folder: %w", err)
+	}
+	old, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(grafana.BoardsDir), "*.json"))
+	for _, name := range old {
+		if !ours[name] {
+			if err := os.Remove(name); err != nil {
+				return fmt.Errorf("removing a dashboard of before: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // answer reads a line; a hidden one is not shown on the terminal.

@@ -1,6 +1,8 @@
 package dashboard
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,6 +10,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/grafana"
 )
 
 // The provisioning files make the data source that the dashboards begin with, and a rule on it that is paused.
@@ -53,6 +57,22 @@ func TestProvisioning(t *testing.T) {
 		}
 		if q := r.Data[0].Model.Query; q == "" || strings.Contains(q, "$") {
 			t.Errorf("%s: %q has a $ that Grafana would take for a variable of its environment", version, q)
+		}
+	}
+}
+
+// The provisioning files are what the program writes, but for the folder of the dashboards.
+func TestProvisioningIsGenerated(t *testing.T) {
+	for version := 1; version <= 3; version++ {
+		files, err := grafana.Provisioning(version, "/etc/grafana/dashboards/fitbit-fetch")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			is, err := os.ReadFile(filepath.Join("..", "..", "Grafana_Dashboard", "provisioning", fmt.Sprintf("influxdb%d", version), f.Name))
+			if err != nil || !bytes.Equal(is, f.Data) {
+				t.Errorf("%s of InfluxDB %d: run make generate (%v)", f.Name, version, err)
+			}
 		}
 	}
 }

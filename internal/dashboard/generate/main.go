@@ -1,5 +1,5 @@
-// Command generate writes the dashboards into the folder Grafana_Dashboard of the tree that its argument names, and all of them in
-// one for the program to embed.
+// Command generate writes the dashboards and Grafana's provisioning files into the folder Grafana_Dashboard of the tree that its argument
+// names, and all dashboards in one for the program to embed.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/dashboard"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/grafana"
 )
 
 func main() {
@@ -32,14 +33,28 @@ func write(root string) error {
 			return err
 		}
 		for _, f := range files {
-			path := filepath.Join(dir, f.Name)
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			if err := put(filepath.Join(dir, f.Name), f.JSON); err != nil {
 				return err
 			}
-			if err := os.WriteFile(path, f.JSON, 0o644); err != nil {
+		}
+	}
+	for version := 1; version <= 3; version++ {
+		files, err := grafana.Provisioning(version, "/etc/grafana/dashboards/fitbit-fetch")
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if err := put(filepath.Join(dir, "provisioning", fmt.Sprintf("influxdb%d", version), f.Name), f.Data); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func put(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o644)
 }
