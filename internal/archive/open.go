@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"modernc.org/sqlite"
@@ -293,7 +294,10 @@ func replace(from, to string) error {
 		return err
 	}
 	defer dir.Close()
-	return dir.Sync()
+	if err := dir.Sync(); err != nil && runtime.GOOS != "windows" { // where a folder cannot be told to
+		return err
+	}
+	return nil
 }
 
 // dropBroken removes chunks whose checksum is wrong, and opens their time again: it will be asked and delivered anew.

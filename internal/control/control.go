@@ -18,7 +18,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -53,9 +52,7 @@ func Serve(ctx context.Context, path string, handle Handler) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing the old socket %s: %w", path, err)
 	}
-	old := syscall.Umask(0o177)
-	l, err := net.Listen("unix", path)
-	syscall.Umask(old)
+	l, err := listen(path)
 	if err != nil {
 		return fmt.Errorf("listening for commands: %w", err)
 	}
@@ -146,10 +143,16 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 // ErrNobody says that no process listens on the socket.
 var ErrNobody = errors.New("no running fitbit-fetch")
 
+// missing reports whether there is no file; Windows does not say so when it cannot connect.
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // Do has the owner run call and returns its exit code. It returns ErrNobody where no process owns the archive.
 func Do(ctx context.Context, path string, call Call, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
 	conn, err := net.Dial("unix", path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, refused) || err != nil && missing(path) {
 		return 0, ErrNobody
 	}
 	if err != nil {

@@ -24,15 +24,16 @@ func start(t *testing.T, handle Handler) string {
 	ready := make(chan struct{})
 	go func() { close(ready); done <- Serve(ctx, path, handle) }()
 	<-ready
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		if fi, err := os.Stat(path); err == nil {
-			if fi.Mode().Perm() != 0o600 {
-				t.Errorf("socket mode %v, want 0600", fi.Mode().Perm())
-			}
+	for deadline := time.Now().Add(10 * time.Second); ; { // the file is there a moment before anybody listens
+		if fi, err := os.Stat(path); err == nil && fi.Mode().Perm() != 0o600 {
+			t.Fatalf("socket mode %v, want 0600", fi.Mode().Perm())
+		}
+		if conn, err := net.Dial("unix", path); err == nil {
+			conn.Close()
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("no socket")
+			t.Fatal("nobody listens")
 		}
 	}
 	t.Cleanup(func() {
@@ -82,7 +83,7 @@ func TestClientGoesAway(t *testing.T) {
 	r, w := io.Pipe() // standard input that stays open
 	defer w.Close()
 	if _, err := Do(ctx, path, Call{}, r, out, io.Discard); !errors.Is(err, context.Canceled) {
-		t.Errorf("err %v, want context.Canceled", err)
+		t.Fatalf("err %v, want context.Canceled", err)
 	}
 	<-ended
 }
