@@ -77,6 +77,7 @@ const (
 type Server struct {
 	*daemon.Daemon
 	URL     string
+	Backup  string // host:port of an InfluxDB 1 for its own backups
 	Version Version
 	Client  influxdb2.Client // of an InfluxDB 2, for its operator
 
@@ -92,7 +93,7 @@ func Start(t testing.TB, cfg Config) *Server {
 	}
 	dir := t.TempDir()
 	ports := daemon.FreePorts(t, 2)
-	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), Version: cfg.Version, t: t}
+	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), Backup: fmt.Sprintf("127.0.0.1:%d", ports[1]), Version: cfg.Version, t: t}
 	conf := fmt.Sprintf(`reporting-disabled = true
 reporting-enabled = false
 bind-address = "127.0.0.1:%d"
