@@ -46,6 +46,7 @@ tools: $(INFLUXD_1_8) influxd-1.6 ## the real servers that the tests need
 	@scripts/need mosquitto_sub "Mosquitto's clients" mosquitto-clients
 	@scripts/need chromium "the browser Chromium" chromium
 	@scripts/need victoria-metrics "VictoriaMetrics" victoria-metrics
+	@scripts/need systemd-analyze "the check of systemd's units" systemd
 
 $(INFLUXD_1_8):
 	@mkdir -p $(TOOLS)
@@ -81,6 +82,18 @@ test-homeassistant: ## every sensor in a real Home Assistant; HOMEASSISTANT_VERS
 	@scripts/home-assistant $(HOMEASSISTANT_VERSION)
 	HOMEASSISTANT_VERSION=$(HOMEASSISTANT_VERSION) $(GO) test -tags homeassistant -count=1 -timeout 10m -v ./internal/realhome
 
+.PHONY: release
+release: ## dist/: the program for Linux, macOS and Windows, packed, with SHA256SUMS; the same sources give the same bytes
+	rm -rf dist
+	$(GO) run ./internal/release $(VERSION) $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct)) dist
+
+.PHONY: test-release
+test-release: release ## make release, and once more elsewhere: the checksums have to be the same, and the program has to run
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && git ls-files -z | xargs -0 cp --parents -t "$$dir" && \
+	(cd "$$dir" && $(GO) run ./internal/release $(VERSION) $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct)) dist) && \
+	diff dist/SHA256SUMS "$$dir/dist/SHA256SUMS" && (cd dist && sha256sum -c SHA256SUMS) && \
+	tar -C "$$dir" -xzf dist/fitbit-fetch_$(VERSION)_linux_$$($(GO) env GOARCH).tar.gz && "$$dir"/fitbit-fetch_*/fitbit-fetch version | grep -F "$(VERSION)"
+
 .PHONY: bench
 bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md
 	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto
@@ -101,11 +114,12 @@ generate: ## docs/schema.md, docs/configuration.md, the dashboards
 	$(GO) generate ./...
 
 .PHONY: check
-check: $(STATICCHECK) ## formatting, vet, staticcheck, known vulnerabilities, go.mod
+check: $(STATICCHECK) ## formatting, vet, staticcheck, known vulnerabilities, go.mod, whether it compiles for Windows and macOS
 	@out=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$out" ]; then echo "not formatted (run gofmt -w):"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 	$(GO) mod tidy -diff
+	for system in windows darwin; do GOOS=$$system $(GO) build -o /dev/null ./cmd/fitbit-fetch || exit 1; done
 	scripts/govulncheck $(TOOLS)
 
 $(STATICCHECK):

@@ -59,6 +59,7 @@ var layers = map[string][]string{
 	"internal/dashboard":              {},
 	"internal/dashboard/generate":     {"internal/dashboard", "internal/grafana"},
 	"internal/realhome":               {},
+	"internal/release":                {},
 	"internal/stack":                  {},
 }
 
