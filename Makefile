@@ -46,6 +46,7 @@ tools: $(INFLUXD_1_8) influxd-1.6 ## the real servers that the tests need
 	@scripts/need mosquitto_sub "Mosquitto's clients" mosquitto-clients
 	@scripts/need chromium "the browser Chromium" chromium
 	@scripts/need victoria-metrics "VictoriaMetrics" victoria-metrics
+	@scripts/need curl "curl" curl
 	@scripts/need systemd-analyze "the check of systemd's units" systemd
 
 $(INFLUXD_1_8):

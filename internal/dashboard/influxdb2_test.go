@@ -162,6 +162,16 @@ func TestInfluxDB2(t *testing.T) {
 	}
 }
 
+// The stack of compose.yml with its lines for InfluxDB 2.
+func TestInfluxDB2Stack(t *testing.T) {
+	stackLives(t, "2", startInfluxDB2(t), token, func(s dataSource) database {
+		if s.Settings["version"] != "Flux" {
+			t.Errorf("Grafana asks in %q", s.Settings["version"])
+		}
+		return fluxed{url: s.URL, org: s.Settings["organization"], bucket: s.Settings["defaultBucket"], token: s.Secure.Token}
+	})
+}
+
 // pounds are the daily and the body's lines as the Python project would have written them.
 func pounds(lines []byte) []byte {
 	factors := map[string]float64{"weight,": 1 / 0.45359237, "distance,": 1 / 1.609344}

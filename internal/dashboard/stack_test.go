@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,18 +24,29 @@ import (
 // first of them on Grafana's home page, and nobody has touched Grafana. The containers are processes here, which stand at the addresses
 // of this machine in place of the names in the stack; the data are the year that was fetched before, beside the token file.
 func TestStack(t *testing.T) {
-	p, err := stack.Load(t, stack.Text(t, "1"), map[string]string{"GOOGLE_CLIENT_ID": "simulated-client.apps.googleusercontent.com", "GOOGLE_CLIENT_SECRET": "simulated-secret"})
+	influx := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
+	stackLives(t, "1", influx.URL, "", func(s dataSource) database {
+		if s.User != "" || s.Secure.Password != "" || s.Settings["dbName"] == "" {
+			t.Errorf("Grafana asks for %q as %q", s.Settings["dbName"], s.User)
+		}
+		return influxQL{url: s.URL, database: s.Settings["dbName"]}
+	})
+}
+
+// stackLives starts the stack for a version of InfluxDB that listens at an address, and looks into its Grafana.
+func stackLives(t *testing.T, version, influx, token string, asked func(dataSource) database) {
+	t.Helper()
+	p, err := stack.Load(t, stack.Text(t, version), map[string]string{"GOOGLE_CLIENT_ID": "simulated-client.apps.googleusercontent.com", "GOOGLE_CLIENT_SECRET": "simulated-secret", "INFLUXDB_TOKEN": token})
 	if err != nil {
 		t.Fatal(err)
 	}
 	year, program := archive(t)
-	influx := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
 	host := t.TempDir()
 	tokens, files := filepath.Join(host, "tokens"), filepath.Join(host, "grafana-files")
 	for from, to := range map[string]string{"archive.db": "archive.db", "token.json": "fitbit.token"} {
 		copyFile(t, filepath.Join(year, from), filepath.Join(tokens, to))
 	}
-	here := strings.NewReplacer("http://influxdb:8086", influx.URL, "/app/tokens", tokens, "/app/logs", filepath.Join(host, "logs"), "/grafana", files)
+	here := strings.NewReplacer("http://influxdb:8086", influx, "/app/tokens", tokens, "/app/logs", filepath.Join(host, "logs"), "/grafana", files)
 	start := func(service string, more ...string) *proctest.Process {
 		s := p.Services[service]
 		cmd := exec.Command(program)
@@ -68,12 +78,16 @@ func TestStack(t *testing.T) {
 	if !ok || !slices.Contains(g.names, home) || !strings.HasSuffix(home, "/fitbit-fetch.json") {
 		t.Errorf("Grafana's home page is %q of %q", home, g.names)
 	}
-	seen := 0
+	dialect := InfluxQL
+	if version == "2" {
+		dialect = Flux
+	}
+	db, seen := asked(g.source), 0
 	for _, f := range g.boards {
-		v, x := opened(t, InfluxQL, g.db, f, nil)
+		v, x := opened(t, dialect, db, f, nil)
 		for _, variable := range x.Vars.List {
-			if variable.Type == "datasource" && (variable.Current == nil || variable.Current.Value != g.source) {
-				t.Errorf("%s does not begin with the data source %s", f.Name, g.source)
+			if variable.Type == "datasource" && (variable.Current == nil || variable.Current.Value != g.source.UID) {
+				t.Errorf("%s does not begin with the data source %s", f.Name, g.source.UID)
 			}
 		}
 		for _, panel := range x.Panels {
@@ -99,10 +113,16 @@ func TestStack(t *testing.T) {
 
 // provisionedGrafana is what a Grafana makes of its provisioning files.
 type provisionedGrafana struct {
-	source string   // uid of the data source
-	db     influxQL // what it asks
+	source dataSource
 	boards []File
 	names  []string // of all files
+}
+
+// A dataSource is what stands of one in its file.
+type dataSource struct {
+	UID, Type, Access, URL, User string
+	Settings                     map[string]string                `yaml:"jsonData"`
+	Secure                       struct{ Password, Token string } `yaml:"secureJsonData"`
 }
 
 func readGrafana(t *testing.T, dir string, env func(string) string) provisionedGrafana {
@@ -118,24 +138,12 @@ func readGrafana(t *testing.T, dir string, env func(string) string) provisionedG
 			t.Fatal(err)
 		}
 	}
-	var sources struct {
-		Datasources []struct {
-			UID, Type, Access, URL, User string
-			JSON                         struct {
-				DB string `yaml:"dbName"`
-			} `yaml:"jsonData"`
-			Secure struct{ Password string } `yaml:"secureJsonData"`
-		}
-	}
+	var sources struct{ Datasources []dataSource }
 	read("datasources", &sources)
-	s := sources.Datasources[0]
-	if s.Type != "influxdb" || s.Access != "proxy" || s.User != "" || s.Secure.Password != "" {
-		t.Fatalf("the data source is a %s by %s, of %q", s.Type, s.Access, s.User)
+	g.source = sources.Datasources[0]
+	if s := g.source; s.Type != "influxdb" || s.Access != "proxy" {
+		t.Fatalf("the data source is a %s by %s", s.Type, s.Access)
 	}
-	if _, err := url.Parse(s.URL); err != nil || s.JSON.DB == "" {
-		t.Fatalf("the data source asks %q at %q", s.JSON.DB, s.URL)
-	}
-	g.source, g.db = s.UID, influxQL{url: s.URL, database: s.JSON.DB}
 	var providers struct {
 		Providers []struct{ Options struct{ Path string } }
 	}
@@ -155,7 +163,7 @@ func readGrafana(t *testing.T, dir string, env func(string) string) provisionedG
 		}
 	}
 	read("alerting", &rules)
-	if r := rules.Groups[0].Rules[0]; !r.Paused || r.Data[0].Source != g.source {
+	if r := rules.Groups[0].Rules[0]; !r.Paused || r.Data[0].Source != g.source.UID {
 		t.Error("the alert rule rings, or asks elsewhere")
 	}
 	names, err := filepath.Glob(filepath.Join(dir, at, "*.json"))
