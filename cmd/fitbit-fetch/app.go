@@ -165,7 +165,7 @@ func (a *app) Run(ctx context.Context) error {
 	wg.Go(func() { giveBack(ctx) })
 	wg.Go(func() { a.publish(ctx) })
 	wg.Go(func() { a.notify(ctx) })
-	return control.Serve(ctx, a.opts.Socket(), serveCall(a))
+	return control.Serve(ctx, a.opts.Sockets(), serveCall(a))
 }
 
 // runPerson starts what keeps a person's authorization alive, and what fetches.

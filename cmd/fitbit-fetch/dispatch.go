@@ -79,7 +79,7 @@ const (
 // withArchive runs cmd in the process that owns the archive, or here where there is none.
 func (c *call) withArchive(ctx context.Context, cmd command, args []string) int {
 	for try := 1; ; try++ {
-		code, err := control.Do(ctx, c.opts.Socket(), control.Call{Args: args, Dir: c.dir, TTY: c.tty, Wide: c.wide}, c.stdin, c.stdout, c.stderr)
+		code, err := control.Do(ctx, c.opts.Sockets(), control.Call{Args: args, Dir: c.dir, TTY: c.tty, Wide: c.wide}, c.stdin, c.stdout, c.stderr)
 		if err == nil {
 			return code
 		}
@@ -106,7 +106,7 @@ func (c *call) runHere(ctx context.Context, cmd command) error {
 	serving, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := control.Serve(serving, c.opts.Socket(), serveCall(c.app)); err != nil {
+		if err := control.Serve(serving, c.opts.Sockets(), serveCall(c.app)); err != nil {
 			c.app.log.Warn("other commands cannot be served meanwhile", "err", err)
 		}
 	})

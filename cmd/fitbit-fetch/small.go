@@ -49,7 +49,7 @@ database that is down is well: starting again would not mend it. Exit code 5 whe
 		run: func(ctx context.Context, c *call) error {
 			ctx, cancel := context.WithTimeout(ctx, healthWait)
 			defer cancel()
-			code, err := control.Do(ctx, c.opts.Socket(), control.Call{Args: []string{"status", "--health"}, Dir: c.dir}, emptyReader{}, c.stdout, c.stderr)
+			code, err := control.Do(ctx, c.opts.Sockets(), control.Call{Args: []string{"status", "--health"}, Dir: c.dir}, emptyReader{}, c.stdout, c.stderr)
 			if errors.Is(err, context.DeadlineExceeded) {
 				err = fmt.Errorf("the running fitbit-fetch does not answer within %s", healthWait)
 			}

@@ -130,7 +130,7 @@ func theProgram(t *testing.T, p *types.Project, influx string) {
 	if len(mounted) != 2 || mounted["/app/tokens"] != "tokens" || mounted["/app/logs"] != "logs" {
 		t.Errorf("mounted are %q", mounted)
 	}
-	for what, path := range map[string]string{"the archive": opts.Archive, "the authorization": opts.Persons[0].TokenFile, "the log": opts.Log.File, "the socket": opts.Socket()} {
+	for what, path := range map[string]string{"the archive": opts.Archive, "the authorization": opts.Persons[0].TokenFile, "the log": opts.Log.File, "the socket": opts.Sockets()[0]} {
 		if mounted[filepath.Dir(path)] == "" {
 			t.Errorf("%s is %s, which goes with the container", what, path)
 		}

@@ -258,9 +258,15 @@ func TestDataFolder(t *testing.T) {
 }
 
 func TestSocket(t *testing.T) {
-	for _, dir := range []string{"/data", "/" + strings.Repeat("deep/", 40)} {
-		if s := (Options{DataDir: dir}).Socket(); len(s) > 104 {
-			t.Errorf("%s is %d long", s, len(s))
+	for dir, want := range map[string]int{"/data": 2, "/" + strings.Repeat("deep/", 40): 1} {
+		places := Options{DataDir: dir}.Sockets()
+		if len(places) != want {
+			t.Errorf("%s: %q, want %d places", dir, places, want)
+		}
+		for _, s := range places {
+			if len(s) > 104 {
+				t.Errorf("%s is %d long", s, len(s))
+			}
 		}
 	}
 }

@@ -202,15 +202,16 @@ func (s Start) MarshalText() ([]byte, error) {
 	return []byte(s.Date.String()), nil
 }
 
-// Socket is where the running process listens for commands.
-func (o Options) Socket() string {
+// Sockets is where the running process may listen for commands: beside the archive, or, where a socket cannot be there, among the
+// temporary files.
+func (o Options) Sockets() []string {
 	path := filepath.Join(o.DataDir, "control.sock")
-	if len(path) < 100 {
-		return path
-	}
-	// The system takes about a hundred bytes.
 	sum := sha256.Sum256([]byte(path))
-	return filepath.Join(os.TempDir(), "fitbit-fetch-"+hex.EncodeToString(sum[:8])+".sock")
+	places := []string{filepath.Join(os.TempDir(), "fitbit-fetch-"+hex.EncodeToString(sum[:8])+".sock")}
+	if len(path) < 100 { // the system takes about a hundred bytes
+		places = append([]string{path}, places...)
+	}
+	return places
 }
 
 // stateDir is the folder for a program's data where nothing was said; empty where the system names none.

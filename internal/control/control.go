@@ -1,6 +1,6 @@
 // Package control lets a command run inside the process that owns the archive.
 //
-// The owner listens on a Unix socket beside the archive. A command that finds the socket sends its arguments and standard
+// The owner listens on a Unix socket, beside the archive where one can be. A command that finds the socket sends its arguments and standard
 // input there and shows what comes back; one that finds none runs in its own process. Both run the same function, so a command
 // has one implementation and does not know where it runs.
 //
@@ -46,13 +46,11 @@ type output struct {
 // A Handler runs a command and returns its exit code. ctx ends when the client goes away.
 type Handler func(ctx context.Context, call Call, stdin io.Reader, stdout, stderr io.Writer) int
 
-// Serve answers calls on the socket at path until ctx ends, then waits for the running ones. The socket can be used by its
-// owner only. A socket left behind by a process that died is replaced: the caller holds the archive's lock, so nobody listens.
-func Serve(ctx context.Context, path string, handle Handler) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing the old socket %s: %w", path, err)
-	}
-	l, err := listen(path)
+// Serve answers calls on a socket at the first of the places that can have one until ctx ends, then waits for the running ones. Folders
+// of a machine that are lent to a container cannot always. The socket can be used by its owner only. One left behind by a process that
+// died is replaced: the caller holds the archive's lock, so nobody listens.
+func Serve(ctx context.Context, places []string, handle Handler) error {
+	l, err := listenAt(places)
 	if err != nil {
 		return fmt.Errorf("listening for commands: %w", err)
 	}
@@ -70,6 +68,23 @@ func Serve(ctx context.Context, path string, handle Handler) error {
 		}
 		wg.Go(func() { serve(ctx, conn, handle) })
 	}
+}
+
+func listenAt(places []string) (net.Listener, error) {
+	var all []error
+	for _, path := range places {
+		err := os.Remove(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			all = append(all, fmt.Errorf("removing the old socket: %w", err))
+			continue
+		}
+		l, err := listen(path)
+		if err == nil {
+			return l, nil
+		}
+		all = append(all, err)
+	}
+	return nil, errors.Join(all...)
 }
 
 func serve(ctx context.Context, conn net.Conn, handle Handler) {
@@ -149,14 +164,26 @@ func missing(path string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// Do has the owner run call and returns its exit code. It returns ErrNobody where no process owns the archive.
-func Do(ctx context.Context, path string, call Call, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
-	conn, err := net.Dial("unix", path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, refused) || err != nil && missing(path) {
-		return 0, ErrNobody
+// dial reaches the owner at the first place where one listens.
+func dial(places []string) (net.Conn, error) {
+	none := ErrNobody
+	for _, path := range places {
+		conn, err := net.Dial("unix", path)
+		if err == nil {
+			return conn, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, refused) && !missing(path) {
+			none = fmt.Errorf("reaching the running fitbit-fetch: %w", err)
+		}
 	}
+	return nil, none
+}
+
+// Do has the owner run call and returns its exit code. It returns ErrNobody where no process owns the archive.
+func Do(ctx context.Context, places []string, call Call, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
+	conn, err := dial(places)
 	if err != nil {
-		return 0, fmt.Errorf("reaching the running fitbit-fetch: %w", err)
+		return 0, err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })

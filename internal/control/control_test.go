@@ -22,7 +22,7 @@ func start(t *testing.T, handle Handler) string {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	ready := make(chan struct{})
-	go func() { close(ready); done <- Serve(ctx, path, handle) }()
+	go func() { close(ready); done <- Serve(ctx, []string{path}, handle) }()
 	<-ready
 	for deadline := time.Now().Add(10 * time.Second); ; { // the file is there a moment before anybody listens
 		if fi, err := os.Stat(path); err == nil && fi.Mode().Perm() != 0o600 {
@@ -56,7 +56,7 @@ func TestCommandRunsInTheOwner(t *testing.T) {
 		return 7
 	})
 	var out, errs bytes.Buffer
-	code, err := Do(t.Context(), path, Call{Args: []string{"status", "-v"}, Dir: "/here"}, strings.NewReader("a\nb\n"), &out, &errs)
+	code, err := Do(t.Context(), []string{path}, Call{Args: []string{"status", "-v"}, Dir: "/here"}, strings.NewReader("a\nb\n"), &out, &errs)
 	if err != nil || code != 7 {
 		t.Fatalf("code %d, err %v", code, err)
 	}
@@ -82,7 +82,7 @@ func TestClientGoesAway(t *testing.T) {
 	})
 	r, w := io.Pipe() // standard input that stays open
 	defer w.Close()
-	if _, err := Do(ctx, path, Call{}, r, out, io.Discard); !errors.Is(err, context.Canceled) {
+	if _, err := Do(ctx, []string{path}, Call{}, r, out, io.Discard); !errors.Is(err, context.Canceled) {
 		t.Fatalf("err %v, want context.Canceled", err)
 	}
 	<-ended
@@ -90,7 +90,7 @@ func TestClientGoesAway(t *testing.T) {
 
 func TestNobody(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Do(t.Context(), filepath.Join(dir, "none"), Call{}, nil, io.Discard, io.Discard); !errors.Is(err, ErrNobody) {
+	if _, err := Do(t.Context(), []string{filepath.Join(dir, "none")}, Call{}, nil, io.Discard, io.Discard); !errors.Is(err, ErrNobody) {
 		t.Errorf("no socket: %v", err)
 	}
 	// A process that was killed leaves its socket behind; the next owner takes its place.
@@ -101,7 +101,26 @@ func TestNobody(t *testing.T) {
 	}
 	l.SetUnlinkOnClose(false)
 	l.Close()
-	if _, err := Do(t.Context(), left, Call{}, nil, io.Discard, io.Discard); !errors.Is(err, ErrNobody) {
+	if _, err := Do(t.Context(), []string{left}, Call{}, nil, io.Discard, io.Discard); !errors.Is(err, ErrNobody) {
 		t.Errorf("socket of a dead process: %v", err)
+	}
+}
+
+// A folder that can have no socket, as some that are lent to containers, is passed over by both sides.
+func TestPlaceWithoutSockets(t *testing.T) {
+	good := start(t, func(context.Context, Call, io.Reader, io.Writer, io.Writer) int { return 3 })
+	none := filepath.Join(t.TempDir(), "no folder", "s")
+	taken := t.TempDir() // dialling it gives an error that is not "nobody"
+	if code, err := Do(t.Context(), []string{none, taken, good}, Call{}, strings.NewReader(""), io.Discard, io.Discard); code != 3 || err != nil {
+		t.Errorf("code %d, err %v", code, err)
+	}
+	second := filepath.Join(t.TempDir(), "s")
+	l, err := listenAt([]string{none, second})
+	if err != nil || l.Addr().String() != second {
+		t.Fatalf("listening: %v, %v", l, err)
+	}
+	l.Close()
+	if _, err := listenAt([]string{none}); err == nil {
+		t.Error("listens in a folder that is not there")
 	}
 }

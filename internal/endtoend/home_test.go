@@ -114,7 +114,7 @@ func (h *home) do(args ...string) (code int, said string) {
 	var out proctest.Output
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	code, err := control.Do(ctx, filepath.Join(h.dir, "control.sock"), control.Call{Args: args, Dir: h.dir}, bytes.NewReader(nil), &out, &out)
+	code, err := control.Do(ctx, []string{filepath.Join(h.dir, "control.sock")}, control.Call{Args: args, Dir: h.dir}, bytes.NewReader(nil), &out, &out)
 	if err == nil {
 		return code, out.String()
 	}
@@ -153,7 +153,7 @@ func (h *home) status() (status, bool) {
 	var out, errs bytes.Buffer
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	code, err := control.Do(ctx, filepath.Join(h.dir, "control.sock"), control.Call{Args: []string{"status", "--json"}, Dir: h.dir}, bytes.NewReader(nil), &out, &errs)
+	code, err := control.Do(ctx, []string{filepath.Join(h.dir, "control.sock")}, control.Call{Args: []string{"status", "--json"}, Dir: h.dir}, bytes.NewReader(nil), &out, &errs)
 	if err != nil || code != 0 {
 		return s, false
 	}
