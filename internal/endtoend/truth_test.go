@@ -173,8 +173,9 @@ func (t *truth) body(d metric.Day) {
 	if !ok || at.After(t.now) {
 		return
 	}
-	t.one("weight", at, grams/1000)
 	t.one("body_fat", at, fat)
+	at = at.Truncate(time.Second)
+	t.one("weight", at, grams/1000)
 	height := float64(t.p.HeightMillimetre()) / 1000
 	t.one("bmi", at, grams/1000/(height*height))
 }

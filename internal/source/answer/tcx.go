@@ -33,8 +33,8 @@ func IsHTML(head []byte) bool {
 type track struct {
 	row   metric.Series
 	block metric.Block
-	at    time.Time // of the point before
-	far   float64   // metres, of the point before; NaN where unknown
+	at    time.Time // of the point before that has a place
+	far   float64   // metres, of that point; NaN where unknown
 }
 
 // point is one trackpoint; what it lacks is NaN.
@@ -154,7 +154,8 @@ func (p *point) set(path, value string) error {
 	return nil
 }
 
-// add appends a point. Its speed is that since the point before, as the Python project reckoned it.
+// add appends a point. Its speed is that since the point before, as the Python project reckoned it, which leaves out points without
+// a place.
 func (t *track) add(p point) error {
 	now, err := time.Parse(time.RFC3339Nano, p.time)
 	if err != nil || now.Year() < 1700 || now.Year() > 2250 { // beyond these a time does not fit into nanoseconds
@@ -162,10 +163,12 @@ func (t *track) add(p point) error {
 		return fmt.Errorf("%w: a trackpoint has no time", ErrShape)
 	}
 	speed := metric.Absent()
-	if elapsed := now.Sub(t.at).Seconds(); !t.at.IsZero() && elapsed > 0 {
-		speed = (p.far - t.far) / elapsed * 3.6
+	if metric.Present(p.lat) {
+		if elapsed := now.Sub(t.at).Seconds(); !t.at.IsZero() && elapsed > 0 {
+			speed = (p.far - t.far) / elapsed * 3.6
+		}
+		t.at, t.far = now, p.far
 	}
-	t.at, t.far = now, p.far
 	values := map[string]float64{"lat": p.lat, "lon": p.lon, "altitude": p.altitude, "distance": p.far, "speed_kph": speed, "heart_rate": math.Round(p.heartbeat)}
 	any := false
 	for i, field := range t.row.Fields {

@@ -97,7 +97,7 @@ func rows() []Row {
 			Read:  []Selector{{Field: "RelativeValue", Path: "nightlyTemperatureCelsius - baselineTemperatureCelsius", Digits: 2}},
 			Known: []string{"relativeNightlyStddev30dCelsius"}},
 		// Body
-		{Feed: byClock(metric.Weight, metric.Weight, metric.BMI), Type: "weight", Op: Reconcile, Shape: Sample, Scope: scopeHealth, after: addBMI,
+		{Feed: byClock(metric.Weight, metric.Weight, metric.BMI), Type: "weight", Op: Reconcile, Shape: Sample, Whole: true, Scope: scopeHealth, after: addBMI,
 			Read: []Selector{{Field: "value", Path: "weightGrams", Per: 1000}}, Known: []string{"notes"}},
 		{Feed: byClock("body_fat", "body_fat"), Type: "body-fat", Op: Reconcile, Shape: Sample, Scope: scopeHealth,
 			Read: []Selector{{Field: "value", Path: "percentage"}}},

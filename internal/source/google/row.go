@@ -45,6 +45,7 @@ type Row struct {
 	Known []string // members of the type's object that are left alone, besides its time
 	Scope string   // the permission it needs, without prefix and .readonly
 	Mask  bool     // many points: ask for the members that are read only
+	Whole bool     // instants are cut to the second, as the Fitbit Web API told them: a value that both told is one point
 
 	fetch   fetchFunc // where the shape is not a common one
 	after   afterFunc // what is made of the answer besides

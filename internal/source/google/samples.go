@@ -63,6 +63,9 @@ func (f *feed) instants(span metric.Span, blocks []metric.Block) func(*record) e
 		if t == 0 {
 			return fmt.Errorf("%w: a point of %s has no time", answer.ErrShape, f.Type)
 		}
+		if cut := t - t%int64(time.Second); f.Whole && cut >= from {
+			t = cut
+		}
 		if t >= from && t < to {
 			f.put(r, t, blocks)
 		}
