@@ -40,6 +40,7 @@ var layers = map[string][]string{
 	"internal/sink/sinktest/core3":    {"internal/sink/sinktest"},
 	"internal/sink/sinktest/daemon":   {"internal/proctest"},
 	"internal/sink/sinktest/influxd":  {"internal/sink/sinktest/daemon"},
+	"internal/sink/sinktest/python":   {},
 	"internal/sink/sinktest/victoria": {"internal/sink/sinktest", "internal/sink/sinktest/daemon"},
 	"internal/sink/influx":            {"internal/metric", "internal/sink", "internal/lineproto"},
 	"internal/deliver":                {"internal/metric", "internal/sink", "internal/archive", "internal/clock"},

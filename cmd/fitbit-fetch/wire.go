@@ -171,6 +171,6 @@ func (a *app) newInflux(o config.InfluxDB) (checkedSink, error) {
 	return influx.New(influx.Config{
 		Version: influx.Version(o.Version), URL: o.URL, Database: cmp.Or(o.Bucket, o.Database), Org: o.Org, Token: o.Token.Reveal(),
 		Username: o.Username, Password: o.Password.Reveal(), CAFile: o.CA, Insecure: o.Insecure,
-		Units: influx.Units(o.Units), Deciding: deliver.Decisions{Archive: a.archive}, Catalogue: a.catalogue, Log: a.log.With("part", "influxdb"),
+		Units: influx.Units(o.Units), Adopt: len(a.opts.Persons) > 0 && a.opts.Persons[0].Device == "", Deciding: deliver.Decisions{Archive: a.archive}, Catalogue: a.catalogue, Log: a.log.With("part", "influxdb"),
 	})
 }

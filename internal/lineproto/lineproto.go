@@ -41,6 +41,12 @@ type tag struct {
 	from int // index into Block.Tags, or one of the two below
 }
 
+// The tags of every row but those that have no Device.
+const (
+	DeviceTag = "Device"
+	PersonTag = "Person"
+)
+
 const (
 	fromDevice = -1
 	fromPerson = -2
@@ -62,9 +68,9 @@ func New(cat metric.Catalogue, units Units) (*Encoder, error) {
 			r.tags = append(r.tags, tag{name, append(key, '='), from})
 		}
 		if !s.NoDevice {
-			add("Device", fromDevice)
+			add(DeviceTag, fromDevice)
 		}
-		add("Person", fromPerson)
+		add(PersonTag, fromPerson)
 		for i, name := range s.Tags {
 			add(name, i)
 		}

@@ -28,9 +28,9 @@ type prepared struct {
 func (s *Sink) Prepare(blocks []sink.Points) sink.Prepared {
 	p := &prepared{sink: s, parts: make([]part, 0, len(blocks))}
 	for _, b := range blocks {
-		p.parts = append(p.parts, part{Points: b, to: b.Block.Len()})
+		p.parts = append(p.parts, part{Points: s.asThere(b), to: b.Block.Len()})
 	}
-	if s.decided.Load() != nil || !s.needsUnits(p.parts) {
+	if s.device.Load() != nil && (s.decided.Load() != nil || !s.needsUnits(p.parts)) {
 		p.body = s.encode(p.parts)
 	}
 	return p
@@ -60,6 +60,12 @@ func (p *prepared) ready(ctx context.Context) error {
 		return err
 	}
 	if p.body == nil {
+		if err := s.settleDevice(ctx, p.parts); err != nil {
+			return err
+		}
+		for i := range p.parts {
+			p.parts[i].Points = s.asThere(p.parts[i].Points)
+		}
 		if err := s.decide(ctx, p.parts); err != nil {
 			return err
 		}

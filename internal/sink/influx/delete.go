@@ -24,6 +24,10 @@ func (s *Sink) Delete(ctx context.Context, tombs []sink.Tombstone) error {
 	if !s.dialect.traits.Deletes {
 		return fmt.Errorf("%s: %w", s.dialect.title, sink.ErrCannotDelete)
 	}
+	if _, err := s.recallDevice(ctx); err != nil {
+		return err
+	}
+	tombs = s.tombsThere(tombs)
 	others, err := s.otherTags(ctx, tombs)
 	switch {
 	case errors.Is(err, errAbsent):

@@ -38,7 +38,8 @@ type Config struct {
 	CAFile          string // PEM certificates to trust besides the system's
 	Insecure        bool   // do not check the server's certificate
 	Units           Units
-	Deciding        Deciding // remembers what Auto found; nil remembers only as long as the Sink lives
+	Adopt           bool     // the first person's points take the Device that the database has, where it has only others
+	Deciding        Deciding // remembers what Auto and Adopt found; nil remembers only as long as the Sink lives
 	Catalogue       metric.Catalogue
 	Timeout         time.Duration     // of one request; 0 for 30 s
 	Transport       http.RoundTripper // carries the writes; nil for one made from the settings above
@@ -56,6 +57,7 @@ type Sink struct {
 	found   atomic.Pointer[scope]
 	metric  *lineproto.Encoder
 	decided atomic.Pointer[lineproto.Encoder] // nil until the units are known
+	device  atomic.Pointer[string]            // the first person's; nil until it is known, empty for the service's own name
 	first   sync.Mutex                        // held by who finds out met, clean and the units
 	met     bool                              // the database has been looked at before anything was written
 	clean   bool                              // the Python project alone had filled it then; read by Write alone
@@ -105,6 +107,9 @@ func New(cfg Config) (*Sink, error) {
 	}
 	if err := s.forceUnits(); err != nil {
 		return nil, err
+	}
+	if !cfg.Adopt || !speaks.traits.Reads || speaks.read.narrow {
+		s.useDevice(asCalled)
 	}
 	return s, s.connect()
 }

@@ -248,20 +248,29 @@ func (s *Sink) at(p sink.Points, t int64) string {
 func (s *Sink) ours(r client.Result, p sink.Points) (map[string]any, bool) {
 	want := map[string]string{}
 	s.metric.Tags(p.Person, p.Block, func(key, value string) { want[key] = value })
+	for _, row := range rowsOf(r) {
+		if same(row, want) {
+			return row, true
+		}
+	}
+	return nil, false
+}
+
+// rowsOf returns the rows of a result by column. What is empty is not in them.
+func rowsOf(r client.Result) []map[string]any {
+	var out []map[string]any
 	for _, table := range r.Series {
 		for _, values := range table.Values {
 			row := map[string]any{}
 			for i, column := range table.Columns {
-				if values[i] != nil {
+				if values[i] != nil && values[i] != "" {
 					row[column] = values[i]
 				}
 			}
-			if same(row, want) {
-				return row, true
-			}
+			out = append(out, row)
 		}
 	}
-	return nil, false
+	return out
 }
 
 func same(row map[string]any, tags map[string]string) bool {

@@ -68,6 +68,12 @@ func TestUnits(t *testing.T) {
 		{"the same instant in pounds", fmt.Sprintf("weight,Device=D value=176.4 %d\nHeartRate_Minute,Device=D mean=1 1", midnight), Auto, memory{}, true, "same instant"},
 		{"the same instant in kilograms: ours, and the archive was lost", fmt.Sprintf("weight,Device=D value=80.1 %d", midnight), Auto, memory{}, false, "same instant"},
 		{"the same instant of another person", fmt.Sprintf("weight,Device=D,Person=Eva value=80 %d", midnight), Auto, memory{}, true, "Python project filled"},
+		{"pounds of the Python project, though ours are beside it", fmt.Sprintf("weight,Device=D value=176.4 %[1]d\nbmi,Device=D value=24.7 %[1]d\nHeartRate_Minute,Device=D mean=1 1", midnight-day), Auto, memory{}, true, "are pounds"},
+		{"kilograms of the Python project", fmt.Sprintf("weight,Device=D value=80 %[1]d\nbmi,Device=D value=24.7 %[1]d", midnight-day), Auto, memory{}, false, "are kilograms"},
+		{"pounds beside the index of another person", fmt.Sprintf("weight,Device=D value=176.4 %[1]d\nbmi,Device=D,Person=Eva value=60 %[1]d", midnight-day), Auto, memory{}, true, "Python project filled"},
+		{"kilometres of the Python project", fmt.Sprintf("distance,Device=D value=7 %[1]d\nTotal\\ Steps,Device=D value=10000 %[1]d", midnight-day), Auto, memory{}, false, "are kilometres"},
+		{"miles of the Python project, though ours are beside it", fmt.Sprintf("distance,Device=D value=4.4 %[1]d\nTotal\\ Steps,Device=D value=10000 %[1]d\nHeartRate_Minute,Device=D mean=1 1", midnight-day), Auto, memory{}, true, "are miles"},
+		{"the same instant of another Device in kilograms", fmt.Sprintf("weight,Device=Other value=80.1 %d", midnight), Auto, memory{}, false, "same instant"},
 		{"our own measurements beside it", fmt.Sprintf("weight,Device=D value=80 %d\nHeartRate_Minute,Device=D mean=1 1", midnight-day), Auto, memory{}, false, "this program filled"},
 		{"forced metric", fmt.Sprintf("weight,Device=D value=176.4 %d", midnight-day), Metric, memory{}, false, ""},
 		{"forced python", "", Python, memory{}, true, ""},
@@ -125,6 +131,81 @@ func TestUnits(t *testing.T) {
 				if got := value(t, srv, db, "weight", midnight+day); !near(got, weight) {
 					t.Errorf("after a restart weight is %v, want %v", got, weight)
 				}
+			}
+		})
+	}
+}
+
+// TestDevice writes beside what another program wrote with a Device of its own.
+func TestDevice(t *testing.T) {
+	srv := influxd.Start(t, influxd.Config{Version: influxd.Versions()[0]})
+	steps := func(tags string, at int64) string { return fmt.Sprintf("Total\\ Steps,%s value=9 %d\n", tags, at) }
+	kim := metric.Person{ID: "kim", Tag: "Kim"}
+	tests := []struct {
+		name, held string
+		own        bool // Adopt is off
+		want       string
+	}{
+		{"nothing there", "", false, "D"},
+		{"another", steps("Device=Charge5", 1), false, "Charge5"},
+		{"another, and it is to be ours", steps("Device=Charge5", 1), true, "D"},
+		{"ours is there, too", steps("Device=Charge5", 2) + steps("Device=D", 1), false, "D"},
+		{"the newest of two", steps("Device=Old", 1) + steps("Device=My\\ band", 3) + "HeartRate_Intraday,Device=Old value=60i 2", false, "My band"},
+		{"of another person", steps("Device=Charge5,Person=Eva", 1), false, "D"},
+		{"no Device", "Total\\ Steps value=9 1", false, "D"},
+	}
+	for i, c := range tests {
+		t.Run(c.name, func(t *testing.T) {
+			db, m := fmt.Sprintf("device%d", i), memory{}
+			srv.Create(db)
+			if c.held != "" {
+				srv.Put(db, c.held)
+			}
+			var log bytes.Buffer
+			settings := func(cfg *Config) {
+				cfg.Adopt, cfg.Deciding, cfg.Log = !c.own, m, slog.New(slog.NewTextHandler(&log, nil))
+			}
+			theirs := one("steps", midnight, 5)
+			theirs.Person = kim
+			if err := open(t, srv, db, settings).Write(t.Context(), []sink.Points{theirs, one(metric.Battery, midnight, 50), one("steps", midnight, 7)}); err != nil {
+				t.Fatal(err)
+			}
+			if said := strings.Contains(log.String(), "goes on in the tag Device"); said != (c.want != "D") {
+				t.Errorf("said %q", log.String())
+			}
+			s := open(t, srv, db, settings) // the next start
+			p := one("steps", midnight+1, 8)
+			if err := s.Write(t.Context(), []sink.Points{p}); err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]bool{fmt.Sprint(midnight, c.want, nil): true, fmt.Sprint(midnight+1, c.want, nil): true, fmt.Sprint(midnight, "D", "Kim"): true}
+			person := func(tag string) any {
+				if tag == "" {
+					return nil
+				}
+				return tag
+			}
+			for _, r := range rows(t, srv, db, "Total Steps") {
+				if r.Time >= midnight {
+					key := fmt.Sprint(r.Time, r.Tags["Device"], person(r.Tags["Person"]))
+					if !want[key] {
+						t.Errorf("there is %s", key)
+					}
+					delete(want, key)
+				}
+			}
+			for key := range want {
+				t.Errorf("there is no %s", key)
+			}
+			last := open(t, srv, db, settings) // a start at which nothing is written
+			if there, err := last.Holds(t.Context(), p); !there || err != nil {
+				t.Errorf("holds: %v, %v", there, err)
+			}
+			if err := last.Delete(t.Context(), []sink.Tombstone{{Series: "steps", Device: "D", Time: midnight + 1}}); err != nil {
+				t.Error(err)
+			}
+			if there, err := last.Holds(t.Context(), p); there || err != nil {
+				t.Errorf("deleted, but holds: %v, %v", there, err)
 			}
 		})
 	}

@@ -115,13 +115,15 @@ func (s *Sink) remembered(ctx context.Context) (string, error) {
 }
 
 // decide settles the units before the first value that has two possible ones is written. The Python project asked its service
-// for en_US values, always: what it wrote is pounds and miles. What stands in the database is its work, unless it is ours:
+// for en_US values unless its owner changed that: what it wrote is mostly pounds and miles. What stands in the database is its
+// work, unless it is ours:
 //
 //  1. What was decided before stays.
 //  2. A database without any such value gets metric.
 //  3. Where a value stands at an instant for which we are about to write one, the two tell by their ratio. This also finds our
 //     own values again when the archive, and with it the decision, was lost.
-//  4. Else the values are the Python project's, unless measurements that only we write were there when we first saw it: then
+//  4. Else what stands there tells by itself: a weight beside its body mass index, distances beside steps.
+//  5. Else the values are the Python project's, unless measurements that only we write were there when we first saw it: then
 //     metric, our default.
 //
 // Where reading is not allowed nothing can be found out; then it is metric, and the log says so.
@@ -176,6 +178,13 @@ func (s *Sink) find(ctx context.Context, parts []part) (lineproto.Units, string,
 		return "", "", err
 	case units != "":
 		return units, "a value of the same instant stands there in them", nil
+	}
+	units, why, err := s.weigh(ctx)
+	switch {
+	case err != nil:
+		return "", "", err
+	case units != "":
+		return units, why, nil
 	case ours && !s.clean:
 		return lineproto.Metric, "this program filled the database", nil
 	}
@@ -276,17 +285,87 @@ func (s *Sink) compare(ctx context.Context, parts []part) (lineproto.Units, erro
 		return "", err
 	}
 	for i, r := range results {
-		row, _ := s.ours(r, asked[i].Points)
-		v, ok := number(row[asked[i].key])
-		switch ratio := v / asked[i].value; {
-		case !ok:
-		case near(ratio, 1):
-			return lineproto.Metric, nil
-		case near(ratio, asked[i].factor):
-			return lineproto.Python, nil
+		for _, row := range rowsOf(r) { // the tags may differ: another name of the device, or of the workout
+			if person, _ := row[lineproto.PersonTag].(string); person != asked[i].Person.Tag {
+				continue
+			}
+			v, ok := number(row[asked[i].key])
+			switch ratio := v / asked[i].value; {
+			case !ok:
+			case near(ratio, 1):
+				return lineproto.Metric, nil
+			case near(ratio, asked[i].factor):
+				return lineproto.Python, nil
+			}
 		}
 	}
 	return "", nil
+}
+
+// The newest values of a database tell their units where each is beside one that has but one unit. The bounds lie between what
+// people of 1.33 m and of 1.95 m would give; what is between them tells nothing.
+const (
+	weighed = 60 // values looked at
+
+	// A weight by its body mass index is the square of a height in metres; in pounds it is 2.2 times that.
+	kilograms = 3.8
+	pounds    = 3.9
+
+	// A thousand steps are so many of them.
+	miles      = 0.54
+	kilometres = 0.56
+)
+
+// weigh tells the units of the newest values by what stands beside them; empty where nothing does.
+func (s *Sink) weigh(ctx context.Context) (units lineproto.Units, why string, err error) {
+	if s.dialect.read.narrow {
+		return "", "", nil
+	}
+	var statements []string
+	for _, id := range []metric.ID{metric.Weight, metric.BMI, "distance", "steps"} {
+		name := quoteName(lineproto.Clean(s.cfg.Catalogue.Must(id).Measurement))
+		statements = append(statements, fmt.Sprintf("SELECT * FROM %s ORDER BY time DESC LIMIT %d", name, weighed))
+	}
+	results, err := s.ask(ctx, statements...)
+	if err != nil {
+		return "", "", err
+	}
+	switch square := ratio(results[0], results[1]); {
+	case square > pounds:
+		return lineproto.Python, "the weights there are pounds, as their body mass index shows", nil
+	case square > 0 && square < kilograms:
+		return lineproto.Metric, "the weights there are kilograms, as their body mass index shows", nil
+	}
+	switch long := 1000 * ratio(results[2], results[3]); {
+	case long > kilometres:
+		return lineproto.Metric, "the distances there are kilometres, as the steps beside them show", nil
+	case long > 0 && long < miles:
+		return lineproto.Python, "the distances there are miles, as the steps beside them show", nil
+	}
+	return "", "", nil
+}
+
+// ratio is the sum of the first person's values by the sum of those that stand beside them; 0 where none does.
+func ratio(values, beside client.Result) float64 {
+	other := map[[2]any]float64{}
+	read := func(r client.Result, f func(point [2]any, v float64)) {
+		for _, row := range rowsOf(r) {
+			if v, ok := number(row["value"]); ok && row[lineproto.PersonTag] == nil {
+				f([2]any{row["time"], row[lineproto.DeviceTag]}, v)
+			}
+		}
+	}
+	read(beside, func(point [2]any, v float64) { other[point] = v })
+	var over, under float64
+	read(values, func(point [2]any, v float64) {
+		if o := other[point]; o > 0 && v > 0 {
+			over, under = over+v, under+o
+		}
+	})
+	if under == 0 {
+		return 0
+	}
+	return over / under
 }
 
 // near allows for what services round and correct; the factors themselves lie much further apart.
@@ -317,6 +396,10 @@ func (s *Sink) Holds(ctx context.Context, p sink.Points) (bool, error) {
 	if p.Block.Len() == 0 || !s.dialect.traits.Reads {
 		return true, nil
 	}
+	if _, err := s.recallDevice(ctx); err != nil {
+		return false, err
+	}
+	p = s.asThere(p)
 	results, err := s.ask(ctx, s.at(p, p.Block.Times[p.Block.Len()-1]))
 	switch {
 	case errors.Is(err, errForbidden):
