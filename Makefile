@@ -29,7 +29,7 @@ demo: build ## the main job at once: a simulated person, the archive, the latest
 
 .PHONY: test
 test: tools ## all tests, with the race detector (but for lives of days and years) and real servers
-	$(GO) test -shuffle=on -timeout 10m -run '^(TestFitbit|TestOneTruth|TestSteadyLife)' ./internal/endtoend
+	$(GO) test -shuffle=on -timeout 10m -run '^(TestFitbit|TestOneTruth|TestSteadyLife|TestPython)' ./internal/endtoend
 	CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on -timeout 20m ./...
 
 .PHONY: test-openapi
@@ -67,8 +67,14 @@ $(INFLUXD_2):
 .PHONY: test-influxdb2
 test-influxdb2: influxd-2 ## the tests of databases, the dashboards, and the page, against InfluxDB 2.7.12; INFLUXD_2 names its binary
 	@scripts/need cc "a C compiler" gcc
-	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on -tags influxdb2 -timeout 20m ./internal/sink/... ./internal/deliver ./internal/endtoend -run 'InfluxDB2|Suite|Units|SharedPoint|Moving'
+	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on -tags influxdb2 -timeout 20m ./internal/sink/... ./internal/deliver ./internal/endtoend -run 'InfluxDB2|Suite|Units|Device|SharedPoint|Moving'
+	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestPython ./internal/endtoend
 	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestInfluxDB2 ./internal/dashboard ./cmd/fitbit-fetch
+
+.PHONY: test-python-dashboards
+test-python-dashboards: $(INFLUXD_1_8) influxd-2 ## what fitbit-grafana's own dashboards show of our data and of its: make test-python-dashboards DASHBOARDS=path/to/folder
+	@if [ -z "$(DASHBOARDS)" ]; then echo "make test-python-dashboards needs the folder with the dashboards' JSON files: DASHBOARDS=path/to/folder"; exit 1; fi
+	DASHBOARDS="$(abspath $(DASHBOARDS))" INFLUXD_2=$(INFLUXD_2) $(GO) test -tags 'influxdb2 pythondashboards' -count=1 -timeout 10m -v -run TestPythonDashboards ./internal/dashboard
 
 .PHONY: test-image
 test-image: ## build the app's image, and run it as Home Assistant and Docker do; needs root
@@ -129,4 +135,4 @@ $(STATICCHECK):
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-18s %s\n", $$1, $$2}'

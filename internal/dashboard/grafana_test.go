@@ -285,7 +285,7 @@ func spell(d time.Duration) string {
 func duration(t testing.TB, s string) time.Duration {
 	t.Helper()
 	n, err := strconv.Atoi(s[:len(s)-1])
-	unit, ok := map[byte]time.Duration{'m': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'y': 365 * 24 * time.Hour}[s[len(s)-1]]
+	unit, ok := map[byte]time.Duration{'m': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour, 'y': 365 * 24 * time.Hour}[s[len(s)-1]]
 	if err != nil || !ok {
 		t.Fatalf("%q is no length of time that is understood", s)
 	}

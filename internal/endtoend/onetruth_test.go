@@ -140,18 +140,6 @@ func TestOneTruth(t *testing.T) {
 	})
 }
 
-// carrying puts an access token on requests.
-type carrying struct {
-	token string
-	to    http.RoundTripper
-}
-
-func (c carrying) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+c.token)
-	return c.to.RoundTrip(r)
-}
-
 // compare holds the samples of a series against each other. It shows no more than a few differences.
 func compare(t *testing.T, row metric.Series, g, f map[string]sample) {
 	t.Helper()

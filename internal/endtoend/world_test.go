@@ -124,3 +124,15 @@ func day(t *testing.T, s string) metric.Day {
 	}
 	return d
 }
+
+// carrying puts an access token on requests.
+type carrying struct {
+	token string
+	to    http.RoundTripper
+}
+
+func (c carrying) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	return c.to.RoundTrip(r)
+}
