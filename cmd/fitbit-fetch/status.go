@@ -15,7 +15,9 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/deliver"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/influx"
 )
 
 type statusFlags struct {
@@ -116,6 +118,8 @@ type sinkReport struct {
 	Status     deliver.Status
 	Backlog    archive.Backlog
 	Quarantine []archive.Quarantined
+	Units      string `json:",omitempty"` // metric or python, once decided; empty while not, or where the options say
+	Device     string `json:",omitempty"` // the Device that the database had, in place of the service's name
 }
 
 // status gathers how everything stands.
@@ -148,9 +152,25 @@ func (a *app) status(ctx context.Context) (report, error) {
 		if sr.Quarantine, err = t.refused.get(changed, delivered, func() ([]archive.Quarantined, error) { return a.archive.Quarantined(ctx, t.sink.Name()) }); err != nil {
 			return r, err
 		}
+		if sr.Units, sr.Device, err = a.decided(ctx, t.sink.Name()); err != nil {
+			return r, err
+		}
 		r.Sinks = append(r.Sinks, sr)
 	}
 	return r, nil
+}
+
+// decided returns what was found out about a database before the first value was written.
+func (a *app) decided(ctx context.Context, sink string) (units, device string, err error) {
+	found := deliver.Decisions{Archive: a.archive}
+	if units, err = found.Load(ctx, sink); err != nil {
+		return "", "", err
+	}
+	if units != string(lineproto.Metric) && units != string(lineproto.Python) {
+		units = ""
+	}
+	device, err = found.Load(ctx, influx.DeviceDecision(sink))
+	return units, influx.Device(device), err
 }
 
 // write shows the report to a person.
@@ -273,6 +293,12 @@ func (s *sinkReport) write(c *call) {
 		fmt.Fprintln(c.stdout, "  has everything")
 	default:
 		fmt.Fprintf(c.stdout, "  %s samples to deliver, %d to remove\n", countText(s.Backlog.Samples), s.Backlog.Tombs)
+	}
+	if s.Units == string(lineproto.Python) {
+		fmt.Fprintln(c.stdout, "  goes on in pounds, miles and °F, as it was filled")
+	}
+	if s.Device != "" {
+		fmt.Fprintf(c.stdout, "  goes on in the Device %s, as it was filled\n", s.Device)
 	}
 	for _, q := range s.Quarantine {
 		what := string(q.Series)

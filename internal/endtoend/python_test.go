@@ -501,3 +501,37 @@ func TestPythonReturns(t *testing.T) {
 		}
 	}
 }
+
+// The program as it is shipped says in its log and its status in what a database goes on.
+func TestPythonStatus(t *testing.T) {
+	today := day(t, "2026-06-17")
+	p := person(52, "Europe/Berlin", "Charge 6", today)
+	at := calm(today, 12, p)
+	p = still(30*time.Hour, []time.Time{at}, p)[0]
+	w := newWorld(t, at, 600, p)
+	srv := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
+	h := newHome(t, w, today-1, srv.URL)
+	srv.Create(h.name)
+	srv.Put(h.name, fmt.Sprintf("distance,Device=Charge5 value=4.4 %[1]d\nTotal\\ Steps,Device=Charge5 value=10000 %[1]d", p.Midnight(today-9).UnixNano()))
+	run := h.run()
+	h.settle(run, "all data")
+	code, said := h.do("status")
+	for _, want := range []string{"goes on in pounds, miles and °F", "goes on in the Device Charge5"} {
+		if code != 0 || !strings.Contains(said, want) {
+			t.Errorf("status: code %d, does not say %q, but:\n%s", code, want, said)
+		}
+	}
+	for _, want := range []string{"weight in lb, distance in miles", "device=Charge5"} {
+		if !strings.Contains(run.Out.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, run.Tail())
+		}
+	}
+	if code, _ := run.Stop(); code != 0 {
+		t.Fatalf("stopped with code %d", code)
+	}
+	for key := range held(t, srv, h.name) {
+		if strings.Contains(key, "Device=Charge 6") {
+			t.Errorf("there is %s, too", key)
+		}
+	}
+}

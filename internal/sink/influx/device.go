@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -18,8 +19,13 @@ import (
 // Config.Adopt lets the sink go on in the name that is there. It applies to the first person alone, who has no tag Person: the
 // Python project knows no other. What was found is remembered beside the units.
 
-// deviceDecision is the key of what was found for the sink.
-func (s *Sink) deviceDecision() string { return s.Name() + " device" }
+// DeviceDecision is the name under which is remembered what was found for a sink; see Device.
+func DeviceDecision(sink string) string { return sink + " device" }
+
+func (s *Sink) deviceDecision() string { return DeviceDecision(s.Name()) }
+
+// Device returns the Device that a remembered decision means; empty for the service's own name.
+func Device(decision string) string { return strings.TrimPrefix(decision, asCalled) }
 
 // recallDevice takes up what was found before. It reports whether the Device is settled.
 func (s *Sink) recallDevice(ctx context.Context) (bool, error) {
@@ -41,9 +47,7 @@ func (s *Sink) recallDevice(ctx context.Context) (bool, error) {
 }
 
 func (s *Sink) useDevice(found string) {
-	if found == asCalled {
-		found = ""
-	}
+	found = Device(found)
 	s.device.Store(&found)
 }
 
