@@ -31,10 +31,25 @@ func IsHTML(head []byte) bool {
 
 // A track gathers trackpoints.
 type track struct {
-	row   metric.Series
-	block metric.Block
-	at    time.Time // of the point before that has a place
-	far   float64   // metres, of that point; NaN where unknown
+	row    metric.Series
+	block  metric.Block
+	before mark // the point before
+	placed mark // the last one before that has a place
+}
+
+// mark is how far the track was at a time.
+type mark struct {
+	at  time.Time
+	far float64 // metres; NaN where unknown
+}
+
+// speed is the mean since then, in km/h; absent where it is not known.
+func (m mark) speed(now mark) float64 {
+	elapsed := now.at.Sub(m.at).Seconds()
+	if m.at.IsZero() || elapsed <= 0 {
+		return metric.Absent()
+	}
+	return (now.far - m.far) / elapsed * 3.6
 }
 
 // point is one trackpoint; what it lacks is NaN.
@@ -54,7 +69,6 @@ func ReadTCX(r io.Reader, row metric.Series, next func()) (metric.Block, error) 
 func (t *track) read(r io.Reader, next func()) error {
 	dec := xml.NewDecoder(r)
 	dec.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
-	t.far = metric.Absent()
 	known := false
 	for {
 		token, err := dec.Token()
@@ -154,21 +168,21 @@ func (p *point) set(path, value string) error {
 	return nil
 }
 
-// add appends a point. Its speed is that since the point before, as the Python project reckoned it, which leaves out points without
-// a place.
+// add appends a point. Its speed is that since the point before. Of one with a place it is that since the last one with a place, as
+// the Python project reckoned it, which leaves out all others.
 func (t *track) add(p point) error {
 	now, err := time.Parse(time.RFC3339Nano, p.time)
 	if err != nil || now.Year() < 1700 || now.Year() > 2250 { // beyond these a time does not fit into nanoseconds
 
 		return fmt.Errorf("%w: a trackpoint has no time", ErrShape)
 	}
-	speed := metric.Absent()
+	here := mark{now, p.far}
+	speed := t.before.speed(here)
 	if metric.Present(p.lat) {
-		if elapsed := now.Sub(t.at).Seconds(); !t.at.IsZero() && elapsed > 0 {
-			speed = (p.far - t.far) / elapsed * 3.6
-		}
-		t.at, t.far = now, p.far
+		speed = t.placed.speed(here)
+		t.placed = here
 	}
+	t.before = here
 	values := map[string]float64{"lat": p.lat, "lon": p.lon, "altitude": p.altitude, "distance": p.far, "speed_kph": speed, "heart_rate": math.Round(p.heartbeat)}
 	any := false
 	for i, field := range t.row.Fields {
