@@ -217,21 +217,21 @@ func (t *truth) workout(w simulate.Workout) {
 		}
 	}
 	t.put("Activity Records", w.Start, false, []string{"ActivityName=" + w.Name}, fields)
-	var before simulate.TrackPoint
+	var before simulate.TrackPoint // that has a place
 	id := "ActivityID=" + w.Start.UTC().Format("2006-01-02T15:04:05") + "+00:00-" + w.Name
 	for _, p := range t.p.Track(w) {
 		fields := map[string]float64{}
 		if !p.NoFix {
 			fields["lat"], fields["lon"], fields["altitude"], fields["distance"] = p.Lat, p.Lon, p.Altitude, p.Distance
-			if !before.Time.IsZero() && !before.NoFix {
+			if !before.Time.IsZero() {
 				fields["speed_kph"] = (p.Distance - before.Distance) / p.Time.Sub(before.Time).Seconds() * 3.6
 			}
+			before = p
 		}
 		if p.Heart > 0 {
 			fields["heart_rate"] = float64(p.Heart)
 		}
 		t.put("GPS", p.Time, false, []string{id}, fields)
-		before = p
 	}
 }
 
