@@ -440,7 +440,7 @@ func TestPythonLeftovers(t *testing.T) {
 		before := held(t, srv, "noon")
 		d := h.deliver(file, srv, "noon", influx.Auto)
 		same(t, "noon", before, d)
-		// Such a night stands twice: where the script has put it, and at its start. See docs/from-fitbit-grafana.md.
+		// Such a night stands twice: where the script has put it, and at its start. See docs/coming-from-fitbit-grafana.md.
 		const key = "Sleep Summary|Device=Charge5,isMainSleep=True|minutesInBed"
 		for at := range before[key] {
 			if _, ok := d.wrote[key][at]; ok {

@@ -303,17 +303,18 @@ func (s *Sink) compare(ctx context.Context, parts []part) (lineproto.Units, erro
 }
 
 // The newest values of a database tell their units where each is beside one that has but one unit. The bounds lie between what
-// people of 1.33 m and of 1.95 m would give; what is between them tells nothing.
+// a person of 1.41 m gives in the one and of 2.00 m in the other, and steps of 50 cm in the one and of 97 cm in the other; what is
+// between them tells nothing.
 const (
 	weighed = 60 // values looked at
 
 	// A weight by its body mass index is the square of a height in metres; in pounds it is 2.2 times that.
-	kilograms = 3.8
-	pounds    = 3.9
+	kilograms = 4.0
+	pounds    = 4.4
 
 	// A thousand steps are so many of them.
-	miles      = 0.54
-	kilometres = 0.56
+	miles      = 0.50
+	kilometres = 0.60
 )
 
 // weigh tells the units of the newest values by what stands beside them; empty where nothing does.
