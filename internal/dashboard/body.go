@@ -85,8 +85,10 @@ func body() []panel {
 			queries: []query{{of: "weight", cols: []col{{key: "value", as: "Weight", unit: mass}}}}, series: []series{{color: amber}}},
 		{viz: stat, title: "Change in the range", about: "The newest weighing of the range, less the first.", w: 4, h: 6, unit: "masskg", decimals: 1, calc: "diff",
 			queries: []query{{of: "weight", cols: []col{{key: "value", as: "Change", unit: mass}}}}, series: []series{{color: amber}}},
-		{viz: lines, title: "Body fat", about: "As the scale measured it.", w: 16, h: 6, unit: "percent", decimals: 1,
+		{viz: lines, title: "Body fat", about: "As the scale measured it.", w: 8, h: 6, unit: "percent", decimals: 1,
 			queries: []query{{of: "body_fat", cols: []col{{key: "value", as: "Body fat"}}}}, series: []series{{name: "Body fat", color: orange}}},
+		{viz: lines, title: "Body temperature", about: "As it was entered in the app.", w: 8, h: 6, unit: "celsius", decimals: 1,
+			queries: []query{{of: "core_temperature", cols: []col{{key: "value", as: "Body temperature"}}}}, series: []series{{name: "Body temperature", color: red}}},
 	}
 }
 

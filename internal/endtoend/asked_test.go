@@ -35,7 +35,7 @@ func feedOf(kind, op string) string {
 		"activity-level dailyRollUp": "activity_minutes", "sleep reconcile": "sleep", "daily-respiratory-rate reconcile": "breathing_rate",
 		"respiratory-rate-sleep-summary reconcile": "breathing_rate_stages", "daily-oxygen-saturation reconcile": "spo2",
 		"oxygen-saturation reconcile": "spo2_intraday", "daily-sleep-temperature-derivations reconcile": "skin_temperature",
-		"weight reconcile": "weight", "body-fat reconcile": "body_fat", "daily-vo2-max reconcile": "vo2_max", "exercise reconcile": "workouts",
+		"weight reconcile": "weight", "body-fat reconcile": "body_fat", "core-body-temperature reconcile": "core_temperature", "daily-vo2-max reconcile": "vo2_max", "exercise reconcile": "workouts",
 	}
 	return named[kind+" "+op]
 }

@@ -26,7 +26,7 @@ import (
 )
 
 // beyondPython are the series that the Python project does not fetch from the Fitbit Web API.
-var beyondPython = []metric.ID{"hrv_intraday", "breathing_rate_stages", "active_calories", "floors", "elevation", "body_fat", "vo2_max", metric.Track}
+var beyondPython = []metric.ID{"hrv_intraday", "breathing_rate_stages", "active_calories", "floors", "elevation", "body_fat", "core_temperature", "vo2_max", metric.Track}
 
 // fitbitHome is a person at a simulated Fitbit Web API with its limit of 150 requests an hour. Source, budget, archive and collector are the
 // real ones; only the network and the passing of time are not. A request takes a second.

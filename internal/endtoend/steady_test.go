@@ -250,7 +250,7 @@ func judgeReasons(t *testing.T, p *simulate.Person, events []collect.Event, span
 		if e.Feed == plan.Poll && e.Err == nil {
 			known = p.LastSync(e.At)
 		}
-		if e.Feed == plan.Poll || e.Feed == "account" || e.Feed == "weight" || e.Feed == "body_fat" || e.Feed == "track" {
+		if e.Feed == plan.Poll || e.Feed == "account" || e.Feed == "weight" || e.Feed == "body_fat" || e.Feed == "core_temperature" || e.Feed == "track" {
 			continue
 		}
 		if before := last[e.Feed]; span.Contains(e.At) && e.Lane == plan.Live {

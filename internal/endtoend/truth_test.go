@@ -169,6 +169,11 @@ func (t *truth) night1() {
 }
 
 func (t *truth) body(d metric.Day) {
+	for _, x := range t.p.CoreTemperatures(d) {
+		if !x.Time.After(t.now) {
+			t.one("core_temperature", x.Time, x.Value)
+		}
+	}
 	at, grams, fat, ok := t.p.Weighing(d)
 	if !ok || at.After(t.now) {
 		return

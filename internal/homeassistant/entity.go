@@ -172,6 +172,7 @@ func body() []Entity {
 		gauge("weight", "Weight", "kg", "weight", 1, "mdi:scale-bathroom"),
 		gauge("bmi", "Body mass index", "kg/m²", "", 1, "mdi:human"),
 		gauge("body_fat", "Body fat", "%", "", 1, "mdi:percent"),
+		gauge("core_temperature", "Body temperature", "°C", "temperature", 1, ""),
 		other(BinarySensor, "worn", "Worn", "", "mdi:watch"),
 	}
 }

@@ -487,7 +487,7 @@ func TestFirstValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	body := v.page("/setup?step=values")
-	for _, want := range []string{"Kinds of values that have arrived: 42", "Resting heart rate", "62 % of the past fetched", "12\u202f894 samples on their way", `data-live="first"`} {
+	for _, want := range []string{"Kinds of values that have arrived: 43", "Resting heart rate", "62 % of the past fetched", "12\u202f894 samples on their way", `data-live="first"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %q in %s", want, body)
 		}

@@ -214,7 +214,7 @@ func (w *world) Values(_ context.Context, person string) ([]latest.Value, error)
 				v.At = (metric.DayOf(now.In(w.zone)) - metric.Day(j%2)).In(w.zone)
 			}
 			if better, ok := map[string]float64{"steps": 8412, "distance": 6.28, "calories": 2210, "weight": 71.4, "sleep_asleep": 437, "sleep_deep": 81, "sleep_rem": 102, "sleep_light": 254,
-				"sleep_efficiency": 93, "spo2": 96.4, "breathing_rate": 14.6, "skin_temperature": -0.3, "heart_rate": 64, "resting_heart_rate": 57, "hrv": 48.2, "vo2_max": 44, "bmi": 22.9, "battery": 81, "azm": 38, "sleep_stage": 2, "floors": 11, "body_fat": 18.2}[f.Sensor]; ok {
+				"sleep_efficiency": 93, "spo2": 96.4, "breathing_rate": 14.6, "skin_temperature": -0.3, "heart_rate": 64, "resting_heart_rate": 57, "hrv": 48.2, "vo2_max": 44, "bmi": 22.9, "battery": 81, "azm": 38, "sleep_stage": 2, "floors": 11, "body_fat": 18.2, "core_temperature": 36.8}[f.Sensor]; ok {
 				v.Value = better
 			}
 			if f.Sensor == "weight" {

@@ -106,6 +106,8 @@ func (t *table) take(r *resource, e any, seen map[metric.Day]bool) error {
 		return t.minutes(r, element)
 	case Logs:
 		return t.log(r, element)
+	case Stamped:
+		return t.stamped(r, element)
 	}
 	d, err := dayOf(element)
 	if err != nil {
@@ -178,13 +180,28 @@ func (t *table) log(r *resource, element map[string]any) error {
 	if !given {
 		at = day - time.Second // as the service writes where it does not know
 	}
+	return t.entry(r, element, d.Civil().Add(at))
+}
+
+// stamped reads an entry with one time. Of several at the same second the last one counts.
+func (t *table) stamped(r *resource, element map[string]any) error {
+	text, _ := element["dateTime"].(string)
+	civil, ok := parseCivil(text)
+	if !ok {
+		return fmt.Errorf("%w: an entry has no time", answer.ErrShape)
+	}
+	return t.entry(r, element, civil)
+}
+
+// entry takes in what a person has entered at a local time.
+func (t *table) entry(r *resource, element map[string]any, civil time.Time) error {
 	w := wall{zones: t.q.req.Zones}
-	when, ok := w.at(d.Civil().Add(at))
+	at, ok := w.at(civil)
 	if !ok {
 		t.q.odd(r.Key + ": a time that the clocks skip")
 		return nil
 	}
-	return t.put(r, element, when)
+	return t.put(r, element, at)
 }
 
 // put takes an element's values in at an instant.

@@ -99,6 +99,9 @@ func rows() []Row {
 		{Feed: byClock(monthly("body_fat", month, 6*time.Hour, "body_fat")), Scope: scopeWeight, Ask: []Resource{{
 			Path: "/1/user/-/body/log/fat/date/{days}.json", Key: "fat", Points: Logs, Known: []string{"logId", "source"},
 			Read: []Selector{{Field: "value", Path: "fat", Positive: true}}}}},
+		{Feed: byClock(monthly("core_temperature", month, 6*time.Hour, "core_temperature")), Scope: scopeTemperature, Ask: []Resource{{
+			Path: "/1/user/-/temp/core/date/{days}.json", Key: "tempCore", Points: Stamped,
+			Read: []Selector{{Field: "value", Path: "value", Positive: true}}}}},
 		// A day a request
 		{Feed: daily("heart_rate", metric.HeartRate, metric.HeartRateMinute), Scope: scopeHeart, fetch: fetchHeart},
 		{Feed: daily("steps_intraday", metric.Steps), Scope: scopeActivity, fetch: fetchSteps},
@@ -151,6 +154,7 @@ const (
 	OfDay   Points = iota // dateTime and the values of that day
 	Minutes               // dateTime and a list of minutes, each with its own time
 	Logs                  // an entry with date and time
+	Stamped               // an entry whose dateTime is a time
 )
 
 // A Row is one feed: what is asked, and what is read of the answer.

@@ -101,6 +101,8 @@ func rows() []Row {
 			Read: []Selector{{Field: "value", Path: "weightGrams", Per: 1000}}, Known: []string{"notes"}},
 		{Feed: byClock("body_fat", "body_fat"), Type: "body-fat", Op: Reconcile, Shape: Sample, Scope: scopeHealth,
 			Read: []Selector{{Field: "value", Path: "percentage"}}},
+		{Feed: byClock("core_temperature", "core_temperature"), Type: "core-body-temperature", Op: Reconcile, Shape: Sample, Scope: scopeHealth,
+			Read: []Selector{{Field: "value", Path: "temperatureCelsius"}}, Known: []string{"measurementLocation", "id"}},
 		{Feed: nightly("vo2_max"), Type: "daily-vo2-max", Op: Reconcile, Shape: Daily, Scope: scopeActivity,
 			Read: []Selector{{Field: "value", Path: "vo2Max"}}, Known: []string{"vo2MaxCovariance", "estimated", "cardioFitnessLevel"}},
 		// Workouts
