@@ -237,10 +237,11 @@ func isAuthError(err error) bool {
 
 // leaveOut lists the series that are neither asked for nor kept.
 func (a *app) leaveOut() []metric.ID {
+	out := a.catalogue.LeftOut(a.opts.LeaveOut, a.opts.TakeIn)
 	if a.opts.HeartRate == "minute" {
-		return append([]metric.ID{metric.HeartRate}, a.opts.LeaveOut...)
+		out = append(out, metric.HeartRate)
 	}
-	return a.opts.LeaveOut
+	return out
 }
 
 // hostOf returns the host, with its port where it has one, of an address.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,6 +19,12 @@ func (l *loader) finish() {
 	l.retired()
 	l.influx()
 	l.mqtt()
+	for _, id := range l.opts.TakeIn {
+		if slices.Contains(l.opts.LeaveOut, id) {
+			where, _, _ := strings.Cut(l.where("take_in"), "[") // it is the last item's
+			l.problems.add(where, "%s stands in leave_out too; take it out of one of them", id)
+		}
+	}
 	if !l.opts.Polite && !loopback(l.opts.Service.API) {
 		l.problems.add(l.where("polite"), "no is allowed for a service on this machine only; set service.api_url to one, or leave this out")
 	}

@@ -178,19 +178,33 @@ func backfill(t target, s string) error {
 }
 
 func leaveOut(t target, s string) error {
-	id := metric.ID(s)
+	_, err := addSeries(&t.LeaveOut, s)
+	return err
+}
+
+func takeIn(t target, s string) error {
+	row, err := addSeries(&t.TakeIn, s)
+	if err == nil && !row.Optional {
+		return errors.New("this series is fetched anyway")
+	}
+	return err
+}
+
+// addSeries adds the series with that id to a list, once.
+func addSeries(to *[]metric.ID, id string) (metric.Series, error) {
 	c := metric.Default()
-	if _, ok := c.Lookup(id); !ok {
+	row, ok := c.Lookup(metric.ID(id))
+	if !ok {
 		var ids []string
 		for _, row := range c {
 			ids = append(ids, string(row.ID))
 		}
-		return fmt.Errorf("there is no such series%s; docs/schema.md lists them", meant(s, ids))
+		return row, fmt.Errorf("there is no such series%s; docs/schema.md lists them", meant(id, ids))
 	}
-	if !slices.Contains(t.LeaveOut, id) {
-		t.LeaveOut = append(t.LeaveOut, id)
+	if !slices.Contains(*to, row.ID) {
+		*to = append(*to, row.ID)
 	}
-	return nil
+	return row, nil
 }
 
 func version(t target, s string) error {

@@ -33,6 +33,7 @@ type Options struct {
 	Backfill  Start       `json:"backfill_start"`
 	HeartRate string      `json:"heart_rate_detail"` // raw or minute
 	LeaveOut  []metric.ID `json:"leave_out"`
+	TakeIn    []metric.ID `json:"take_in,omitempty"`
 	InfluxDB  InfluxDB    `json:"influxdb"`
 	More      []InfluxDB  `json:"more_databases,omitempty"` // each with a cursor of its own, as the first
 	MQTT      MQTT        `json:"mqtt"`

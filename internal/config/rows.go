@@ -95,6 +95,9 @@ func rows() []row {
 		{path: "leave_out", env: []name{own("LEAVE_OUT")}, kind: "ids of docs/schema.md", list: true,
 			doc: "Series that are neither asked for nor kept, such as track or weight.",
 			set: leaveOut, clear: func(t target) { t.LeaveOut = nil }},
+		{path: "take_in", env: []name{own("TAKE_IN")}, kind: "ids of docs/schema.md", list: true,
+			doc: "Series that are fetched only where they are named here: calories_intraday, distance_intraday, floors_intraday, elevation_intraday. At the Fitbit Web API each takes one of the 150 requests an hour for each day of history, and at most one an hour from then on.",
+			set: takeIn, clear: func(t target) { t.TakeIn = nil }},
 
 		// Where people look
 		{path: "sensors", env: []name{own("SENSORS")}, def: "all", kind: "all, missing",

@@ -29,7 +29,8 @@ func feedOf(kind, op string) string {
 	named := map[string]string{
 		"heart-rate reconcile": "heart_rate", "heart-rate rollUp": "heart_rate_minute", "daily-resting-heart-rate reconcile": "resting_heart_rate",
 		"time-in-heart-rate-zone dailyRollUp": "heart_zones", "active-zone-minutes dailyRollUp": "active_zone_minutes",
-		"daily-heart-rate-variability reconcile": "hrv", "heart-rate-variability reconcile": "hrv_intraday", "steps reconcile": "steps_intraday",
+		"daily-heart-rate-variability reconcile": "hrv", "heart-rate-variability reconcile": "hrv_intraday", "steps reconcile": "steps_intraday", "distance reconcile": "distance_intraday", "floors reconcile": "floors_intraday",
+		"altitude reconcile": "elevation_intraday", "total-calories rollUp": "calories_intraday",
 		"steps dailyRollUp": "steps", "distance dailyRollUp": "distance", "total-calories dailyRollUp": "calories",
 		"active-energy-burned dailyRollUp": "active_calories", "floors dailyRollUp": "floors", "altitude dailyRollUp": "elevation",
 		"activity-level dailyRollUp": "activity_minutes", "sleep reconcile": "sleep", "daily-respiratory-rate reconcile": "breathing_rate",

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -55,7 +56,7 @@ func (s aSecond) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // newFitbitHome begins at an hour of the person's day, with history of so many days, today included.
-func newFitbitHome(t *testing.T, hour time.Duration, days metric.Day, leaveOut []metric.ID, change func(*simulate.FitbitConfig)) *fitbitHome {
+func newFitbitHome(t *testing.T, hour time.Duration, days metric.Day, leaveOut, takeIn []metric.ID, change func(*simulate.FitbitConfig)) *fitbitHome {
 	t.Helper()
 	h := &fitbitHome{today: metric.DayOf(time.Now()) + 1}
 	h.person = &simulate.Person{Seed: 3, Zones: metric.Zones{{From: 0, Name: "Europe/Berlin"}}, Start: h.today - 900}
@@ -75,7 +76,7 @@ func newFitbitHome(t *testing.T, hour time.Duration, days metric.Day, leaveOut [
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.collect = collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: h.archive, Clock: clock.Real(), Start: h.today - days + 1, LeaveOut: leaveOut,
+	h.collect = collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: h.archive, Clock: clock.Real(), Start: h.today - days + 1, LeaveOut: metric.Default().LeftOut(leaveOut, takeIn),
 		Events: func(e collect.Event) { h.mu.Lock(); defer h.mu.Unlock(); h.events = append(h.events, e) }})
 	return h
 }
@@ -108,7 +109,7 @@ func (h *fitbitHome) covered(t *testing.T, feed string) int {
 	n := 0
 	for d := h.today - 1; d >= h.today-800; d-- { // yesterday and before
 		span := h.person.DaySpan(d)
-		if feed != "heart_rate" && feed != "steps_intraday" {
+		if feed != "heart_rate" && !strings.HasSuffix(feed, "_intraday") {
 			span = metric.DaySpan(d, d)
 		}
 		if len(span.Subtract(spans)) == 0 {
@@ -128,7 +129,7 @@ func ideal(requests, perHour int) time.Duration {
 func TestFitbitBulk(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newFitbitHome(t, 9*time.Hour, 730, beyondPython, nil)
+		h := newFitbitHome(t, 9*time.Hour, 730, beyondPython, nil, nil)
 		defer h.archive.Close()
 		if err := h.collect.Once(t.Context(), metric.DaySpan(h.today-729, h.today)); err != nil {
 			t.Fatal(err)
@@ -161,7 +162,7 @@ func TestFitbitFirstWindow(t *testing.T) {
 		t.Run(fmt.Sprintf("live %v", c.live), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := newFitbitHome(t, 9*time.Hour, 730, beyondPython, nil)
+				h := newFitbitHome(t, 9*time.Hour, 730, beyondPython, nil, nil)
 				defer h.archive.Close()
 				ctx, stop := context.WithCancel(t.Context())
 				var wg sync.WaitGroup
@@ -232,7 +233,7 @@ func within(d []time.Duration, most time.Duration) float64 {
 func TestFitbitBeside(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newFitbitHome(t, 9*time.Hour, 730, nil, nil)
+		h := newFitbitHome(t, 9*time.Hour, 730, nil, nil, nil)
 		defer h.archive.Close()
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -257,7 +258,7 @@ func TestFitbitBeside(t *testing.T) {
 func TestFitbitSteady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newFitbitHome(t, 6*time.Hour, 20, nil, nil)
+		h := newFitbitHome(t, 6*time.Hour, 20, nil, nil, nil)
 		defer h.archive.Close()
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -280,6 +281,57 @@ func TestFitbitSteady(t *testing.T) {
 		stop()
 		wg.Wait()
 	})
+}
+
+// What is only fetched on request costs a request for each day of history, and an hour's requests are enough for it beside today.
+func TestFitbitTakenIn(t *testing.T) {
+	t.Parallel()
+	minutes := []metric.ID{"calories_intraday", "distance_intraday", "floors_intraday", "elevation_intraday"}
+	synctest.Test(t, func(t *testing.T) {
+		const days = 10
+		h := newFitbitHome(t, 9*time.Hour, days, nil, minutes, nil)
+		defer h.archive.Close()
+		if err := h.collect.Once(t.Context(), metric.DaySpan(h.today-days+1, h.today)); err != nil {
+			t.Fatal(err)
+		}
+		asked := h.byKind(h.began)
+		for _, name := range []string{"calories", "distance", "floors", "elevation"} {
+			if n := h.asked(h.began, "/activities/"+name+"/date/"); n != days {
+				t.Errorf("%d requests for the minutes of %s in %d days: %s", n, name, days, asked)
+			}
+			if n := h.covered(t, name+"_intraday"); n != days-1 {
+				t.Errorf("%s: %d days before today are covered, want %d", name, n, days-1)
+			}
+		}
+		time.Sleep(time.Hour)
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { h.collect.Run(ctx) })
+		time.Sleep(6 * time.Hour)
+		from := time.Now()
+		time.Sleep(24 * time.Hour)
+		all, limited := h.calls(from, time.Now())
+		t.Logf("%.1f requests an hour (%d refused)", float64(all)/24, limited)
+		if n := h.asked(from, "/activities/calories/date/"); n < 10 {
+			t.Errorf("the minutes of calories were asked for %d times in a day", n)
+		}
+		if all > 40*24 || limited > 0 {
+			t.Errorf("%d requests in a day, %d refused; want at most 40 an hour and none", all, limited)
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
+// asked counts requests whose address holds a part.
+func (h *fitbitHome) asked(from time.Time, part string) int {
+	n := 0
+	for _, l := range h.service.Log() {
+		if !l.Time.Before(from) && strings.Contains(l.Path, part) {
+			n++
+		}
+	}
+	return n
 }
 
 // byKind counts requests by their address without dates.

@@ -105,7 +105,7 @@ func TestSteadyLife(t *testing.T) {
 		}
 		var events []collect.Event
 		var mu sync.Mutex
-		c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: a, Clock: clock.Real(), Start: first - 6,
+		c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: a, Clock: clock.Real(), Start: first - 6, LeaveOut: metric.Default().LeftOut(nil, nil),
 			Events: func(e collect.Event) { mu.Lock(); defer mu.Unlock(); events = append(events, e) }})
 		db := &counter{held: map[string]float64{}}
 		d := deliver.New(deliver.Config{Archive: a, Sink: db, Catalogue: metric.Default(), Persons: []metric.Person{{ID: "default"}}, Clock: clock.Real()})

@@ -18,6 +18,7 @@ var classes = map[string]struct{ units, states []string }{
 	"distance":          {[]string{"km", "m", "cm", "mm", "mi", "nmi", "yd", "in"}, []string{"measurement", "total", "total_increasing"}},
 	"duration":          {[]string{"d", "h", "min", "s", "ms", "µs"}, []string{"measurement", "total", "total_increasing"}},
 	"enum":              {[]string{""}, []string{""}},
+	"temperature":       {[]string{"°C", "°F", "K"}, []string{"measurement"}},
 	"temperature_delta": {[]string{"°C", "°F", "K"}, []string{"measurement"}},
 	"timestamp":         {[]string{""}, []string{""}},
 	"weight":            {[]string{"kg", "g", "mg", "µg", "oz", "lb", "st"}, []string{"measurement", "total", "total_increasing"}},

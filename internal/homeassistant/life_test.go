@@ -80,7 +80,7 @@ func TestFromSyncToState(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := collect.New(collect.Config{Person: metric.Person{ID: "me"}, Source: source, Archive: a, Clock: clock.Real(), Start: first})
+		c := collect.New(collect.Config{Person: metric.Person{ID: "me"}, Source: source, Archive: a, Clock: clock.Real(), Start: first, LeaveOut: metric.Default().LeftOut(nil, nil)})
 		w := newWorld(noon, 1)
 		w.zones = p.Zones
 		w.cfg.Clock, w.cfg.Archive, w.cfg.Latest, w.cfg.Changed = clock.Real(), a, latest.New(a, w.cfg.Catalogue), a.Changed

@@ -90,6 +90,7 @@ type Series struct {
 	Sampling    Sampling
 	LateDays    int    // how many days back a value may still appear or change
 	Python      bool   // the Python project writes this measurement and these fields
+	Optional    bool   // neither asked for nor kept unless the user takes it in
 	Doc         string // one sentence for docs/schema.md
 }
 
@@ -117,6 +118,17 @@ func (c Catalogue) Must(id ID) Series {
 		panic(fmt.Sprintf("metric: no series %q in the catalogue", id))
 	}
 	return s
+}
+
+// LeftOut is what is neither asked for nor kept: the series that the user leaves out, and the optional ones that are not taken in.
+func (c Catalogue) LeftOut(leaveOut, takeIn []ID) []ID {
+	out := slices.Clone(leaveOut)
+	for _, s := range c {
+		if s.Optional && !slices.Contains(takeIn, s.ID) && !slices.Contains(out, s.ID) {
+			out = append(out, s.ID)
+		}
+	}
+	return out
 }
 
 func floats(unit Unit, keys ...string) []Field { return fields(Float, unit, keys) }
@@ -160,6 +172,14 @@ func Default() Catalogue {
 		// Activity
 		{ID: Steps, Measurement: "Steps_Intraday", Fields: ints(Count, "value"), LateDays: 30, Python: true,
 			Doc: "Steps per minute; minutes without steps may be missing."},
+		{ID: "calories_intraday", Measurement: "Calories_Intraday", Fields: floats(Kilocalorie, "value"), LateDays: 30, Optional: true,
+			Doc: "Calories burned in each minute, basal rate included."},
+		{ID: "distance_intraday", Measurement: "Distance_Intraday", Fields: floats(Kilometre, "value"), LateDays: 30, Optional: true,
+			Doc: "Distance of each minute with any."},
+		{ID: "floors_intraday", Measurement: "Floors_Intraday", Fields: ints(Count, "value"), LateDays: 30, Optional: true,
+			Doc: "Floors climbed in each minute with any."},
+		{ID: "elevation_intraday", Measurement: "Elevation_Intraday", Fields: floats(Metre, "value"), LateDays: 30, Optional: true,
+			Doc: "Elevation gained in each minute with any."},
 		{ID: "steps", Measurement: "Total Steps", Fields: floats(Count, "value→steps"), Sampling: Daily, LateDays: 30, Python: true,
 			Doc: "Steps of the day."},
 		{ID: "distance", Measurement: "distance", Fields: []Field{{Key: "value", Unit: Kilometre, Python: Mile, Sensor: "distance"}}, Sampling: Daily, LateDays: 30, Python: true,

@@ -3,6 +3,7 @@ package metric
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -190,6 +191,19 @@ func TestSubtract(t *testing.T) {
 			if got[i] != c.want[i] {
 				t.Errorf("%v - %v = %v, want %v", c.s, c.others, got, c.want)
 			}
+		}
+	}
+}
+
+// What is optional is left out unless it is taken in, and what is left out stays so.
+func TestLeftOut(t *testing.T) {
+	c := Catalogue{{ID: "a"}, {ID: "b", Optional: true}, {ID: "c", Optional: true}}
+	for _, x := range []struct {
+		leave, take []ID
+		want        string
+	}{{nil, nil, "[b c]"}, {nil, []ID{"b"}, "[c]"}, {[]ID{"a", "b"}, []ID{"c"}, "[a b]"}, {[]ID{"b"}, []ID{"b"}, "[b c]"}} {
+		if got := fmt.Sprint(c.LeftOut(x.leave, x.take)); got != x.want {
+			t.Errorf("left out %v, taken in %v: %s, want %s", x.leave, x.take, got, x.want)
 		}
 	}
 }

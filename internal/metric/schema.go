@@ -22,6 +22,7 @@ Generated from the catalogue (internal/metric/catalogue.go); `+"`make generate`"
 - Rows marked "Python project" are, name for name and type for type, what fitbit-grafana writes; the others are additions. Where the
   Python project wrote a field in another unit, that unit stands in brackets: a database that it filled goes on in its unit.
 - A value that is not there is not written. It is never written as 0.
+- Rows marked "optional" are fetched only where the option `+"`take_in`"+` names them.
 
 `)
 	for _, s := range c {
@@ -29,6 +30,9 @@ Generated from the catalogue (internal/metric/catalogue.go); `+"`make generate`"
 		origin := "an addition"
 		if s.Python {
 			origin = "Python project"
+		}
+		if s.Optional {
+			origin += "; optional"
 		}
 		tags := append([]string(nil), s.Tags...)
 		if !s.NoDevice {

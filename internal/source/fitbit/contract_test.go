@@ -106,7 +106,7 @@ func (s *simulated) tell(lie sourcetest.Lie) {
 	refused := func(status int, body string) *simulate.Fault { return &simulate.Fault{Status: status, Body: body} }
 	lies := `"many"`
 	var shapeless []string
-	for _, key := range strings.Fields("activities-heart-intraday activities-steps-intraday activities-heart activities-active-zone-minutes hrv br tempSkin tempCore cardioScore sleep activities weight fat user summary") {
+	for _, key := range strings.Fields("activities-heart-intraday activities-steps-intraday activities-calories-intraday activities-distance-intraday activities-floors-intraday activities-elevation-intraday activities-heart activities-active-zone-minutes hrv br tempSkin tempCore cardioScore sleep activities weight fat user summary") {
 		shapeless = append(shapeless, `"`+key+`":`+lies)
 	}
 	fault := map[sourcetest.Lie]*simulate.Fault{

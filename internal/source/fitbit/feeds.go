@@ -105,6 +105,10 @@ func rows() []Row {
 		// A day a request
 		{Feed: daily("heart_rate", metric.HeartRate, metric.HeartRateMinute), Scope: scopeHeart, fetch: fetchHeart},
 		{Feed: daily("steps_intraday", metric.Steps), Scope: scopeActivity, fetch: fetchSteps},
+		{Feed: optional("calories_intraday"), Scope: scopeActivity, fetch: fetchMinutes("calories")},
+		{Feed: optional("distance_intraday"), Scope: scopeActivity, fetch: fetchMinutes("distance")},
+		{Feed: optional("floors_intraday"), Scope: scopeActivity, fetch: fetchMinutes("floors")},
+		{Feed: optional("elevation_intraday"), Scope: scopeActivity, fetch: fetchMinutes("elevation")},
 		{Feed: metric.Feed{ID: "track", Series: ids(metric.Track), Axis: metric.Days, Kind: metric.Workout, Trigger: metric.OnWish, Rank: metric.RankRaw, Cost: 1},
 			Scope: scopeActivity + " and " + scopeLocation, fetch: fetchTrack},
 	}
@@ -145,6 +149,13 @@ func byClock(f metric.Feed) metric.Feed {
 // daily are many values of a day: a day takes a request.
 func daily(id string, series ...metric.ID) metric.Feed {
 	return metric.Feed{ID: id, Series: series, Rank: metric.RankMinute, Chunk: day, Cost: 1}
+}
+
+// optional are the minutes of a day that few want. They share the hour's requests with the rest, so they are not asked at each sync.
+func optional(series metric.ID) metric.Feed {
+	f := daily(string(series), series)
+	f.Every = time.Hour
+	return f
 }
 
 // Points says what an element of an answer's list holds.

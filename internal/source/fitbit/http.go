@@ -331,6 +331,10 @@ func (l listing) values(b *answer.Body, dec *jsontext.Decoder, notes *answer.Not
 				} else if v, err = scalarNumber(scalar); err != nil {
 					return err
 				}
+			case "level", "mets": // how active a minute was, beside its calories
+				if err := dec.SkipValue(); err != nil {
+					return err
+				}
 			default:
 				notes.Add(answer.MemberUnknown, "dataset", []byte(key))
 				if err := dec.SkipValue(); err != nil {

@@ -45,6 +45,21 @@ func fetchSteps(ctx context.Context, q *query) error {
 	return err
 }
 
+// fetchMinutes reads what of a quantity each minute has, of the minutes that have any. One that was not over at the last sync is not
+// measured yet, whatever it has: the service fills it with zeros, or with what a body burns at rest.
+func fetchMinutes(name string) fetchFunc {
+	return func(ctx context.Context, q *query) error {
+		b := metric.Block{Series: q.feed.Feed.Series[0], Device: q.req.Device, Values: make([][]float64, 1)}
+		err := q.intraday(ctx, name, "1min", q.req.Span, &b, func(at time.Time, v float64) bool {
+			return v != 0 && !at.Add(time.Minute).After(q.req.Final)
+		})
+		if b.Crop(q.req.Span); b.Len() > 0 {
+			q.batch.Blocks = []metric.Block{b}
+		}
+		return err
+	}
+}
+
 // intraday reads the values inside days, newest day first: each day takes a request of its own.
 func (q *query) intraday(ctx context.Context, name, detail string, span metric.Span, to *metric.Block, keep func(time.Time, float64) bool) error {
 	zones := q.req.Zones

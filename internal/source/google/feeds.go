@@ -56,9 +56,17 @@ func rows() []Row {
 			Read:  []Selector{{Field: "rmssd", Path: "rootMeanSquareOfSuccessiveDifferencesMilliseconds"}, {Field: "sdnn", Path: "standardDeviationMilliseconds"}},
 			Known: []string{"metadata"}},
 		// Activity
-		{Feed: metric.Feed{ID: "steps_intraday", Series: ids(metric.Steps), Rank: metric.RankMinute, Chunk: month, Cost: 1.0 / 30},
-			Type: "steps", Op: Reconcile, Shape: Interval, Scope: scopeActivity, Mask: true,
+		{Feed: minutely(metric.Steps), Type: "steps", Op: Reconcile, Shape: Interval, Scope: scopeActivity, Mask: true,
 			Read: []Selector{{Field: "value", Path: "count", Zero: true}}},
+		{Feed: metric.Feed{ID: "calories_intraday", Series: ids("calories_intraday"), Rank: metric.RankMinute, Max: twoWeeks, Chunk: twoWeeks, Cost: 3.0 / 14, Every: time.Hour},
+			Type: "total-calories", Op: RollUp, Scope: scopeActivity, Mask: true,
+			Read: []Selector{{Field: "value", Path: "kcalSum"}}},
+		{Feed: optional("distance_intraday"), Type: "distance", Op: Reconcile, Shape: Interval, Scope: scopeActivity, Mask: true,
+			Read: []Selector{{Field: "value", Path: "millimeters", Per: 1e6}}},
+		{Feed: optional("floors_intraday"), Type: "floors", Op: Reconcile, Shape: Interval, Scope: scopeActivity, Mask: true,
+			Read: []Selector{{Field: "value", Path: "count"}}},
+		{Feed: optional("elevation_intraday"), Type: "altitude", Op: Reconcile, Shape: Interval, Scope: scopeActivity, Mask: true,
+			Read: []Selector{{Field: "value", Path: "gainMillimeters", Per: 1000}}},
 		{Feed: total("steps", quarter), Type: "steps", Op: DailyRollUp, Scope: scopeActivity,
 			Read: []Selector{{Field: "value", Path: "countSum", Zero: true}}},
 		{Feed: total("distance", quarter), Type: "distance", Op: DailyRollUp, Scope: scopeActivity,
@@ -119,6 +127,18 @@ func ids(series ...metric.ID) []metric.ID { return series }
 func total(series metric.ID, longest time.Duration) metric.Feed {
 	return metric.Feed{ID: string(series), Series: ids(series), Axis: metric.Days, Max: longest, Chunk: longest,
 		Cost: float64(day) / float64(longest), Every: 30 * time.Minute}
+}
+
+// minutely are values of minutes in which something moved, of which a page holds a month.
+func minutely(series metric.ID) metric.Feed {
+	return metric.Feed{ID: string(series), Series: ids(series), Rank: metric.RankMinute, Chunk: month, Cost: 1.0 / 30}
+}
+
+// optional are those that few want: they are not asked at each sync.
+func optional(series metric.ID) metric.Feed {
+	f := minutely(series)
+	f.Every = time.Hour
+	return f
 }
 
 // nightly is one value a day, which comes with the sync after waking.
