@@ -314,7 +314,7 @@ func fetchWorkouts(ctx context.Context, q *query) error {
 	next := question{path: listPath, shown: listPath, query: url.Values{"afterDate": {(first - 2).String()}, "sort": {"asc"}, "offset": {"0"}, "limit": {"100"}}}
 	seen := map[string]bool{}
 	for range 500 {
-		passed, follow := false, ""
+		passed, follow, listed, read := false, "", 0, 0
 		err := q.list(ctx, next, listing{
 			key: "activities",
 			each: func(e any) error {
@@ -323,12 +323,18 @@ func fetchWorkouts(ctx context.Context, q *query) error {
 					q.batch.Sessions = keep(q.batch.Sessions, s)
 				}
 				passed = passed || s.Key != "" && s.Day > last+1
+				if listed++; s.Key != "" {
+					read++
+				}
 				return err
 			},
 			other: map[string]func(any){"pagination": func(v any) { follow, _ = parsePath("next").word(v) }},
 		})
 		if err != nil {
 			return err
+		}
+		if listed > 0 && read == 0 { // one is an oddity; all are another shape
+			return fmt.Errorf("%w: no workout of the list has an id and a start", answer.ErrShape)
 		}
 		if follow == "" || passed {
 			q.batch.Sessions = inOrder(q.batch.Sessions)
