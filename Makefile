@@ -104,7 +104,7 @@ test-release: release ## make release, and once more elsewhere: the checksums ha
 .PHONY: bench
 bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md
 	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto
-	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Backfill|Delivery' -benchtime 3x
+	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Backfill|Fitbit|Delivery' -benchtime 3x
 	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Start|Living|Storm' -benchtime 1x -timeout 30m
 	CGO_ENABLED=0 $(GO) test ./internal/dashboard -run '^$$' -bench . -benchtime 3x
 

@@ -1,6 +1,7 @@
 package fitbit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -151,7 +152,7 @@ type listing struct {
 	other   map[string]func(any) // takes other members of the answer; nil leaves one alone
 	absent  func() error         // the answer has members, but not the list
 
-	dataset func(clock string, v float64) error // for the key of an object that holds a dataset: takes one value, in the order of time
+	dataset func(clock time.Duration, v float64) error // for the key of an object that holds a dataset: takes one value, in the order of time
 }
 
 // list asks, and reads an answer element by element: no more than one is held.
@@ -311,36 +312,40 @@ func (l listing) values(b *answer.Body, dec *jsontext.Decoder, notes *answer.Not
 		if err := open(dec, '{', "an element of the dataset"); err != nil {
 			return err
 		}
-		clock, v := "", metric.Absent()
+		clock, timed, v := time.Duration(0), false, metric.Absent()
 		for dec.PeekKind() != '}' {
-			name, err := dec.ReadToken()
+			name, err := dec.ReadValue() // as it is written: no string is made of it
 			if err != nil {
 				return err
 			}
-			switch key := name.String(); key {
-			case "time", "value":
-				var scalar jsontext.Token
+			switch string(name) {
+			case `"time"`, `"value"`:
+				isTime := name[1] == 't'
 				if kind := dec.PeekKind(); kind == '{' || kind == '[' {
-					return fmt.Errorf("%w: a %s of the dataset is no scalar", answer.ErrShape, key)
+					return fmt.Errorf("%w: a member of the dataset is no scalar", answer.ErrShape)
 				}
-				if scalar, err = dec.ReadToken(); err != nil {
+				scalar, err := dec.ReadValue()
+				if err != nil {
 					return err
 				}
-				if key == "time" {
-					clock = scalar.String()
+				if isTime {
+					clock, timed = clockOf(scalar)
 				} else if v, err = scalarNumber(scalar); err != nil {
 					return err
 				}
-			case "level", "mets": // how active a minute was, beside its calories
+			case `"level"`, `"mets"`: // how active a minute was, beside its calories
 				if err := dec.SkipValue(); err != nil {
 					return err
 				}
 			default:
-				notes.Add(answer.MemberUnknown, "dataset", []byte(key))
+				notes.Add(answer.MemberUnknown, "dataset", bytes.Trim(name, `"`))
 				if err := dec.SkipValue(); err != nil {
 					return err
 				}
 			}
+		}
+		if !timed {
+			return fmt.Errorf("%w: a value has no time", answer.ErrShape)
 		}
 		if _, err := dec.ReadToken(); err != nil {
 			return err
@@ -354,16 +359,35 @@ func (l listing) values(b *answer.Body, dec *jsontext.Decoder, notes *answer.Not
 	return err
 }
 
-func scalarNumber(t jsontext.Token) (float64, error) {
-	switch t.Kind() {
+// scalarNumber reads a number, in quotes or without.
+func scalarNumber(v jsontext.Value) (float64, error) {
+	switch v.Kind() {
 	case 'n':
 		return metric.Absent(), nil
 	case '0', '"':
-		if v, ok := asNumber(t.String()); ok {
-			return v, nil
+		if n, ok := asNumber(number(bytes.Trim(v, `"`))); ok {
+			return n, nil
 		}
 	}
 	return metric.Absent(), fmt.Errorf("%w: a value of the dataset is no number", answer.ErrShape)
+}
+
+// clockOf reads a time of day in quotes.
+func clockOf(v jsontext.Value) (time.Duration, bool) {
+	if len(v) != len(`"00:00:00"`) {
+		return parseClock(string(bytes.Trim(v, `"`)))
+	}
+	seconds := 0
+	for i, limit := range [...]int{24, 60, 60} { // there may be 17,000 of them a day
+		at := 1 + 3*i
+		tens, ones := v[at]-'0', v[at+1]-'0'
+		n := int(tens)*10 + int(ones)
+		if tens > 9 || ones > 9 || n >= limit || i > 0 && v[at-1] != ':' {
+			return 0, false
+		}
+		seconds = 60*seconds + n
+	}
+	return time.Duration(seconds) * time.Second, true
 }
 
 // open reads the brace or bracket that has to come next.

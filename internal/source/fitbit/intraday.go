@@ -8,7 +8,6 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // fetchHeart reads raw heart rate and makes the minutes of it. It asks to the end of the last minute, so that a minute which begins
@@ -80,11 +79,7 @@ func (q *query) day(ctx context.Context, name, detail string, d metric.Day, span
 	part := partOf(q.req.Zones, d, span)
 	what := question{path: fmt.Sprintf(shape, name, d, detail, part), shown: fmt.Sprintf(shape, name, "{day}", detail, "")}
 	key := "activities-" + name
-	return q.list(ctx, what, listing{key: key + "-intraday", other: map[string]func(any){key: nil}, absent: noMinutes, each: nil, dataset: func(text string, v float64) error {
-		at, ok := parseClock(text)
-		if !ok {
-			return fmt.Errorf("%w: a value has no time", answer.ErrShape)
-		}
+	return q.list(ctx, what, listing{key: key + "-intraday", other: map[string]func(any){key: nil}, absent: noMinutes, each: nil, dataset: func(at time.Duration, v float64) error {
 		when, ok := clock.at(d.Civil().Add(at))
 		if !ok {
 			q.odd(key + ": a time that the clocks skip")
