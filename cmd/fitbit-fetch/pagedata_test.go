@@ -131,3 +131,19 @@ func TestPageCoverageLeftOut(t *testing.T) {
 		t.Errorf("%+v", c.Feeds)
 	}
 }
+
+// What is fetched on request only is left out unless the options take it in.
+func TestTakeIn(t *testing.T) {
+	for takeIn, want := range map[metric.ID]bool{"": true, "calories_intraday": false} {
+		a := &app{opts: config.Options{HeartRate: "minute", LeaveOut: []metric.ID{"track"}, TakeIn: []metric.ID{takeIn}}, catalogue: metric.Default()}
+		left := a.leaveOut()
+		if got := slices.Contains(left, "calories_intraday"); got != want {
+			t.Errorf("with %q taken in: calories_intraday is left out: %v", takeIn, got)
+		}
+		for _, id := range []metric.ID{"track", metric.HeartRate, "floors_intraday"} {
+			if !slices.Contains(left, id) {
+				t.Errorf("%s is not left out", id)
+			}
+		}
+	}
+}
