@@ -442,4 +442,6 @@ func number(s string) float64 {
 	return f
 }
 
-func escape(s string) string { return strings.NewReplacer(",", `\,`, " ", `\ `, "=", `\=`).Replace(s) }
+var special = strings.NewReplacer(",", `\,`, " ", `\ `, "=", `\=`)
+
+func escape(s string) string { return special.Replace(s) }
