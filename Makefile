@@ -27,9 +27,12 @@ build: ## build bin/fitbit-fetch
 demo: build ## the main job at once: a simulated person, the archive, the latest values; no account needed
 	./bin/fitbit-fetch demo
 
+# What is long and one thing after the other has no race to find and would take ten times as long: its files say !race.
+LONG = $(shell grep -rl --include='*_test.go' '^//go:build !race$$' internal)
+
 .PHONY: test
-test: tools ## all tests, with the race detector (but for lives of days and years) and real servers
-	$(GO) test -shuffle=on -timeout 10m -run '^(TestFitbit|TestOneTruth|TestSteadyLife|TestPython)' ./internal/endtoend
+test: tools ## all tests, with the race detector (but for the long ones that have no race to find) and real servers
+	$(GO) test -shuffle=on -timeout 10m -run "^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\)(.*/\1/p' $(LONG) | grep -v '^TestMain$$' | paste -sd '|' -))$$" $(addprefix ./,$(sort $(dir $(LONG))))
 	CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on -timeout 20m ./...
 
 .PHONY: test-openapi
@@ -68,7 +71,7 @@ $(INFLUXD_2):
 test-influxdb2: influxd-2 ## the tests of databases, the dashboards, and the page, against InfluxDB 2.7.12; INFLUXD_2 names its binary
 	@scripts/need cc "a C compiler" gcc
 	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on -tags influxdb2 -timeout 20m ./internal/sink/... ./internal/deliver ./internal/endtoend -run 'InfluxDB2|Suite|Units|Device|SharedPoint|Moving'
-	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestPython ./internal/endtoend
+	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestPythonTakeover ./internal/endtoend
 	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestInfluxDB2 ./internal/dashboard ./cmd/fitbit-fetch
 
 .PHONY: test-python-dashboards

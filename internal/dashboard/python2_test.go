@@ -1,4 +1,4 @@
-//go:build influxdb2
+//go:build influxdb2 && !race
 
 package dashboard
 

@@ -1,4 +1,4 @@
-//go:build pythondashboards
+//go:build pythondashboards && !race
 
 package dashboard
 

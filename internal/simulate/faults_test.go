@@ -119,3 +119,10 @@ func TestLog(t *testing.T) {
 		t.Error("the log was not cleared")
 	}
 }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,3 +1,8 @@
+// What is lived or told here is long, and one thing after the other: without the race detector, which would take ten times as long (make
+// test runs these tests beside the others).
+
+//go:build !race
+
 package simulate_test
 
 import (

@@ -1,3 +1,8 @@
+// What is lived or told here is long, and one thing after the other: without the race detector, which would take ten times as long (make
+// test runs these tests beside the others).
+
+//go:build !race
+
 package simulate_test
 
 import (
@@ -340,12 +345,5 @@ func checkTotals(t *testing.T, svc *health.Service, p *simulate.Person, d metric
 	}
 	if int(sum) != truth.Worn {
 		t.Errorf("%s: %d minutes at some level, %d worn", d, sum, truth.Worn)
-	}
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

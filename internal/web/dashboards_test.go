@@ -72,18 +72,18 @@ func TestDashboardsOnThePage(t *testing.T) {
 
 // Every failure opens the help about it; what was done before it is told.
 func TestFailuresOfGrafana(t *testing.T) {
-	for reason, section := range map[string]string{"address": "silent", "silent": "silent", "other": "other", "old": "old", "login": "login", "rights": "rights", "taken": "taken", "database": "database"} {
-		w := worldWithDatabase(t)
-		w.refused = &source.Error{Kind: source.Retry, Reason: "grafana_" + reason, Err: errors.New("it is the trouble " + reason), Hint: "Mend it."}
-		w.installed = Installed{Version: "12.3.0", Items: []Item{{Kind: "folder", Name: "Fitbit", Fate: "created"}}}
-		for _, lang := range translations.Languages() {
-			v := w.server(Config{Language: lang}).visitor(t)
+	w := worldWithDatabase(t)
+	w.installed = Installed{Version: "12.3.0", Items: []Item{{Kind: "folder", Name: "Fitbit", Fate: "created"}}}
+	for _, lang := range translations.Languages() {
+		own := translations.Lookup(lang).PageTexts()
+		v := w.server(Config{Language: lang}).visitor(t)
+		for reason, section := range map[string]string{"address": "silent", "silent": "silent", "other": "other", "old": "old", "login": "login", "rights": "rights", "taken": "taken", "database": "database"} {
+			w.refused = &source.Error{Kind: source.Retry, Reason: "grafana_" + reason, Err: errors.New("it is the trouble " + reason), Hint: "Mend it."}
 			v.post("/install", "person", "main", "back", "dashboards", "url", "http://grafana:3000", "username", "x", "password", "y")
 			body := v.page("/dashboards")
 			if open := regexp.MustCompile(`id="help-(\w+)" open`).FindAllStringSubmatch(body, -1); len(open) != 1 || open[0][1] != "grafana_"+section {
 				t.Errorf("%s: open %q", reason, open)
 			}
-			own := translations.Lookup(lang).PageTexts()
 			for _, want := range []string{"It is the trouble " + reason + ".", "Mend it.", `role="alert"`, own["fate_created"]} {
 				if !strings.Contains(body, want) {
 					t.Errorf("%s in %s: no %q", reason, lang, want)

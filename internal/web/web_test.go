@@ -732,22 +732,24 @@ func TestWords(t *testing.T) {
 
 // One is told otherwise than many, and in Polish a few otherwise than both.
 func TestNumbersInWords(t *testing.T) {
-	w := newWorld(t, simulate.Config{})
+	s := newWorld(t, simulate.Config{}).server(Config{})
 	for lang, texts := range map[string][]string{
 		"en": {"0 days", "1 day", "2 days", "22 days"}, "de": {"0 Tage", "1 Tag", "2 Tage", "22 Tage"}, "fr": {"0 jour", "1 jour", "2 jours", "22 jours"},
 	} {
+		speaker := s.speaking(lang)
 		for i, n := range []int{0, 1, 2, 22} {
-			if got := w.server(Config{}).speaking(lang).word("cover_days", "n", n); got != texts[i] {
+			if got := speaker.word("cover_days", "n", n); got != texts[i] {
 				t.Errorf("%s: %q, want %q", lang, got, texts[i])
 			}
 		}
 	}
+	polish := s.speaking("pl")
 	for n, want := range map[int]string{1: "1 krok", 3: "3 kroki", 5: "5 kroków", 12: "12 kroków", 22: "22 kroki", 21: "21 kroków", 12345: "12\u202f345 kroków", 1002: "1\u202f002 kroki"} {
-		if got := w.server(Config{}).speaking("pl").word("steps_count", "n", count(n)); got != want {
+		if got := polish.word("steps_count", "n", count(n)); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if got := w.server(Config{}).word("history_left", "requests", count(1.2)); got != "about 1 request to go" {
+	if got := s.word("history_left", "requests", count(1.2)); got != "about 1 request to go" {
 		t.Errorf("%q", got)
 	}
 }
