@@ -30,10 +30,11 @@ demo: build ## the main job at once: a simulated person, the archive, the latest
 # What is long and one thing after the other has no race to find and would take ten times as long: its files say !race.
 LONG = $(shell grep -rl --include='*_test.go' '^//go:build !race$$' internal)
 
+# The page's tests begin first: they wait for a browser while others use the processor.
 .PHONY: test
 test: tools ## all tests, with the race detector (but for the long ones that have no race to find) and real servers
 	$(GO) test -shuffle=on -timeout 10m -run "^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\)(.*/\1/p' $(LONG) | grep -v '^TestMain$$' | paste -sd '|' -))$$" $(addprefix ./,$(sort $(dir $(LONG))))
-	CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on -timeout 20m ./...
+	CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on -timeout 20m ./internal/web ./...
 
 .PHONY: test-openapi
 test-openapi: ## every answer of the simulated Fitbit Web API against its description: make test-openapi OPENAPI=path/to/openapi.json
