@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
@@ -145,25 +147,13 @@ type prober interface {
 // identity asks whose account an access token is of, before the token is kept.
 func (a *app) identity(p *person) func(ctx context.Context, access string) (string, error) {
 	return func(ctx context.Context, access string) (string, error) {
-		s, err := p.service.open(a, p, &http.Client{Transport: bearer{access, p.wire}}, nil)
+		s, err := p.service.open(a, p, &http.Client{Transport: &oauth2.Transport{Base: p.wire, Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: access})}}, nil)
 		if err != nil {
 			return "", err
 		}
 		d, err := s.Describe(ctx)
 		return d.Account, err
 	}
-}
-
-// bearer is a transport that carries one access token.
-type bearer struct {
-	token string
-	to    http.RoundTripper
-}
-
-func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+b.token)
-	return b.to.RoundTrip(r)
 }
 
 // newInflux builds the sink for a database that speaks InfluxDB's write protocol.

@@ -5,15 +5,14 @@ package dashboard
 import (
 	"fmt"
 	"math"
-	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/oauth2"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
@@ -320,7 +319,7 @@ func pythonMonth(t *testing.T) (lines []string, service string) {
 	api := simulate.NewFitbit(simulate.FitbitConfig{Persons: []*simulate.Person{someone}, Now: func() time.Time { return now }, NoLimit: true})
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
-	w := &python.Writer{HTTP: &http.Client{Transport: signedIn(api.AccessToken(someone))}, Base: server.URL, Device: someone.Tracker()}
+	w := &python.Writer{HTTP: oauth2.NewClient(t.Context(), oauth2.StaticTokenSource(&oauth2.Token{AccessToken: api.AccessToken(someone)})), Base: server.URL, Device: someone.Tracker()}
 	err := w.Fill(now.AddDate(0, 0, -30).Truncate(24*time.Hour), now, func(text string) error {
 		lines = append(lines, text)
 		return nil
@@ -329,15 +328,6 @@ func pythonMonth(t *testing.T) (lines []string, service string) {
 		t.Fatal(err)
 	}
 	return lines, server.URL
-}
-
-// signedIn carries an access token.
-type signedIn string
-
-func (s signedIn) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+string(s))
-	return http.DefaultTransport.RoundTrip(r)
 }
 
 // monthArchive has the program fetch the same month from the Fitbit Web API, and returns its options.
@@ -356,15 +346,6 @@ func monthArchive(t *testing.T, service string) string {
 		t.Fatal(err)
 	}
 	return options
-}
-
-func optionsFile(t *testing.T, text string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "options.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
 
 // On an InfluxDB 1; python2_test.go asks on a 2.

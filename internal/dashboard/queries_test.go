@@ -20,6 +20,12 @@ func everyQuery(t *testing.T, d Dialect, db database) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	everyQueryOf(t, d, db, files)
+}
+
+// everyQueryOf does so with those files, and returns them read.
+func everyQueryOf(t *testing.T, d Dialect, db database, files []File) (read []file) {
+	t.Helper()
 	asked := 0
 	for _, f := range files {
 		v, x := opened(t, d, db, f, nil)
@@ -35,10 +41,12 @@ func everyQuery(t *testing.T, d Dialect, db database) {
 				}
 			}
 		}
+		read = append(read, x)
 	}
 	if asked < 80 {
 		t.Errorf("only %d queries", asked)
 	}
+	return read
 }
 
 // values are the values of a column by time, of all tables of an answer; the column is a name, or the last one.

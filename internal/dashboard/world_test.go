@@ -151,14 +151,19 @@ func clean() []string { return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + o
 func fill(t testing.TB, server, database, units string) {
 	t.Helper()
 	dir, program := archive(t) // made before, maybe by rawArchive
-	options := filepath.Join(t.TempDir(), "options.yaml")
-	text := yearOptions(dir) + fmt.Sprintf("influxdb: {url: %s, database: %s, units: %s}\n", server, database, units)
-	if err := os.WriteFile(options, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	options := optionsFile(t, yearOptions(dir)+fmt.Sprintf("influxdb: {url: %s, database: %s, units: %s}\n", server, database, units))
 	if err := run(program, options, "", "replay"); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func optionsFile(t testing.TB, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "options.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // opened is a viewer who has opened a dashboard at its default range.

@@ -177,12 +177,7 @@ func TestKilledAtRefresh(t *testing.T) {
 			}
 			rec := httptest.NewRecorder()
 			service.ServeHTTP(rec, r)
-			for k, v := range rec.Header() {
-				rw.Header()[k] = v
-			}
-			rw.WriteHeader(rec.Code)
-			rw.Write(rec.Body.Bytes())
-			http.NewResponseController(rw).Flush()
+			relay(rw, rec)
 			close(answered)
 			w.before(nil)
 		})

@@ -140,12 +140,7 @@ func (w *refreshWorld) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if w.hold(spent) {
 		return
 	}
-	for k, v := range rec.Header() {
-		rw.Header()[k] = v
-	}
-	rw.WriteHeader(rec.Code)
-	rw.Write(rec.Body.Bytes())
-	http.NewResponseController(rw).Flush()
+	relay(rw, rec)
 	w.hold(answered)
 }
 

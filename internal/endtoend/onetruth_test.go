@@ -127,11 +127,11 @@ func TestOneTruth(t *testing.T) {
 		cat := metric.Default()
 		g := simulate.NewGoogle(simulate.Config{Persons: []*simulate.Person{p}, Now: now.Now, NoQuota: true})
 		f := simulate.NewFitbit(simulate.FitbitConfig{Persons: []*simulate.Person{p}, Now: now.Now, NoLimit: true})
-		fromGoogle, err := google.New(google.Config{HTTP: &http.Client{Transport: carrying{g.AccessToken(p), simulate.Transport{Handler: g}}}, Catalogue: cat, Now: now.Now, Unlimited: true, Family: "google-wearables"})
+		fromGoogle, err := google.New(google.Config{HTTP: &http.Client{Transport: simulate.Transport{Handler: g, Token: g.AccessToken(p)}}, Catalogue: cat, Now: now.Now, Unlimited: true, Family: "google-wearables"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		fromFitbit, err := fitbit.New(fitbit.Config{HTTP: &http.Client{Transport: carrying{f.AccessToken(p), simulate.Transport{Handler: f}}}, Catalogue: cat, Now: now.Now})
+		fromFitbit, err := fitbit.New(fitbit.Config{HTTP: &http.Client{Transport: simulate.Transport{Handler: f, Token: f.AccessToken(p)}}, Catalogue: cat, Now: now.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -52,7 +52,7 @@ func newTakeover(t *testing.T, now time.Time) *takeover {
 
 // python is the Python project in that home.
 func (h *takeover) python() *python.Writer {
-	return &python.Writer{HTTP: &http.Client{Transport: carrying{h.fitbit.AccessToken(h.person), simulate.Transport{Handler: h.fitbit}}}, Base: "http://api.fitbit.test", Device: h.device}
+	return &python.Writer{HTTP: &http.Client{Transport: simulate.Transport{Handler: h.fitbit, Token: h.fitbit.AccessToken(h.person)}}, Base: "http://api.fitbit.test", Device: h.device}
 }
 
 // lines are what a Python project writes of days, request by request.
@@ -111,7 +111,7 @@ func (h *takeover) fetch(provider, device string, first, last metric.Day) (file 
 			src, err = fitbit.New(fitbit.Config{HTTP: h.python().HTTP, Catalogue: cat, Now: now.Now})
 		case "google":
 			g := simulate.NewGoogle(simulate.Config{Persons: []*simulate.Person{h.person}, Now: now.Now, NoQuota: true})
-			src, err = google.New(google.Config{HTTP: &http.Client{Transport: carrying{g.AccessToken(h.person), simulate.Transport{Handler: g}}}, Catalogue: cat, Now: now.Now, Unlimited: true})
+			src, err = google.New(google.Config{HTTP: &http.Client{Transport: simulate.Transport{Handler: g, Token: g.AccessToken(h.person)}}, Catalogue: cat, Now: now.Now, Unlimited: true})
 		}
 		if err != nil {
 			t.Fatal(err)

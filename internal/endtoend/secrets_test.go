@@ -53,11 +53,7 @@ func (e *eavesdropper) front(rw http.ResponseWriter, r *http.Request, service ht
 	json.Unmarshal(rec.Body.Bytes(), &answer) // an error has none
 	e.note("an access token", answer.Access_token)
 	e.note("a refresh token", answer.Refresh_token)
-	for k, v := range rec.Header() {
-		rw.Header()[k] = v
-	}
-	rw.WriteHeader(rec.Code)
-	rw.Write(rec.Body.Bytes())
+	relay(rw, rec)
 }
 
 // Whatever happens, with the log at its loudest: no token, code, password or client secret, no account, no reading of a person is

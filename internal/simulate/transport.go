@@ -10,7 +10,10 @@ import (
 
 // Transport is an http.RoundTripper that hands requests to a handler in the same goroutine, without a network: for tests in a
 // synctest bubble. A handler that aborts becomes a connection that broke, in the middle of the body where it had begun one.
-type Transport struct{ Handler http.Handler }
+type Transport struct {
+	Handler http.Handler
+	Token   string // the access token that requests carry; empty where they bring their own, or need none
+}
 
 // RoundTrip answers one request.
 func (t Transport) RoundTrip(r *http.Request) (resp *http.Response, err error) {
@@ -19,6 +22,9 @@ func (t Transport) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 	}
 	in := r.Clone(r.Context())
 	in.RequestURI = r.URL.RequestURI()
+	if t.Token != "" {
+		in.Header.Set("Authorization", "Bearer "+t.Token)
+	}
 	if in.Body == nil {
 		in.Body = http.NoBody
 	} else {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
+	"golang.org/x/oauth2"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -29,7 +30,7 @@ import (
 // asks has the flow ask the simulated Google whose authorization it is, as the program does.
 func (w *world) asks(t *testing.T) {
 	w.identity = func(ctx context.Context, access string) (string, error) {
-		s, err := google.New(google.Config{HTTP: &http.Client{Transport: carrying(access)}, Base: w.http.URL, Person: "main", Catalogue: metric.Default(), Now: w.clock.Now, Unlimited: true})
+		s, err := google.New(google.Config{HTTP: &http.Client{Transport: &oauth2.Transport{Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: access})}}, Base: w.http.URL, Person: "main", Catalogue: metric.Default(), Now: w.clock.Now, Unlimited: true})
 		if err != nil {
 			return "", err
 		}
@@ -37,14 +38,6 @@ func (w *world) asks(t *testing.T) {
 		return d.Account, err
 	}
 	w.open(t)
-}
-
-type carrying string
-
-func (c carrying) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+string(c))
-	return http.DefaultTransport.RoundTrip(r)
 }
 
 // link begins an authorization and returns the link that the page shows.

@@ -14,18 +14,6 @@ import (
 
 const simulatedNow = "2026-11-22T12:00:00Z"
 
-// bearer puts a simulated person's access on requests.
-type bearer struct {
-	token string
-	to    http.RoundTripper
-}
-
-func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+b.token)
-	return b.to.RoundTrip(r)
-}
-
 // simulated is a source that asks a simulated service.
 type simulated struct {
 	person *simulate.Person
@@ -53,7 +41,7 @@ func newSimulated(t testing.TB, zone string, change func(*simulate.FitbitConfig)
 		change(&cfg)
 	}
 	s.server = simulate.NewFitbit(cfg)
-	s.budget = &fitbit.Budget{Next: bearer{s.server.AccessToken(s.person), simulate.Transport{Handler: s.server}}, Now: s.now}
+	s.budget = &fitbit.Budget{Next: simulate.Transport{Handler: s.server, Token: s.server.AccessToken(s.person)}, Now: s.now}
 	var to http.RoundTripper = s.budget
 	counted := s.budget
 	if cfg.NoLimit {

@@ -13,18 +13,6 @@ import (
 
 const simulatedNow = "2026-11-22T12:00:00Z"
 
-// bearer puts a simulated person's access on requests.
-type bearer struct {
-	token string
-	to    http.RoundTripper
-}
-
-func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+b.token)
-	return b.to.RoundTrip(r)
-}
-
 // simulated is a source that asks a simulated service.
 type simulated struct {
 	person *simulate.Person
@@ -52,7 +40,7 @@ func newSimulated(t testing.TB, zone string, change func(*google.Config, *simula
 		change(&ours, &theirs)
 	}
 	s.server = simulate.NewGoogle(theirs)
-	ours.HTTP = &http.Client{Transport: bearer{s.server.AccessToken(s.person), simulate.Transport{Handler: s.server}}}
+	ours.HTTP = &http.Client{Transport: simulate.Transport{Handler: s.server, Token: s.server.AccessToken(s.person)}}
 	if s.source, err = google.New(ours); err != nil {
 		t.Fatal(err)
 	}
