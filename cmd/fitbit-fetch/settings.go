@@ -37,7 +37,7 @@ func databasesFound(inApp bool) []web.Choice {
 		case !inApp:
 			out[i].Address = strings.Replace(c.Example, "192.168.1.20", "localhost", 1)
 		case c.ID == "1":
-			out[i].Address = "http://a0d7b954-influxdb:8086"
+			out[i].Address = config.CommunityInfluxDB
 		}
 	}
 	return out

@@ -211,7 +211,7 @@ func TestAppInfluxDB(t *testing.T) {
 		on     bool
 		url    string
 	}{
-		"community app": {map[string]any{"username": "fitbit", "password": "p"}, true, communityInfluxDB},
+		"community app": {map[string]any{"username": "fitbit", "password": "p"}, true, CommunityInfluxDB},
 		"other machine": {map[string]any{"url": "http://192.168.1.20:8086"}, true, "http://192.168.1.20:8086"},
 		"off":           {map[string]any{"username": "fitbit", "password": "p", "version": "off"}, false, ""},
 		"2":             {map[string]any{"version": "2", "url": "http://i:8086", "org": "o", "bucket": "b", "token": "t"}, true, "http://i:8086"},

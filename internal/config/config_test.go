@@ -30,7 +30,7 @@ var update = flag.Bool("update", false, "write the expected files")
 // world is a machine with a few files and variables.
 func world(env, files map[string]string) Inputs {
 	if _, ok := env["HOME"]; !ok {
-		env["HOME"] = "/home/kim"
+		env["HOME"] = "/people/kim"
 	}
 	return Inputs{
 		App: "/data/options.json",
@@ -239,7 +239,7 @@ func TestDataFolder(t *testing.T) {
 		dir   string
 		token string
 	}{
-		{"home", map[string]string{}, nil, "/home/kim/.local/state/fitbit-fetch", "/home/kim/.local/state/fitbit-fetch/token.json"},
+		{"home", map[string]string{}, nil, "/people/kim/.local/state/fitbit-fetch", "/people/kim/.local/state/fitbit-fetch/token.json"},
 		{"XDG", map[string]string{"XDG_STATE_HOME": "/xdg"}, nil, "/xdg/fitbit-fetch", "/xdg/fitbit-fetch/token.json"},
 		{"systemd", map[string]string{"STATE_DIRECTORY": "/var/lib/ff:/other"}, nil, "/var/lib/ff", "/var/lib/ff/token.json"},
 		{"Python project", map[string]string{"TOKEN_FILE_PATH": "/app/tokens/fitbit.token"}, nil, "/app/tokens", "/app/tokens/fitbit.token"},

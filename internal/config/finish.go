@@ -160,7 +160,7 @@ func (l *loader) influx() {
 	for path := range l.said {
 		said = said || strings.HasPrefix(path, "influxdb.") && path != "influxdb.version"
 	}
-	preset := l.opts.InApp && db.Version == "1" && l.page["influxdb.url"] == "" && db.host == "" && db.URL == communityInfluxDB && db.Username == "" && !db.Password.Set() && !db.Token.Set()
+	preset := l.opts.InApp && db.Version == "1" && l.page["influxdb.url"] == "" && db.host == "" && db.URL == CommunityInfluxDB && db.Username == "" && !db.Password.Set() && !db.Token.Set()
 	if said && !preset && db.Version != "" {
 		l.database(db)
 	} else {

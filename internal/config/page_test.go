@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-const pageFile = "/home/kim/.local/state/fitbit-fetch/page.json"
+const pageFile = "/people/kim/.local/state/fitbit-fetch/page.json"
 
 func TestPageIsTheLowestPlace(t *testing.T) {
 	page := `{"client_id": "of-the-page", "client_secret": "s-page", "influxdb": {"url": "http://page:8086", "username": "kim", "password": "p-page"}}`

@@ -6,9 +6,9 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
 
-// communityInfluxDB is where Home Assistant's community app serves InfluxDB 1. It always wants credentials, so that address alone
+// CommunityInfluxDB is where Home Assistant's community app serves InfluxDB 1. It always wants credentials, so that address alone
 // switches nothing on.
-const communityInfluxDB = "http://a0d7b954-influxdb:8086"
+const CommunityInfluxDB = "http://a0d7b954-influxdb:8086"
 
 // A row is one option.
 type row struct {
@@ -141,8 +141,8 @@ func rows() []row {
 		{path: "influxdb.port", apart: true, env: names("INFLUXDB_PORT"), kind: "number", defDoc: "8086; 8428 for VictoriaMetrics",
 			doc: "Not version 2: port. InfluxDB 3 itself listens at 8181.",
 			set: number(func(t target) *int { return &t.db.port }, 1, 65535)},
-		{path: "influxdb.url", database: true, env: names("INFLUXDB_URL"), kind: "address", app: communityInfluxDB,
-			defDoc: "in the app: " + communityInfluxDB,
+		{path: "influxdb.url", database: true, env: names("INFLUXDB_URL"), kind: "address", app: CommunityInfluxDB,
+			defDoc: "in the app: " + CommunityInfluxDB,
 			doc:    "Version 2: address. Else in the place of host and port, where no host is set. For a VictoriaMetrics cluster it ends in /insert/ and the account, such as http://vminsert:8480/insert/0.",
 			set:    address(func(t target) *string { return &t.db.URL })},
 		{path: "influxdb.database", database: true, env: names("INFLUXDB_DATABASE"), def: "FitbitHealthStats", kind: "text",
