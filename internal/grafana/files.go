@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -38,7 +39,7 @@ func Provisioning(version int, boards string) ([]File, error) {
 	}
 	provider := providerYAML{Name: "Fitbit Fetch", Type: "file", Folder: folderTitle, FolderUID: folderUID, Every: 60}
 	provider.Options.Path = boards
-	s, rule := db.source(), db.rule()
+	rule := db.rule()
 	for _, name := range []string{"ruleGroup", "folderUID", "orgID"} { // these say where it belongs, which a file says of a group
 		delete(rule, name)
 	}
@@ -48,7 +49,7 @@ func Provisioning(version int, boards string) ([]File, error) {
 		content       any
 	}{
 		{"datasources", "A data source for the dashboards of Fitbit Fetch; lies in Grafana's folder provisioning/datasources. What begins with $ comes from the\n# environment of Grafana.",
-			map[string]any{"datasources": []sourceYAML{{s.UID, s.Name, s.Type, s.Access, s.URL, s.User, s.JSON, s.Secrets}}}},
+			map[string]any{"datasources": []sourceJSON{db.source()}}},
 		{"dashboards", "The dashboards of Fitbit Fetch; lies in Grafana's folder provisioning/dashboards.",
 			map[string]any{"providers": []providerYAML{provider}}},
 		{"alerting", "An alert after 24 hours without heart rate; lies in Grafana's folder provisioning/alerting. It is paused: with isPaused: false it rings.",
@@ -73,10 +74,7 @@ func Boards(version int) ([]File, error) {
 	}
 	var out []File
 	for _, b := range all {
-		name := b.UID
-		if version == 2 { // the same name in both languages: Grafana's home page is chosen by it
-			name = name[:len(name)-len("-flux")]
-		}
+		name := strings.TrimSuffix(b.UID, "-flux") // the same name in both languages: Grafana's home page is chosen by it
 		var text bytes.Buffer
 		if err := json.Indent(&text, b.JSON, "", "  "); err != nil {
 			return nil, fmt.Errorf("dashboard %s: %w", b.UID, err)
@@ -87,18 +85,7 @@ func Boards(version int) ([]File, error) {
 	return out, nil
 }
 
-// The files of Grafana as far as we write them, in the order in which a person would.
-
-type sourceYAML struct {
-	UID     string            `yaml:"uid"`
-	Name    string            `yaml:"name"`
-	Type    string            `yaml:"type"`
-	Access  string            `yaml:"access"`
-	URL     string            `yaml:"url"`
-	User    string            `yaml:"user,omitempty"`
-	JSON    map[string]any    `yaml:"jsonData"`
-	Secrets map[string]string `yaml:"secureJsonData"`
-}
+// The other files of Grafana as far as we write them, in the order in which a person would.
 
 type providerYAML struct {
 	Name      string `yaml:"name"`

@@ -7,20 +7,20 @@ import (
 	"reflect"
 )
 
-// A sourceJSON is a data source as Grafana's API has it.
+// A sourceJSON is a data source as Grafana's API has it, and as its provisioning files have it.
 type sourceJSON struct {
-	ID       int64             `json:"id,omitempty"`
-	UID      string            `json:"uid"`
-	Name     string            `json:"name"`
-	Type     string            `json:"type"`
-	Access   string            `json:"access"`
-	URL      string            `json:"url"`
-	User     string            `json:"user"`
-	Default  bool              `json:"isDefault"`
-	Version  int               `json:"version,omitempty"`
-	JSON     map[string]any    `json:"jsonData"`
-	Secrets  map[string]string `json:"secureJsonData,omitempty"`
-	ReadOnly bool              `json:"readOnly,omitempty"`
+	ID       int64             `json:"id,omitempty" yaml:"-"`
+	UID      string            `json:"uid" yaml:"uid"`
+	Name     string            `json:"name" yaml:"name"`
+	Type     string            `json:"type" yaml:"type"`
+	Access   string            `json:"access" yaml:"access"`
+	URL      string            `json:"url" yaml:"url"`
+	User     string            `json:"user" yaml:"user,omitempty"`
+	Default  bool              `json:"isDefault" yaml:"-"`
+	Version  int               `json:"version,omitempty" yaml:"-"`
+	JSON     map[string]any    `json:"jsonData" yaml:"jsonData"`
+	Secrets  map[string]string `json:"secureJsonData,omitempty" yaml:"secureJsonData"`
+	ReadOnly bool              `json:"readOnly,omitempty" yaml:"-"`
 }
 
 // sourceUID is the data source that the dashboards begin with.
