@@ -109,7 +109,7 @@ func pageAddress(page string, p Person, more ...string) string {
 	return page + "?" + q.Encode()
 }
 
-// here is the address of the page one is on, for another person.
+// here is the address of the page of that name, for a link to it and for the way back to it.
 func here(page string) string {
 	if page == "status" || page == "setup" || page == "history" || page == "dashboards" {
 		return page

@@ -206,10 +206,7 @@ func redirect(w http.ResponseWriter, to string) {
 
 // back returns to the page that a form stood on.
 func (s *Server) back(w http.ResponseWriter, r *request) {
-	page := "./"
-	if p := r.PostForm.Get("back"); p == "status" || p == "setup" || p == "history" || p == "dashboards" {
-		page = p
-	}
+	page := here(r.PostForm.Get("back"))
 	q := url.Values{}
 	if id := r.PostForm.Get("person"); id != "" {
 		q.Set("person", id)
