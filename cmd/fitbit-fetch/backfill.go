@@ -77,46 +77,34 @@ func (c *call) askDays(ch *choice) error {
 		return nil
 	}
 	in := bufio.NewReader(c.stdin)
-	first, err := c.askDay(in, "First day (YYYY-MM-DD): ", 0, 0)
-	if err != nil {
+	var err error
+	if ch.from, err = c.askDay(in, "First day (YYYY-MM-DD): ", ""); err != nil || ch.to != "" {
 		return err
 	}
-	ch.from = first.String()
-	if ch.to != "" {
-		return nil
-	}
-	last, err := c.askDay(in, "Last day (YYYY-MM-DD, empty for today): ", first, noDay)
-	if err == nil && last != noDay {
-		ch.to = last.String()
-	}
+	ch.to, err = c.askDay(in, "Last day (YYYY-MM-DD, empty for today): ", ch.from)
 	return err
 }
 
-// noDay stands for an answer left empty.
-const noDay = metric.Day(-1 << 31)
-
-// askDay asks for a day until it gets one, not before another; or, where empty says so, none.
-func (c *call) askDay(in *bufio.Reader, question string, notBefore, empty metric.Day) (metric.Day, error) {
+// askDay asks for a day until it gets one. Behind a first day it may be left empty, and is not before that.
+func (c *call) askDay(in *bufio.Reader, question, first string) (string, error) {
 	for {
 		answer, err := c.prompt(in, question)
-		if errors.Is(err, io.EOF) && empty != 0 {
-			return empty, nil
+		if first != "" && (errors.Is(err, io.EOF) || err == nil && answer == "") {
+			return "", nil
 		}
 		if err != nil {
-			return 0, err
+			return "", err
 		}
 		day, bad := metric.ParseDay(answer)
 		switch {
-		case answer == "" && empty != 0:
-			return empty, nil
 		case answer == "":
 			fmt.Fprintln(c.stdout, "A day is needed, such as 2026-11-18.")
 		case bad != nil:
 			fmt.Fprintf(c.stdout, "%q is no day; write year, month and day as in 2026-11-18.\n", answer)
-		case day < notBefore:
-			fmt.Fprintf(c.stdout, "%s is before the first day, %s.\n", day, notBefore)
+		case day.String() < first:
+			fmt.Fprintf(c.stdout, "%s is before the first day, %s.\n", day, first)
 		default:
-			return day, nil
+			return day.String(), nil
 		}
 	}
 }

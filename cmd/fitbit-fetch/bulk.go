@@ -20,9 +20,7 @@ func (c *call) bulk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range a.opts.Notes {
-		a.log.Warn("options: " + n)
-	}
+	a.tellNotes()
 	a.bulk = true
 	c.app = a
 	return c.runHere(ctx, command{run: func(ctx context.Context, c *call) error { return c.bulkUpdate(ctx) }})

@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/term"
-
 	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/grafana"
@@ -60,10 +58,7 @@ func (c *call) installDashboards(ctx context.Context, f *dashboardsFlags) error 
 	}
 	cfg := grafana.Config{URL: f.url, User: f.user, Database: db}
 	in := bufio.NewReader(c.stdin)
-	ask := func(what string, hidden bool) (string, error) {
-		fmt.Fprintf(c.stdout, "%s: ", what)
-		return c.answer(in, what, hidden)
-	}
+	ask := func(what string, hidden bool) (string, error) { return c.answer(ctx, in, what, hidden) }
 	switch {
 	case f.token:
 		cfg.Token, err = ask("Token of the service account", true)
@@ -127,13 +122,13 @@ func (c *call) provision(dir string, version int) error {
 	return nil
 }
 
-// answer reads a line; a hidden one is not shown on the terminal.
-func (c *call) answer(in *bufio.Reader, what string, hidden bool) (string, error) {
-	if fd := int(os.Stdin.Fd()); hidden && c.stdin == io.Reader(os.Stdin) && in.Buffered() == 0 && term.IsTerminal(fd) {
-		b, err := term.ReadPassword(fd)
-		fmt.Fprintln(c.stdout)
-		return strings.TrimSpace(string(b)), err
+// answer asks for a line; a hidden one is not shown on the terminal.
+func (c *call) answer(ctx context.Context, in *bufio.Reader, what string, hidden bool) (string, error) {
+	if hidden && c.secret != nil && in.Buffered() == 0 {
+		text, err := c.secret(ctx, what+": ")
+		return strings.TrimSpace(text), err
 	}
+	fmt.Fprintf(c.stdout, "%s: ", what)
 	line, err := in.ReadString('\n')
 	fmt.Fprintln(c.stdout)
 	if line = strings.TrimSpace(line); line == "" {

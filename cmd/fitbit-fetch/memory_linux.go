@@ -10,20 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// letGoOfFile takes the pages of the program's own file out of its memory, code and constants: the start and a burst of work touch
-// nearly all of them, a quiet minute few. What is needed again comes back from the system's file cache in microseconds. Where it
-// can't be done they stay.
-func letGoOfFile() {
+// fileReleaser returns what takes the pages of the program's own file out of its memory, code and constants: the start and a burst of
+// work touch nearly all of them, a quiet minute few. What is needed again comes back from the system's file cache in microseconds.
+// Where it can't be done they stay.
+func fileReleaser() (letGo func()) {
 	self, err := os.Executable()
 	if err != nil || !asInFile() {
-		return
+		return func() {}
 	}
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
-		return
+		return func() {}
 	}
-	for _, span := range pagesOf(string(maps), self) {
-		unix.Syscall(unix.SYS_MADVISE, span[0], span[1]-span[0], unix.MADV_DONTNEED)
+	spans := pagesOf(string(maps), self)
+	return func() {
+		for _, span := range spans {
+			unix.Syscall(unix.SYS_MADVISE, span[0], span[1]-span[0], unix.MADV_DONTNEED)
+		}
 	}
 }
 

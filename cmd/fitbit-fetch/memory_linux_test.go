@@ -26,9 +26,9 @@ func TestPagesOf(t *testing.T) {
 	}
 }
 
-func TestLetGoOfFile(t *testing.T) {
+func TestFileReleaser(t *testing.T) {
 	before := fileInMemory(t)
-	letGoOfFile()
+	fileReleaser()()
 	if after := fileInMemory(t); after > before/2 {
 		t.Errorf("%d kB of the file in memory before, %d kB after", before, after)
 	}

@@ -129,14 +129,7 @@ func TestPythonContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := simulateFlags{persons: 1, seed: 1, zone: "Europe/Berlin", approve: true, pageCap: 5000, start: "2026-11-01", app: "personal"}
-	cfg, err := f.world(clk)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old, err := f.fitbitWorld(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg, old := bothWorlds(t, f, clk)
 	google, fitbit := simulate.NewGoogle(cfg), simulate.NewFitbit(old)
 	srv := httptest.NewServer(bothServices(google, fitbit))
 	defer srv.Close()

@@ -48,9 +48,7 @@ func (c *call) runLoops(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("fitbit-fetch runs", "version", programVersion(), "archive", a.opts.Archive, "persons", len(a.people), "sinks", len(a.sinks))
-	for _, n := range a.opts.Notes {
-		a.log.Warn("options: " + n)
-	}
+	a.tellNotes()
 	for _, w := range a.opts.Wrong {
 		a.log.Error("options: "+w.String(), "hint", heldHint)
 	}
@@ -92,6 +90,13 @@ func noClient(person, provider string) error {
 (README.md, "Set it up", says where they come from), then:
   fitbit-fetch authorize
 To see what it does without any account: fitbit-fetch demo`, person, clientOptions[provider])}
+}
+
+// tellNotes logs what there is to say about the options.
+func (a *app) tellNotes() {
+	for _, n := range a.opts.Notes {
+		a.log.Warn("options: " + n)
+	}
 }
 
 // settleSinks forgets the sinks that are not configured any more, with what was kept for them. It is for run alone: a command that

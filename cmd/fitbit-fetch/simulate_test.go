@@ -25,14 +25,7 @@ func TestBothServices(t *testing.T) {
 	} {
 		f := x.flags
 		f.persons, f.seed, f.zone, f.start, f.pageCap = 2, 1, "Europe/Berlin", "2026-11-01", 5000
-		cfg, err := f.world(clk)
-		if err != nil {
-			t.Fatal(err)
-		}
-		old, err := f.fitbitWorld(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		cfg, old := bothWorlds(t, f, clk)
 		h := bothServices(simulate.NewGoogle(cfg), simulate.NewFitbit(old))
 		for _, app := range old.Apps {
 			r := httptest.NewRequest(http.MethodPost, "/oauth2/token", strings.NewReader("grant_type=refresh_token&refresh_token="+app.Refresh))
@@ -50,4 +43,18 @@ func TestBothServices(t *testing.T) {
 			}
 		}
 	}
+}
+
+// bothWorlds is what the command simulate would serve with those flags, as either service.
+func bothWorlds(t *testing.T, f simulateFlags, clk clock.Clock) (simulate.Config, simulate.FitbitConfig) {
+	t.Helper()
+	cfg, err := f.world(clk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := f.fitbitWorld(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg, old
 }
