@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
@@ -55,7 +56,7 @@ func (s *Source) ask(ctx context.Context, feed, scope string, q question, read f
 			s.note(feed, err)
 			return try + 1, err
 		}
-		if err := answer.Sleep(ctx, pause); err != nil {
+		if err := clock.Real().Sleep(ctx, pause); err != nil {
 			return try + 1, err
 		}
 	}

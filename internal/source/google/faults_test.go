@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // answering is a source whose service gives one body, packed or not.
@@ -109,7 +109,7 @@ type drip struct {
 }
 
 func (d drip) Read(p []byte) (int, error) {
-	if err := answer.Sleep(d.ctx, d.pause); err != nil {
+	if err := clock.Real().Sleep(d.ctx, d.pause); err != nil {
 		return 0, err
 	}
 	return d.r.Read(p[:1])

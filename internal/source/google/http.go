@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
@@ -53,7 +54,7 @@ func (s *Source) ask(ctx context.Context, q question, read func(*answer.Body) er
 			s.note(q.feed, err)
 			return try + 1, err
 		}
-		if err := answer.Sleep(ctx, pause); err != nil {
+		if err := clock.Real().Sleep(ctx, pause); err != nil {
 			return try + 1, err
 		}
 	}
