@@ -64,7 +64,7 @@
     };
     if (s.minutes) y.incrs = minuteSteps;
     return {
-      width: plot.clientWidth, height: plot.clientHeight, padding: [8, 6, 0, 0], tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
+      width: plot.clientWidth, height: plot.clientHeight, padding: [8, 26, 0, 0], tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "days", setSeries: false }, points: { size: 8, width: 2, stroke: color("--card"), fill: color("--line") } },
       scales: { x: { time: true, range: (u, low, high) => [low - day / 2, high + day / 2] }, y: { range: bounds(s) } },
