@@ -6,6 +6,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -226,8 +227,12 @@ func (p *planner) later(t time.Time) {
 	}
 }
 
-// allowed reports whether a feed may be asked now, and notes when it may be.
+// allowed reports whether a feed may be asked now, and notes when it may be. One that has failed is tried again with one request, and
+// what becomes of it is awaited.
 func (p *planner) allowed(id string) bool {
+	if _, failed := p.in.Failed[id]; failed && slices.ContainsFunc(p.in.Pending, func(r metric.Request) bool { return r.Feed == id }) {
+		return false
+	}
 	for _, until := range []time.Time{p.in.Denied[id], p.in.Failed[id]} {
 		if p.inForce(until) {
 			p.later(until)
