@@ -100,12 +100,14 @@ func TestRunWakesOnChange(t *testing.T) {
 // TestOutage has the sink away for an hour: nothing is lost, attempts grow rare, the log stays short, the end is noticed.
 func TestOutage(t *testing.T) {
 	p := newPool()
-	p.down = errDown
+	away := func(text string) error { return &sink.Error{Hint: "wait", Err: errors.New(text)} }
+	p.down = away("broken off")
 	inBubble(t, newShelf(), p, func(t *testing.T, r rig) {
 		r.shelf.put("me", metric.HeartRate, day, 100)
 		for range 60 {
 			r.shelf.put("me", metric.Steps, day, 10)
 			time.Sleep(time.Minute) // fake time
+			p.set(func() { p.down = away("refused") })
 		}
 		synctest.Wait()
 		if n := len(p.tries); n < 12 || n > 40 {

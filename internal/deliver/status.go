@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ type board struct {
 	now  Status
 	hook func(Status)
 
+	trouble  string    // what tells a failure from another
 	window   time.Time // since when inWindow counts
 	inWindow int
 }
@@ -86,8 +88,13 @@ func (b *board) idle(now time.Time) {
 
 // failed notes a failure; it reports whether it is another than before.
 func (b *board) failed(now time.Time, err error, hint string, retry time.Time) (news bool) {
+	trouble := err.Error()
+	if e := (*sink.Error)(nil); errors.As(err, &e) && e.Status == 0 && hint != "" {
+		trouble = hint // a sink that is away breaks a connection first and then refuses new ones: one trouble in several words
+	}
 	b.change(func(s *Status) {
-		news = s.Error != err.Error()
+		news = s.Error == "" || b.trouble != trouble
+		b.trouble = trouble
 		if s.Error == "" {
 			s.Since = now
 		}
