@@ -100,14 +100,12 @@ func TestRunWakesOnChange(t *testing.T) {
 // TestOutage has the sink away for an hour: nothing is lost, attempts grow rare, the log stays short, the end is noticed.
 func TestOutage(t *testing.T) {
 	p := newPool()
-	away := func(text string) error { return &sink.Error{Hint: "wait", Err: errors.New(text)} }
-	p.down = away("broken off")
+	p.down = errDown
 	inBubble(t, newShelf(), p, func(t *testing.T, r rig) {
 		r.shelf.put("me", metric.HeartRate, day, 100)
 		for range 60 {
 			r.shelf.put("me", metric.Steps, day, 10)
 			time.Sleep(time.Minute) // fake time
-			p.set(func() { p.down = away("refused") })
 		}
 		synctest.Wait()
 		if n := len(p.tries); n < 12 || n > 40 {
@@ -138,6 +136,36 @@ func TestOutage(t *testing.T) {
 			t.Errorf("log:\n%s", r.log)
 		}
 	})
+}
+
+// TestNews: a sink that is away is one trouble, however each attempt puts it; whatever else goes wrong is said, and so is the next outage.
+func TestNews(t *testing.T) {
+	away := func(text string) error { return &sink.Error{Hint: "start it", Err: errors.New(text)} }
+	answers := func(text string) error {
+		return &sink.Error{Status: 500, Hint: "its log says more", Err: errors.New(text)}
+	}
+	var b board
+	for i, c := range []struct {
+		err  error
+		want bool
+	}{
+		{away("connection reset"), true},
+		{away("connection refused"), false},
+		{answers("out of memory"), true},
+		{answers("out of memory"), false},
+		{answers("disk full"), true}, // the same cure, but it says what is wrong
+		{errors.New("without a cure"), true},
+		{errors.New("also without"), true},
+		{away("connection refused"), true},
+		{nil, false}, // it went well
+		{away("connection refused"), true},
+	} {
+		if c.err == nil {
+			b.wrote(day, 1)
+		} else if got := b.failed(day, c.err, hintOf(c.err), day); got != c.want {
+			t.Errorf("%d, %v: news %v, want %v", i, c.err, got, c.want)
+		}
+	}
 }
 
 // TestPartWay has the sink fail in the middle of a round: what is in is acknowledged, the rest comes again.

@@ -89,8 +89,8 @@ func (b *board) idle(now time.Time) {
 // failed notes a failure; it reports whether it is another than before.
 func (b *board) failed(now time.Time, err error, hint string, retry time.Time) (news bool) {
 	trouble := err.Error()
-	if e := (*sink.Error)(nil); errors.As(err, &e) && e.Status == 0 && hint != "" {
-		trouble = hint // a sink that is away breaks a connection first and then refuses new ones: one trouble in several words
+	if e := (*sink.Error)(nil); errors.As(err, &e) && e.Status == 0 && e.Hint != "" {
+		trouble = e.Hint // a sink that is away breaks a connection first and then refuses new ones: one trouble in several words
 	}
 	b.change(func(s *Status) {
 		news = s.Error == "" || b.trouble != trouble

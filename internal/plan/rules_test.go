@@ -66,6 +66,11 @@ var noon = time.Date(2026, 11, 4, 11, 0, 0, 0, time.UTC)
 
 func TestRules(t *testing.T) {
 	day := func(s string) metric.Day { return mustDay(t, s) }
+	trying := func(in *Input) { // the live lane asks for steps, and history is open
+		in.Start -= 3
+		in.Feeds, in.Busy.Live = in.Feeds[4:5], true
+		in.Pending = []metric.Request{{Feed: "steps", Span: metric.Span{Start: noon.Add(-time.Hour), End: noon}}}
+	}
 	for _, c := range []struct {
 		name   string
 		change func(in *Input)
@@ -99,15 +104,9 @@ func TestRules(t *testing.T) {
 			in.Budget = Budget{Left: 11, Reset: noon.Add(time.Minute), Reserve: 11}
 		},
 			nil, noon.Add(time.Minute)},
-		{"history beside a live request of the same feed", func(in *Input) {
-			in.Start -= 3
-			in.Feeds, in.Busy.Live = in.Feeds[4:5], true
-			in.Pending = []metric.Request{{Feed: "steps", Span: metric.Span{Start: noon.Add(-time.Hour), End: noon}}}
-		}, []string{"history steps"}, time.Time{}},
+		{"history beside a live request of the same feed", trying, []string{"history steps"}, time.Time{}},
 		{"a feed that failed is tried again with one request", func(in *Input) {
-			in.Start -= 3
-			in.Feeds, in.Busy.Live = in.Feeds[4:5], true
-			in.Pending = []metric.Request{{Feed: "steps", Span: metric.Span{Start: noon.Add(-time.Hour), End: noon}}}
+			trying(in)
 			in.Failed = map[string]time.Time{"steps": noon.Add(-time.Second)}
 		}, nil, time.Time{}},
 		{"a sync", func(in *Input) { in.Feeds = in.Feeds[:1]; in.Devices[0].LastSync, in.Seen = noon, noon }, []string{"live heart_rate"}, time.Time{}},
