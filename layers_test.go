@@ -31,7 +31,7 @@ var layers = map[string][]string{
 	"internal/source/answer":          {"internal/metric"},
 	"internal/source/google":          {"internal/metric", "internal/clock", "internal/source", "internal/source/answer"},
 	"internal/source/fitbit":          {"internal/metric", "internal/clock", "internal/source", "internal/source/answer"},
-	"internal/archive":                {"internal/metric"},
+	"internal/archive":                {"internal/metric", "internal/atomicfile"},
 	"internal/latest":                 {"internal/metric", "internal/archive"},
 	"internal/collect":                {"internal/metric", "internal/source", "internal/plan", "internal/archive", "internal/clock"},
 	"internal/lineproto":              {"internal/metric"},

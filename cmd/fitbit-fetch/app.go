@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
@@ -209,6 +210,8 @@ func hints(err error) []string {
 		case *sink.Error:
 			add(e.Hint)
 		case *archive.Error:
+			add(e.Hint)
+		case *atomicfile.Error:
 			add(e.Hint)
 		case *grafana.Error:
 			add(e.Hint)

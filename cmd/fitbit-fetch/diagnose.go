@@ -7,8 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -41,28 +39,18 @@ when you synced and which data you have, but no reading.`,
 	}
 }
 
-func (c *call) diagnose(ctx context.Context, f *diagnoseFlags) (err error) {
-	path := c.path(f.out)
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".fitbit-fetch-report-*")
-	if err != nil {
-		return fmt.Errorf("creating %s: %w", path, err)
+func (c *call) diagnose(ctx context.Context, f *diagnoseFlags) error {
+	path, err := c.write(ctx, f.out, func(w io.Writer) error {
+		z := zip.NewWriter(w)
+		if err := c.writeReport(ctx, z, f.ask); err != nil {
+			return err
+		}
+		return z.Close()
+	})
+	if err == nil && path != "" {
+		fmt.Fprintf(c.stdout, "report written to %s; read it before you share it\n", path)
 	}
-	defer func() {
-		tmp.Close()
-		os.Remove(tmp.Name()) // it is gone already where all went well
-	}()
-	z := zip.NewWriter(tmp)
-	if err := c.writeReport(ctx, z, f.ask); err != nil {
-		return err
-	}
-	if err := z.Close(); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	fmt.Fprintf(c.stdout, "report written to %s; read it before you share it\n", path)
-	return nil
+	return err
 }
 
 func (c *call) writeReport(ctx context.Context, z *zip.Writer, ask bool) error {

@@ -7,8 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -101,13 +99,13 @@ series the tables follow one another, each with its header and an empty line bet
 			c.flags = f
 			f.register(fs, true)
 			fs.StringVar(&f.format, "format", "line", "line or csv")
-			fs.StringVar(&f.out, "o", "", "`file` to write to (default: standard output)")
+			fs.StringVar(&f.out, "o", "", "`file` to write to; what it held before stays until all is written (default: standard output, as -)")
 		},
 		run: func(ctx context.Context, c *call) error { return c.export(ctx, c.flags.(*exportFlags)) },
 	}
 }
 
-func (c *call) export(ctx context.Context, f *exportFlags) (err error) {
+func (c *call) export(ctx context.Context, f *exportFlags) error {
 	if f.format != "line" && f.format != "csv" {
 		return usageError("--format %q: want line or csv", f.format)
 	}
@@ -119,33 +117,15 @@ func (c *call) export(ctx context.Context, f *exportFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	w := c.stdout
-	if f.out != "" {
-		// The file gets its name when it is whole.
-		path := c.path(f.out)
-		tmp, err := os.CreateTemp(filepath.Dir(path), ".fitbit-fetch-export-*")
-		if err != nil {
-			return fmt.Errorf("creating %s: %w", path, err)
-		}
-		defer func() {
-			err = cmp.Or(err, tmp.Close())
-			if err == nil {
-				err = os.Rename(tmp.Name(), path)
-			}
-			if err != nil {
-				os.Remove(tmp.Name())
-			}
-		}()
-		w = tmp
-	}
-	n, err := c.app.export(ctx, w, exportWish{people: people, rows: rows, csv: f.format == "csv", days: f.days})
-	if err != nil {
+	n := 0
+	path, err := c.write(ctx, f.out, func(w io.Writer) (err error) {
+		n, err = c.app.export(ctx, w, exportWish{people: people, rows: rows, csv: f.format == "csv", days: f.days})
 		return err
-	}
-	if f.out != "" {
+	})
+	if err == nil && path != "" {
 		fmt.Fprintf(c.stdout, "%d samples written to %s\n", n, f.out)
 	}
-	return nil
+	return err
 }
 
 // exportWish is what is to be exported; days returns the days, given what stands in for those not said.

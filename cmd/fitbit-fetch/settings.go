@@ -102,7 +102,7 @@ func (p page) Save(_ context.Context, values map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if err := config.WritePage(p.opts, data); err != nil {
+	if err := config.WritePage(p.opts, data, p.clock.Now()); err != nil {
 		return &source.Error{Kind: source.Retry, Reason: "not_saved", Err: err, Hint: "The data folder must be writable and its disk must have room."}
 	}
 	p.log.Info("options were given on the page; the program is built anew with them", "names", strings.Join(sortedKeys(values), " "))

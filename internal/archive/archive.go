@@ -79,6 +79,8 @@ type Archive struct {
 	delivery sync.Mutex // taken after mu
 	queues   map[string]*queue
 
+	copying sync.Mutex // held by the one who writes a snapshot
+
 	signal  sync.Mutex
 	changed chan struct{}
 }

@@ -10,12 +10,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strings"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
 
@@ -179,7 +180,10 @@ func broken(err error) bool {
 }
 
 // explain adds what the user can do about an error of the database.
-func explain(err error) error {
+func explain(err error) error { return explainAt(err, "the archive") }
+
+// explainAt is explain for what is written elsewhere; place is what lies on the disk that may be full.
+func explainAt(err error, place string) error {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return err
@@ -187,7 +191,7 @@ func explain(err error) error {
 	hint := ""
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR:
-		hint = "Free some space on the disk that holds the archive, or look whether it fails. Nothing that was stored is lost."
+		hint = fmt.Sprintf("Free some space on the disk that holds %s, or look whether it fails. Nothing that was stored is lost.", place)
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
 		hint = "Make the folder and the file of the archive writable for the user that runs fitbit-fetch."
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
@@ -201,12 +205,12 @@ func explain(err error) error {
 // moveAside renames the database and what lies beside it to a dated name. Nothing is deleted.
 func (a *Archive) moveAside(reason string) error {
 	to := fmt.Sprintf("%s.broken-%s", a.cfg.Path, a.cfg.Now().UTC().Format("20060102T150405Z"))
-	for n, base := 2, to; exists(to); n++ {
+	for n, base := 2, to; slices.ContainsFunc(files(), func(suffix string) bool { return exists(to + suffix) }); n++ {
 		to = fmt.Sprintf("%s-%d", base, n)
 	}
 	moved := false
 	for _, suffix := range files() {
-		err := os.Rename(a.cfg.Path+suffix, to+suffix)
+		err := atomicfile.Move(a.cfg.Path+suffix, to+suffix)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("moving the broken file aside: %w", err)
 		}
@@ -224,18 +228,33 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// begin restores the snapshot, or where there is none that is whole begins an empty file.
+// begin restores the snapshot, or where there is none that is whole begins an empty file. A snapshot that cannot be read, or a disk that
+// has no room for its copy, is an error: an empty archive would look as if all were well, and the next snapshot would replace the good one.
 func (a *Archive) begin(ctx context.Context) error {
 	from := a.cfg.Path + snapshotSuffix
-	err := a.restore(ctx, from)
-	if err == nil {
-		a.report.Restored = from
-		a.cfg.Log.Warn("the archive was restored from its snapshot", "from", from)
-		return nil
+	src, err := os.Open(from)
+	if errors.Is(err, os.ErrNotExist) {
+		return a.create()
 	}
-	if !errors.Is(err, os.ErrNotExist) {
-		a.cfg.Log.Error("the snapshot could not be used; a new archive is begun", "from", from, "error", err)
+	if err != nil {
+		return unreadable(err)
 	}
+	defer src.Close()
+	reason, err := a.restore(ctx, src)
+	if err != nil {
+		return fmt.Errorf("restoring the snapshot: %w", err)
+	}
+	if reason != "" {
+		a.cfg.Log.Error("the snapshot is broken; a new archive is begun", "from", from, "reason", reason)
+		return a.create()
+	}
+	a.report.Restored = from
+	a.cfg.Log.Warn("the archive was restored from its snapshot", "from", from)
+	return nil
+}
+
+// create begins an empty file, which only its owner can read.
+func (a *Archive) create() error {
 	a.report.Created = true
 	f, err := os.OpenFile(a.cfg.Path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
@@ -244,60 +263,38 @@ func (a *Archive) begin(ctx context.Context) error {
 	return f.Close()
 }
 
-// restore copies a snapshot to the archive's place if it is whole.
-func (a *Archive) restore(ctx context.Context, from string) error {
-	src, err := os.Open(from)
+// restore copies a snapshot to the archive's place if it is whole; otherwise reason says what is wrong with it.
+func (a *Archive) restore(ctx context.Context, from io.Reader) (reason string, err error) {
+	f, err := atomicfile.Create(a.cfg.Path, 0o600)
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer src.Close()
-	temp := a.cfg.Path + ".restore"
-	defer func() {
-		for _, suffix := range files() {
-			os.Remove(temp + suffix)
+	defer f.Abort()
+	if _, err := io.Copy(f, from); err != nil {
+		if _, ours := errors.AsType[*atomicfile.Error](err); !ours {
+			err = unreadable(err)
 		}
-	}()
-	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+		return "", err
 	}
-	dst, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	db, err := connect(f.Name(), 1)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if _, err = io.Copy(dst, src); err == nil {
-		err = dst.Sync()
+	reason, err = check(ctx, db)
+	err = errors.Join(err, db.Close())
+	switch {
+	case broken(err):
+		return err.Error(), nil
+	case err != nil || reason != "":
+		return reason, err
 	}
-	if err = errors.Join(err, dst.Close()); err != nil {
-		return err
-	}
-	db, err := connect(temp, 1)
-	if err != nil {
-		return err
-	}
-	reason, err := check(ctx, db)
-	if err = errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	if reason != "" {
-		return fmt.Errorf("it is broken: %s", reason)
-	}
-	return replace(temp, a.cfg.Path)
+	return "", f.Commit()
 }
 
-// replace renames a file and makes the new name last.
-func replace(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(to))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	if err := dir.Sync(); err != nil && runtime.GOOS != "windows" { // where a folder cannot be told to
-		return err
-	}
-	return nil
+// unreadable is a snapshot that is there and cannot be read.
+func unreadable(err error) error {
+	return &Error{Err: fmt.Errorf("reading the snapshot: %w", err),
+		Hint: "Make the snapshot readable for the user that runs fitbit-fetch and start it again, or move the snapshot away to begin without what it holds."}
 }
 
 // dropBroken removes chunks whose checksum is wrong, and opens their time again: it will be asked and delivered anew.

@@ -1,9 +1,14 @@
-// Package atomicfile is the door through which small files go to disk: a reader finds the old content or the new one, never a
-// part, whatever dies meanwhile.
+// Package atomicfile is the one door through which files go to disk: a reader finds the old content or the new one, never a part,
+// whatever dies meanwhile.
+//
+// Create, Write and Commit stream a file of any size; the function Write does the three for a small one. Until Commit the new content
+// has a name of its own beside the file that it will replace. Then it is flushed to the disk, renamed, and its folder is flushed.
+//
+// A link is written through: it stays, and what it leads to is replaced. A device or a FIFO has no old content to protect and is
+// written to directly. Every error is an *Error.
 package atomicfile
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,79 +17,40 @@ import (
 )
 
 // Write replaces the file at path, with the mode perm whatever the umask. When it returns nil, content and name are on disk; when
-// it returns an error, the old content is still there. The folder must exist.
+// it returns an error, the old content is still there (see Commit for the one exception). The folder must exist.
 func Write(path string, data []byte, perm fs.FileMode) error {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, filepath.Base(path)+".*.tmp")
+	f, err := Create(path, perm)
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
+		return err
 	}
-	if err := fill(tmp, data, perm); err != nil {
-		os.Remove(tmp.Name())
-		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
+	defer f.Abort()
+	if _, err := f.Write(data); err != nil {
+		return err
 	}
-	sweep(path, tmp.Name())
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		os.Remove(tmp.Name())
-		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
-	}
-	return syncDir(dir)
+	return f.Commit()
 }
 
-func fill(f *os.File, data []byte, perm fs.FileMode) error {
-	_, err := f.Write(data)
+// Move renames a file within its disk and makes the new name last. Nothing is ever overwritten: a name that is taken is fs.ErrExist,
+// a file that is not there fs.ErrNotExist.
+func Move(from, to string) error {
+	_, err := os.Lstat(to)
 	if err == nil {
-		err = f.Chmod(perm)
+		return failed("moving", from, fmt.Errorf("%s is there already: %w", filepath.Base(to), fs.ErrExist))
 	}
-	if err == nil {
-		err = f.Sync()
+	if err := os.Rename(from, to); err != nil {
+		return failed("moving", from, err)
 	}
-	return errors.Join(err, f.Close())
+	return syncDir("moving", to)
 }
 
-// sweep removes what a process that died in Write left behind: it may hold a secret. Files of the last minute may belong to
-// another process that is writing now. Ages are compared on the disk's own clock, by the file just written.
-func sweep(path, keep string) {
-	newest, err := os.Stat(keep)
-	if err != nil {
-		return
-	}
-	left, _ := filepath.Glob(globQuote(path) + ".*.tmp")
-	for _, name := range left {
-		info, err := os.Lstat(name)
-		if err == nil && newest.ModTime().Sub(info.ModTime()) > time.Minute {
-			os.Remove(name)
-		}
-	}
-}
-
-// globQuote makes a path a pattern that matches only itself.
-func globQuote(path string) string {
-	var out []rune
-	for _, r := range path {
-		switch r {
-		case '*', '?', '[', '\\':
-			out = append(out, '\\')
-		}
-		out = append(out, r)
-	}
-	return string(out)
-}
-
-// syncDir makes a rename durable. Some file systems refuse to sync a folder; there the rename is as durable as it can be.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("opening folder %s: %w", filepath.Base(dir), err)
-	}
-	d.Sync()
-	return d.Close()
-}
-
-// Aside moves a file that cannot be read out of the way, under a name that tells the day and the time, and returns that name.
-// Nothing is ever overwritten.
+// Aside moves a file that cannot be read out of the way, under a name that tells the day and the time, and returns that name. Of a link,
+// what it leads to is moved. Nothing is ever overwritten.
 func Aside(path string, now time.Time) (string, error) {
-	base := path + ".unreadable-" + now.UTC().Format("20060102T150405Z")
+	real, _, err := follow(path)
+	if err != nil {
+		return "", failed("moving", path, err)
+	}
+	base := real + ".unreadable-" + now.UTC().Format("20060102T150405Z")
 	for i := 1; i <= 100; i++ {
 		name := base
 		if i > 1 {
@@ -93,10 +59,7 @@ func Aside(path string, now time.Time) (string, error) {
 		if _, err := os.Lstat(name); err == nil {
 			continue
 		}
-		if err := os.Rename(path, name); err != nil {
-			return "", fmt.Errorf("moving %s aside: %w", filepath.Base(path), err)
-		}
-		return name, syncDir(filepath.Dir(path))
+		return name, Move(real, name)
 	}
-	return "", fmt.Errorf("moving %s aside: too many of that name", filepath.Base(path))
+	return "", failed("moving", path, fmt.Errorf("there are too many of the name %s: %w", filepath.Base(base), fs.ErrExist))
 }

@@ -32,47 +32,6 @@ func TestWriteReplacesContentAndMode(t *testing.T) {
 	}
 }
 
-func TestWriteFailsWithoutHarm(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "folder")
-	if err := os.MkdirAll(filepath.Join(path, "inside"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	// A folder in the file's place cannot be replaced.
-	if err := Write(path, []byte("new"), 0o600); err == nil {
-		t.Fatal("a folder was replaced")
-	}
-	if names := list(t, dir); len(names) != 1 {
-		t.Fatalf("left behind: %v", names)
-	}
-	if err := Write(filepath.Join(dir, "missing", "file"), nil, 0o600); err == nil {
-		t.Fatal("a missing folder went unnoticed")
-	}
-}
-
-func TestWriteSweepsWhatADeadProcessLeft(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "token.json")
-	old, young := path+".1.tmp", path+".2.tmp"
-	for _, name := range []string{old, young, filepath.Join(dir, "other.1.tmp")} {
-		if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	past := time.Now().Add(-time.Hour)
-	for _, name := range []string{old, filepath.Join(dir, "other.1.tmp")} {
-		if err := os.Chtimes(name, past, past); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := Write(path, []byte("new"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := fmt.Sprint(list(t, dir)), "[other.1.tmp token.json token.json.2.tmp]"; got != want {
-		t.Fatalf("left %s, want %s", got, want)
-	}
-}
-
 func TestAsideNeverOverwrites(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "token.json")

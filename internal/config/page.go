@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
 )
@@ -96,15 +97,15 @@ func Change(in Inputs, o Options, values map[string]string) (Options, []byte, er
 	return l.opts, data, nil
 }
 
-// WritePage keeps what Change returned. A file that could not be read is moved aside.
-func WritePage(o Options, data []byte) error {
+// WritePage keeps what Change returned. A file that could not be read is moved aside; now is part of its name then.
+func WritePage(o Options, data []byte, now time.Time) error {
 	path := o.PageFile()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("creating the data folder: %w", err)
 	}
 	if _, err := (Inputs{ReadFile: os.ReadFile}).page(path); err != nil && !errors.Is(err, fs.ErrPermission) {
-		if err := os.Rename(path, path+".unreadable"); err != nil {
-			return fmt.Errorf("moving the broken %s aside: %w", pageName, err)
+		if _, err := atomicfile.Aside(path, now); err != nil {
+			return err
 		}
 	}
 	return atomicfile.Write(path, data, 0o600)

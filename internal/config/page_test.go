@@ -1,11 +1,13 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const pageFile = "/people/kim/.local/state/fitbit-fetch/page.json"
@@ -103,11 +105,12 @@ func TestChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	broken := time.Date(2026, 11, 23, 7, 30, 0, 0, time.UTC)
 	change := func(values map[string]string) Options {
 		t.Helper()
 		before, data, err := Change(in, o, values)
 		if err == nil {
-			err = WritePage(o, data)
+			err = WritePage(o, data, broken)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -137,13 +140,16 @@ func TestChange(t *testing.T) {
 		}
 	}
 
-	// A broken file is kept aside.
-	if err := os.WriteFile(o.PageFile(), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	change(map[string]string{"client_id": "two"})
-	if _, err := os.Stat(o.PageFile() + ".unreadable"); err != nil {
-		t.Error(err)
+	// Each broken file is kept aside.
+	for i, suffix := range []string{"", "-2"} {
+		text := fmt.Sprintf("{ %d", i)
+		if err := os.WriteFile(o.PageFile(), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		change(map[string]string{"client_id": "two"})
+		if got, err := os.ReadFile(o.PageFile() + ".unreadable-20261123T073000Z" + suffix); err != nil || string(got) != text {
+			t.Errorf("%q (%v)", got, err)
+		}
 	}
 
 	// What another place says meanwhile is not taken over by accident.

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
+)
+
+// write has fill write what a command's user wants in a file, and returns that file; empty for standard output, which is no name, - or
+// one of the system's names for it. A file gets its new content when all of it is on disk; an error leaves the old one.
+func (c *call) write(ctx context.Context, name string, fill func(io.Writer) error) (path string, err error) {
+	switch name {
+	case "", "-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1":
+		return "", fill(c.stdout)
+	}
+	path = c.path(name)
+	if ofProcess(path) {
+		return "", &atomicfile.Error{Doing: "writing", Path: name,
+			Err:  errors.New("it is a name that means something else in each process"),
+			Hint: "The command may be done by the running fitbit-fetch. Leave -o out, and lead standard output to where it has to go, such as: fitbit-fetch export | gzip > export.gz"}
+	}
+	if own := c.ownFile(path); own != "" {
+		return "", &atomicfile.Error{Doing: "writing", Path: path, Err: fmt.Errorf("it is %s of this program", own), Hint: "Name another file."}
+	}
+	f, err := atomicfile.Create(path, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer f.Abort()
+	defer context.AfterFunc(ctx, f.Abort)() // a FIFO whose reader has stopped reading does not hold the command up
+	if err := fill(f); err != nil {
+		if ctx.Err() != nil {
+			return "", fmt.Errorf("writing %s: %w", path, ctx.Err())
+		}
+		return "", err
+	}
+	return path, f.Commit()
+}
+
+// ofProcess reports whether path is about open files of the process that looks at it, as a shell's >(command) is.
+func ofProcess(path string) bool {
+	path = filepath.ToSlash(filepath.Clean(path))
+	return strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/") || path == "/dev/stdin" || path == "/dev/stderr"
+}
+
+// ownFile says which of the program's files path leads to; it is empty for none.
+func (c *call) ownFile(path string) string {
+	there, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	same := func(own string) bool {
+		info, err := os.Stat(own)
+		return err == nil && os.SameFile(info, there)
+	}
+	for _, suffix := range []string{"", "-wal", "-shm", ".lock", ".snapshot"} {
+		if same(c.app.opts.Archive + suffix) {
+			return "the archive"
+		}
+	}
+	for _, p := range c.app.opts.Persons {
+		if same(p.TokenFile) {
+			return "the token file"
+		}
+	}
+	return ""
+}
