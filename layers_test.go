@@ -3,6 +3,8 @@ package fitbitfetch_test
 
 import (
 	"bytes"
+	"fmt"
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -24,6 +26,7 @@ var layers = map[string][]string{
 	"internal/metric":                 {},
 	"internal/clock":                  {},
 	"internal/atomicfile":             {},
+	"internal/atomicfile/doortest":    {"internal/atomicfile"},
 	"internal/control":                {},
 	"internal/plan":                   {"internal/metric"},
 	"internal/source":                 {"internal/metric"},
@@ -136,6 +139,82 @@ func TestPlanIsPure(t *testing.T) {
 			t.Errorf("%s calls time.Now", path)
 		}
 	})
+}
+
+// doors are the files beside those of internal/atomicfile that create, rename or cut files outside of tests, with the reason why they may.
+var doors = map[string]string{
+	"internal/archive/open.go":                  "the lock, and an empty file that SQLite fills: both have to be there before, for their owner only",
+	"cmd/fitbit-fetch/logger.go":                "the log grows at its end, and is turned by its library",
+	"cmd/fitbit-fetch/demo.go":                  "the demo's log grows at its end",
+	"internal/dashboard/generate/main.go":       "make generate writes into the source tree, under the eyes of git",
+	"internal/release/main.go":                  "make release writes into a folder that it has emptied",
+	"internal/source/sourcetest/golden.go":      "tests write their golden files with -update",
+	"internal/sink/sinktest/influxd/influxd.go": "tests write a server's settings into a folder of their own",
+	"internal/proctest/broker.go":               "tests write a broker's settings into a folder of their own",
+"internal/stack/stack.go":                   "tests copy the stack into a folder of their own",
+}
+
+// opening are the calls that can leave half a file, or lose one.
+var opening = map[string][]string{
+	"os":                               {"Create", "CreateTemp", "OpenFile", "WriteFile", "Rename", "Truncate", "Link", "Symlink", "CopyFS", "OpenRoot"},
+	"io/ioutil":                        {"WriteFile", "TempFile"},
+	"syscall":                          {"Open", "Creat", "Rename", "Renameat", "Truncate", "CreateFile", "MoveFile"},
+	"golang.org/x/sys/unix":            {"Open", "Openat", "Creat", "Rename", "Renameat", "Renameat2", "Truncate"},
+	"golang.org/x/sys/windows":         {"CreateFile", "MoveFile", "MoveFileEx"},
+	"gopkg.in/natefinch/lumberjack.v2": {"Logger"},
+}
+
+// A file is written by internal/atomicfile, so that none is ever half of one; what has a reason to do without is listed.
+func TestOneDoorToTheDisk(t *testing.T) {
+	used := map[string]bool{}
+	files(t, func(path string, _ []string) {
+		if strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "internal/atomicfile/") {
+			return
+		}
+		for _, call := range callsOf(t, path, opening) {
+			if used[path] = true; doors[path] == "" {
+				t.Errorf("%s: use internal/atomicfile", call)
+			}
+		}
+	})
+	for path := range doors {
+		if !used[path] {
+			t.Errorf("%s has no door to the disk any more; take it out of the list", path)
+		}
+	}
+}
+
+// callsOf returns where a file mentions one of the names of packages, whatever it calls the package.
+func callsOf(t *testing.T, path string, names map[string][]string) (found []string) {
+	t.Helper()
+	set := token.NewFileSet()
+	f, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string][]string{}
+	for _, i := range f.Imports {
+		full, _ := strconv.Unquote(i.Path.Value)
+		name, _, _ := strings.Cut(filepath.Base(full), ".") // lumberjack.v2
+		if i.Name != nil {
+			name = i.Name.Name
+		}
+		if names[full] != nil {
+			known[name] = names[full]
+		}
+		if names[full] != nil && name == "." {
+			found = append(found, fmt.Sprintf("%s: import of all of %s", set.Position(i.Pos()), full))
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && slices.Contains(known[x.Name], s.Sel.Name) {
+				found = append(found, fmt.Sprintf("%s: %s.%s", set.Position(s.Pos()), x.Name, s.Sel.Name))
+			}
+		}
+		return true
+	})
+	return found
 }
 
 // Only tests may lean on the official client and on the validator, which judge the simulated servers from outside, and on what reads

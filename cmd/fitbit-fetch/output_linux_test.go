@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile/atomicfiletest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile/doortest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
@@ -43,7 +43,7 @@ func callOver(t *testing.T) (c *call, stdout *bytes.Buffer) {
 
 func TestDoorExport(t *testing.T) {
 	c, stdout := callOver(t)
-	atomicfiletest.Run(t, atomicfiletest.Door{
+	doortest.Run(t, doortest.Door{
 		Write: func(path string) error {
 			stdout.Reset()
 			err := c.export(t.Context(), &exportFlags{format: "line", out: path})
@@ -72,7 +72,7 @@ func TestDoorDiagnose(t *testing.T) {
 	for range 4000 {
 		c.app.opts.Persons = append(c.app.opts.Persons, config.Person{ID: fmt.Sprintf("%016x", r.Uint64())})
 	}
-	atomicfiletest.Run(t, atomicfiletest.Door{
+	doortest.Run(t, doortest.Door{
 		Write: func(path string) error {
 			stdout.Reset()
 			err := c.diagnose(t.Context(), &diagnoseFlags{out: path})

@@ -14,7 +14,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile/atomicfiletest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile/doortest"
 )
 
 // diskFull: SQLite does not give the system's error.
@@ -54,7 +54,7 @@ func holdsSteps(t *testing.T, path string, want int) {
 func TestDoorSnapshot(t *testing.T) {
 	a := newArchive(t)
 	mustPut(t, a, stepsBatch(hours(noon, 0, 2), one))
-	atomicfiletest.Run(t, atomicfiletest.Door{
+	doortest.Run(t, doortest.Door{
 		Write: func(path string) error { return a.Snapshot(t.Context(), path) },
 		Whole: func(t *testing.T, path string) { holdsSteps(t, path, 120) },
 		Full:  diskFull, Hint: hintOf, Perm: 0o600,
@@ -68,7 +68,7 @@ func TestDoorRestore(t *testing.T) {
 	if err := a.Snapshot(t.Context(), good); err != nil {
 		t.Fatal(err)
 	}
-	atomicfiletest.Run(t, atomicfiletest.Door{
+	doortest.Run(t, doortest.Door{
 		Write: func(path string) error {
 			src, err := os.Open(good)
 			if err != nil {

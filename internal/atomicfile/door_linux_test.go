@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile/atomicfiletest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile/doortest"
 )
 
 var content = bytes.Repeat([]byte("0123456789abcdef"), 4096)
@@ -20,14 +20,14 @@ func whole(t *testing.T, path string) {
 }
 
 func TestDoorWrite(t *testing.T) {
-	atomicfiletest.Run(t, atomicfiletest.Door{
+	doortest.Run(t, doortest.Door{
 		Write: func(path string) error { return atomicfile.Write(path, content, 0o640) }, Whole: whole, Perm: 0o640,
 	})
 }
 
 // A stream whose writer does not look at the errors of its writes: Commit knows them.
 func TestDoorStream(t *testing.T) {
-	atomicfiletest.Run(t, atomicfiletest.Door{
+	doortest.Run(t, doortest.Door{
 		Write: func(path string) error {
 			f, err := atomicfile.Create(path, 0o600)
 			if err != nil {

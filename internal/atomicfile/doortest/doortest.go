@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package atomicfiletest is the suite that whatever writes files passes: what goes wrong leaves the old content whole and nothing beside
+// Package doortest is the suite that whatever writes files passes: what goes wrong leaves the old content whole and nothing beside
 // it, and the error names the file and says what to do.
-package atomicfiletest
+package doortest
 
 import (
 	"errors"
