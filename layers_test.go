@@ -151,7 +151,7 @@ var doors = map[string]string{
 	"internal/source/sourcetest/golden.go":      "tests write their golden files with -update",
 	"internal/sink/sinktest/influxd/influxd.go": "tests write a server's settings into a folder of their own",
 	"internal/proctest/broker.go":               "tests write a broker's settings into a folder of their own",
-"internal/stack/stack.go":                   "tests copy the stack into a folder of their own",
+	"internal/stack/stack.go":                   "tests copy the stack into a folder of their own",
 }
 
 // opening are the calls that can leave half a file, or lose one.

@@ -26,7 +26,7 @@ func dispatch(ctx context.Context, c *call, args []string) int {
 	if err := global.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			usage(c.stdout)
-			return exitOK
+			return c.finish(nil)
 		}
 		fmt.Fprintf(c.stderr, "fitbit-fetch: %v; see fitbit-fetch --help\n", err)
 		return exitUsage
@@ -39,7 +39,7 @@ func dispatch(ctx context.Context, c *call, args []string) int {
 	if name == "help" {
 		if len(args) == 0 {
 			usage(c.stdout)
-			return exitOK
+			return c.finish(nil)
 		}
 		name, args = args[0], []string{"--help"}
 	}
@@ -163,6 +163,9 @@ func serveCall(a *app) control.Handler {
 
 // finish shows err, with its cure, and returns the exit code.
 func (c *call) finish(err error) int {
+	if p, ok := c.stdout.(*printer); ok && err == nil {
+		err = p.failed()
+	}
 	code := exitCode(err)
 	switch {
 	case code == exitStopped:

@@ -127,7 +127,7 @@ func program(system func(file string) config.Inputs) int {
 	wide, _, err := term.GetSize(int(os.Stdout.Fd()))
 	dir, _ := os.Getwd()
 	c := &call{
-		system: system, dir: dir, tty: err == nil, wide: wide, size: terminalSize, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		system: system, dir: dir, tty: err == nil, wide: wide, size: terminalSize, stdin: os.Stdin, stdout: &printer{out: os.Stdout}, stderr: os.Stderr,
 		secret: terminalSecret(os.Stdout),
 	}
 	// The heap is small and short-lived; collecting a little later costs memory that we do not have to spare, a little earlier costs

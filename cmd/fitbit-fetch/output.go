@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
 )
@@ -41,6 +43,43 @@ func (c *call) write(ctx context.Context, name string, fill func(io.Writer) erro
 		return "", err
 	}
 	return path, f.Commit()
+}
+
+// A printer is standard output. It keeps its first error, so that a command whose output went nowhere does not end as if all were well:
+// few of those who print look.
+type printer struct {
+	out io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+func (p *printer) Write(b []byte) (int, error) {
+	n, err := p.out.Write(b)
+	if err == nil {
+		return n, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.err = &atomicfile.Error{Doing: "writing", Path: "standard output", Err: cause(err),
+			Hint: "Look at what takes it: a disk without room, or a program that has ended. What is there now is not whole."}
+	}
+	return n, p.err
+}
+
+// failed returns the first error.
+func (p *printer) failed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// cause is the system's error without the name of the file.
+func cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // ofProcess reports whether path is about open files of the process that looks at it, as a shell's >(command) is.

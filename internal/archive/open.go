@@ -130,8 +130,8 @@ func (a *Archive) try(ctx context.Context) (reason string, err error) {
 		a.report.From, a.report.To, err = migrate(ctx, db, steps())
 	}
 	if err == nil && reason == "" {
-		if err := db.QueryRowContext(ctx, "SELECT rev FROM head").Scan(&a.rev); err != nil {
-			reason = "it holds no archive: " + err.Error()
+		if err = db.QueryRowContext(ctx, "SELECT rev FROM head").Scan(&a.rev); foreign(err) {
+			reason, err = "it holds no archive: "+err.Error(), nil
 		}
 	}
 	if broken(err) {
@@ -177,6 +177,13 @@ func broken(err error) bool {
 	}
 	code := e.Code() & 0xff
 	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+}
+
+// foreign reports whether an error of the first question says that the database holds something else than an archive. That it could not
+// be asked, because the start was interrupted or the disk failed, says nothing about what it holds.
+func foreign(err error) bool {
+	var e *sqlite.Error
+	return errors.Is(err, sql.ErrNoRows) || errors.As(err, &e) && e.Code() == sqlite3.SQLITE_ERROR
 }
 
 // explain adds what the user can do about an error of the database.

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -114,6 +116,88 @@ func TestRestoredFromTheSnapshot(t *testing.T) {
 				t.Errorf("held %d after going on", n)
 			}
 		})
+	}
+}
+
+// What interrupts the start is no reason to move a good archive aside.
+func TestForeign(t *testing.T) {
+	db, err := connect(filepath.Join(t.TempDir(), "x.db"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	ask := func(ctx context.Context, db *sql.DB) error {
+		var rev int64
+		return db.QueryRowContext(ctx, "SELECT rev FROM head").Scan(&rev)
+	}
+	if err := ask(t.Context(), db); !foreign(err) {
+		t.Errorf("no table: %v", err)
+	}
+	if _, err := db.Exec("CREATE TABLE head (rev)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(t.Context(), db); !foreign(err) {
+		t.Errorf("no row: %v", err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := ask(stopped, db); err == nil || foreign(err) {
+		t.Errorf("interrupted: %v", err)
+	}
+	unreachable, err := connect(filepath.Join(t.TempDir(), "none", "x.db"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unreachable.Close()
+	if err := ask(t.Context(), unreachable); err == nil || foreign(err) {
+		t.Errorf("unreachable: %v", err)
+	}
+}
+
+// countdown is a context that ends when it has been looked at so many times.
+type countdown struct {
+	context.Context
+	end  func()
+	left *atomic.Int64
+}
+
+func newCountdown(n int64) countdown {
+	ctx, end := context.WithCancel(context.Background())
+	c := countdown{ctx, end, &atomic.Int64{}}
+	c.left.Store(n)
+	return c
+}
+
+func (c countdown) Done() <-chan struct{} {
+	if c.left.Add(-1) < 0 {
+		c.end()
+	}
+	return c.Context.Done()
+}
+
+// A start that is interrupted at any of its steps leaves the archive where it is.
+func TestInterruptedStartMovesNothing(t *testing.T) {
+	cfg := config(filepath.Join(t.TempDir(), "archive.db"))
+	a := openAt(t, cfg)
+	mustPut(t, a, stepsBatch(hours(noon, 0, 1), one))
+	a.Close()
+	failed := 0
+	for n := range int64(200) {
+		a, err := Open(newCountdown(n), cfg)
+		if err == nil {
+			a.Close()
+			break
+		}
+		failed++
+		if found, _ := filepath.Glob(cfg.Path + ".broken*"); len(found) > 0 {
+			t.Fatalf("after %d looks: moved aside: %v (%v)", n, found, err)
+		}
+	}
+	if failed == 0 || failed == 200 {
+		t.Errorf("%d starts were interrupted", failed)
+	}
+	if n := stepsHeld(t, openAt(t, cfg)); n != 60 {
+		t.Errorf("%d steps, want 60", n)
 	}
 }
 

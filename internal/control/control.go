@@ -179,7 +179,8 @@ func dial(places []string) (net.Conn, error) {
 	return nil, none
 }
 
-// Do has the owner run call and returns its exit code. It returns ErrNobody where no process owns the archive.
+// Do has the owner run call and returns its exit code. It returns ErrNobody where no process owns the archive, and the error of stdout
+// where that does not take what the command prints.
 func Do(ctx context.Context, places []string, call Call, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
 	conn, err := dial(places)
 	if err != nil {
@@ -204,8 +205,10 @@ func Do(ctx context.Context, places []string, call Call, stdin io.Reader, stdout
 			}
 			return 0, fmt.Errorf("the running fitbit-fetch went away in the middle of the command: %w", err)
 		}
-		stdout.Write(o.Out)
 		stderr.Write(o.Err)
+		if _, err := stdout.Write(o.Out); err != nil {
+			return 0, err // which ends the command, as the line is closed
+		}
 		if o.Done {
 			return o.Exit, nil
 		}
