@@ -9,11 +9,9 @@ import (
 )
 
 // giveBack returns to the system, once a minute, the memory that a burst of fetching has left behind: most of the day nothing is done,
-// on machines where little is to be had.
+// on machines where little is to be had. BenchmarkStart shows what it is worth: without it, a third of what is idle stays.
 func giveBack(ctx context.Context) {
-	letGoOfFile := fileReleaser()
 	for clock.Real().Sleep(ctx, time.Minute) == nil {
 		debug.FreeOSMemory()
-		letGoOfFile()
 	}
 }

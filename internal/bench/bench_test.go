@@ -138,8 +138,34 @@ func (r *rig) authorize(file string) {
 // usage is what a process took.
 type usage struct {
 	wall, cpu time.Duration
-	rss       int64 // peak, bytes
+	peak      footprint
 }
+
+// footprint is a process's memory, in bytes.
+type footprint struct {
+	rss  int64 // all that is resident, the pages of the program's own file among it
+	anon int64 // of that, what no file backs: the system cannot drop it and read it again
+}
+
+// footprintOf returns what a running process holds now; nothing for one that has ended.
+func footprintOf(pid int) footprint {
+	return footprint{memory(pid, "VmRSS:"), memory(pid, "RssAnon:")}
+}
+
+// peakOf returns the most that a process has held since its start, as the system counted it, and the anon that it holds now, which the
+// system does not keep the peak of.
+func peakOf(pid int) footprint { return footprint{memory(pid, "VmHWM:"), memory(pid, "RssAnon:")} }
+
+// atLeast makes each of the two figures no smaller than that of g.
+func (f *footprint) atLeast(g footprint) { f.rss, f.anon = max(f.rss, g.rss), max(f.anon, g.anon) }
+
+// report reports the two figures; what says when they were taken.
+func (f footprint) report(b *testing.B, what string) {
+	b.ReportMetric(float64(f.rss)/(1<<20), "MB-RSS-"+what)
+	b.ReportMetric(float64(f.anon)/(1<<20), "MB-anon-"+what)
+}
+
+func (f footprint) String() string { return fmt.Sprintf("%d MB (%d anon)", f.rss>>20, f.anon>>20) }
 
 // run runs the program to its end.
 func (r *rig) run(file string, args ...string) usage {
@@ -168,7 +194,7 @@ func (r *rig) run(file string, args ...string) usage {
 			u.wall, u.cpu = time.Since(began), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()
 			return u
 		case <-tick.C:
-			u.rss = max(u.rss, memory(cmd.Process.Pid, "VmHWM:"))
+			u.peak.atLeast(peakOf(cmd.Process.Pid))
 		}
 	}
 }
@@ -331,7 +357,7 @@ func BenchmarkBackfill(b *testing.B) {
 		post := r.post(db, fmt.Sprintf("bare%d", i), bytes.NewReader(lines), plainGzip)
 		hard := r.post(db, fmt.Sprintf("fast%d", i), bytes.NewReader(lines), fastGzip)
 		u := r.run(r.options(r.service, db.URL, fmt.Sprintf("ours%d", i)), "backfill", "--from", day0)
-		b.Logf("%d points, %d requests: ours %v wall, %v CPU, %d MB; bare reader %v, bare poster %v, fast bare poster %v", points, len(requests), u.wall.Round(time.Millisecond), u.cpu.Round(time.Millisecond), u.rss>>20, read.Round(time.Millisecond), post.Round(time.Millisecond), hard.Round(time.Millisecond))
+		b.Logf("%d points, %d requests: ours %v wall, %v CPU, %v; bare reader %v, bare poster %v, fast bare poster %v", points, len(requests), u.wall.Round(time.Millisecond), u.cpu.Round(time.Millisecond), u.peak, read.Round(time.Millisecond), post.Round(time.Millisecond), hard.Round(time.Millisecond))
 		b.ReportMetric(u.wall.Seconds()/max(read, hard).Seconds(), "×slower-fast")
 		b.ReportMetric(hard.Seconds(), "s-fast-poster")
 		b.ReportMetric(float64(u.cpu.Microseconds())/float64(points), "µs-CPU/point")
@@ -339,7 +365,7 @@ func BenchmarkBackfill(b *testing.B) {
 		b.ReportMetric(read.Seconds(), "s-reader")
 		b.ReportMetric(post.Seconds(), "s-poster")
 		b.ReportMetric(u.wall.Seconds(), "s-ours")
-		b.ReportMetric(float64(u.rss)/(1<<20), "MB-RSS")
+		u.peak.report(b, "peak")
 	}
 }
 
@@ -370,7 +396,7 @@ func BenchmarkDelivery(b *testing.B) {
 		b.ReportMetric(post.Seconds()/u.wall.Seconds(), "of-bare-rate")
 		b.ReportMetric(u.wall.Seconds(), "s-ours")
 		b.ReportMetric(post.Seconds(), "s-poster")
-		b.ReportMetric(float64(u.rss)/(1<<20), "MB-RSS")
+		u.peak.report(b, "peak")
 	}
 }
 
@@ -414,14 +440,14 @@ func BenchmarkRefill(b *testing.B) {
 				b.Logf("ours %v, fast bare poster %v", u.wall.Round(time.Millisecond), hard.Round(time.Millisecond))
 				b.ReportMetric(hard.Seconds()/u.wall.Seconds(), "of-fast-bare-rate")
 				b.ReportMetric(u.wall.Seconds(), "s-ours")
-				b.ReportMetric(float64(u.rss)/(1<<20), "MB-RSS")
+				u.peak.report(b, "peak")
 			}
 		})
 	}
 }
 
-// BenchmarkStart is from the start of the process to the first sample in the archive, and the most that the process holds in a minute in which it
-// idles.
+// BenchmarkStart is from the start of the process to the first sample in the archive, the most that the process has held when all is
+// fetched, and the most that it holds in a minute in which it idles.
 func BenchmarkStart(b *testing.B) {
 	r := newRig(b)
 	for b.Loop() {
@@ -437,18 +463,16 @@ func BenchmarkStart(b *testing.B) {
 			c := s.People[0].Collect
 			return c.Remaining.Total > 0 && c.Remaining.Days < 0.01 && c.Live == nil && c.History == nil
 		})
-		var rss int64
-		time.Sleep(70 * time.Second) // after a minute it gives back what the start took
-		for range 65 {
-			rss = max(rss, memory(cmd.Process.Pid, "VmRSS:"))
-			time.Sleep(time.Second)
-		}
+		peak := peakOf(cmd.Process.Pid)
+		time.Sleep(70 * time.Second)
+		idle := r.watch(cmd.Process.Pid, time.Minute)
 		cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil {
 			b.Fatalf("stopping: %v", err)
 		}
 		b.ReportMetric(first.Seconds(), "s-first-sample")
-		b.ReportMetric(float64(rss)/(1<<20), "MB-idle-RSS")
+		peak.report(b, "peak")
+		idle.report(b, "idle")
 	}
 }
 

@@ -89,13 +89,13 @@ func BenchmarkFitbit(b *testing.B) {
 		before := service.calls
 		u := r.run(r.fitbit(server.URL, fmt.Sprintf("influxdb: {url: %s, database: ours%d}\n", db.URL, i)), "backfill", "--from", day0)
 		load, _ := os.ReadFile("/proc/loadavg")
-		b.Logf("%d points, %d requests: ours %v wall, %v CPU, %.1f MB; bare poster %v, fast bare poster %v; load %s", points, service.calls-before, u.wall.Round(time.Millisecond), u.cpu.Round(time.Millisecond),
-			float64(u.rss)/(1<<20), post.Round(time.Millisecond), hard.Round(time.Millisecond), bytes.TrimSpace(load))
+		b.Logf("%d points, %d requests: ours %v wall, %v CPU, %v; bare poster %v, fast bare poster %v; load %s", points, service.calls-before, u.wall.Round(time.Millisecond), u.cpu.Round(time.Millisecond),
+			u.peak, post.Round(time.Millisecond), hard.Round(time.Millisecond), bytes.TrimSpace(load))
 		best, fast = min(best, u.wall.Seconds()/post.Seconds()), min(fast, u.wall.Seconds()/hard.Seconds())
 		b.ReportMetric(best, "×bare-at-best")
 		b.ReportMetric(fast, "×fast-bare-at-best")
 		b.ReportMetric(u.wall.Seconds(), "s-ours")
 		b.ReportMetric(post.Seconds(), "s-poster")
-		b.ReportMetric(float64(u.rss)/(1<<20), "MB-RSS")
+		u.peak.report(b, "peak")
 	}
 }

@@ -103,6 +103,7 @@ func BenchmarkLiving(b *testing.B) {
 		cmd, file := h.live(fast, told())
 		before := h.samples(file)
 		peak := h.watch(cmd.Process.Pid, 24*time.Hour/speed)
+		peak.atLeast(peakOf(cmd.Process.Pid)) // at the start, too
 		fetched := h.samples(file) - before
 		day := h.stop(cmd)
 		if fetched < 20_000 {
@@ -118,11 +119,11 @@ func BenchmarkLiving(b *testing.B) {
 		minute := cpuOf(b, cmd.Process.Pid) - cpu
 		h.stop(cmd)
 
-		b.Logf("a told day: %v of CPU for %d samples, %d MB; a real minute with two pages open: %v of CPU, %d MB", day.Round(time.Millisecond), fetched, peak>>20, minute, idle>>20)
+		b.Logf("a told day: %v of CPU for %d samples, %v; a real minute with two pages open: %v of CPU, %v", day.Round(time.Millisecond), fetched, peak, minute, idle)
 		b.ReportMetric(day.Seconds(), "s-CPU/told-day")
 		b.ReportMetric(minute.Seconds()*(24*60), "s-CPU/day-looked-at")
-		b.ReportMetric(float64(peak)/(1<<20), "MB-RSS")
-		b.ReportMetric(float64(idle)/(1<<20), "MB-RSS-looked-at")
+		peak.report(b, "peak")
+		idle.report(b, "looked-at")
 	}
 }
 
@@ -146,16 +147,16 @@ func (r *rig) samples(file string) (n int) {
 }
 
 // watch lets time pass, and returns the most memory that the process held meanwhile.
-func (r *rig) watch(pid int, long time.Duration) (most int64) {
+func (r *rig) watch(pid int, long time.Duration) (most footprint) {
 	r.b.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(long); time.Now().Before(end); <-tick.C {
-		now := memory(pid, "VmRSS:")
-		if now == 0 {
+		now := footprintOf(pid)
+		if now.rss == 0 {
 			r.b.Fatal("the program has ended")
 		}
-		most = max(most, now)
+		most.atLeast(now)
 	}
 	return most
 }

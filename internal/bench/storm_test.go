@@ -23,7 +23,7 @@ const (
 	calming   = 30 * time.Second // until all that the storm left must be gone
 	sequence  = 10               // requests of a visitor over one line
 	patience  = 25 * time.Second
-	stormGrow = 24 << 20 // bytes that the memory may have grown by, for good
+	stormGrow = 24 << 20 // bytes that the memory which no file backs may have grown by, for good
 )
 
 // fate is what became of the visitors' requests.
@@ -163,7 +163,7 @@ func (f *fate) browse(ctx context.Context, round int, address string) {
 
 // held is what a process holds.
 type held struct {
-	memory  int64
+	memory  footprint
 	files   int
 	threads int64
 }
@@ -174,7 +174,7 @@ func heldBy(b *testing.B, pid int) held {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return held{memory: memory(pid, "VmRSS:"), files: len(list), threads: memory(pid, "Threads:") >> 10}
+	return held{memory: footprintOf(pid), files: len(list), threads: memory(pid, "Threads:") >> 10}
 }
 
 // BenchmarkStorm is a thousand visitors at once for a minute, of whom half mean no good, while the program goes on fetching.
@@ -202,22 +202,22 @@ func BenchmarkStorm(b *testing.B) {
 		cpu := h.stop(cmd)
 
 		slices.Sort(f.waits)
-		b.Logf("%d served, refused %v, %d without an answer; half within %v, 99 %% within %v; %d samples fetched meanwhile; %d MB before, %d at most, %d after; files %d, then %d; threads %d, then %d; %v of CPU",
+		b.Logf("%d served, refused %v, %d without an answer; half within %v, 99 %% within %v; %d samples fetched meanwhile; %v before, %v at most, %v after; files %d, then %d; threads %d, then %d; %v of CPU",
 			f.served, f.refused, f.unanswered, f.waits[len(f.waits)/2].Round(time.Millisecond), f.waits[len(f.waits)*99/100].Round(time.Millisecond), fetched,
-			before.memory>>20, peak>>20, after.memory>>20, before.files, after.files, before.threads, after.threads, cpu.Round(time.Millisecond))
+			before.memory, peak, after.memory, before.files, after.files, before.threads, after.threads, cpu.Round(time.Millisecond))
 		for _, what := range f.wrong[:min(len(f.wrong), 5)] {
 			b.Errorf("not refused: %s", what)
 		}
 		if fetched < 1000 || f.served < 10*visitors {
 			b.Errorf("%d samples fetched, %d requests served", fetched, f.served)
 		}
-		if after.memory-before.memory > stormGrow || after.files > before.files+4 {
+		if after.memory.anon-before.memory.anon > stormGrow || after.files > before.files+4 {
 			b.Errorf("something stays: %+v before, %+v after", before, after)
 		}
 		h.intact(file)
 		b.ReportMetric(float64(f.served)/stormy.Seconds(), "served/s")
-		b.ReportMetric(float64(peak)/(1<<20), "MB-RSS-peak")
-		b.ReportMetric(float64(after.memory)/(1<<20), "MB-RSS-after")
+		peak.report(b, "peak")
+		after.memory.report(b, "after")
 	}
 }
 
