@@ -116,6 +116,11 @@ bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md
 bench-refill: build $(INFLUXD_1_8) $(INFLUXD_2) ## two years from the archive into an empty InfluxDB 1 and 2
 	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench Refill -benchtime 1x -timeout 60m
 
+.PHONY: bench-clients
+bench-clients: $(INFLUXD_1_8) $(INFLUXD_2) ## the same points by our own writer and by the two official clients, to InfluxDB 1 and 2
+	CGO_ENABLED=0 $(GO) test ./internal/sink/influx -run '^$$' -bench Clients -benchtime 10x -timeout 30m
+	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=0 $(GO) test -tags influxdb2 ./internal/sink/influx -run '^$$' -bench Clients -benchtime 10x -timeout 30m
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for a little while
 	scripts/fuzz

@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -248,4 +250,57 @@ func cpuSelf(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// Why docs/performance.md says that points go by our own request: what the official clients make of an answer that is not the database's,
+// and of one that refuses a point.
+func TestAnswersToOfficialClients(t *testing.T) {
+	var status int
+	var kind, text string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		w.WriteHeader(status)
+		io.WriteString(w, text)
+	}))
+	defer srv.Close()
+	one1, err := client.NewHTTPClient(client.HTTPConfig{Addr: srv.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one1.Close()
+	two := influxdb2.NewClient(srv.URL, "")
+	defer two.Close()
+	ours, err := New(Config{Version: V1, URL: srv.URL, Database: "db", Units: Metric, Catalogue: sinktest.Catalogue()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	write := func() (byWrite, byRecord error) {
+		batch, err := client.NewBatchPoints(client.BatchPointsConfig{Database: "db"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return one1.Write(batch), two.WriteAPIBlocking("", "db").WriteRecord(t.Context(), "m f=1 1")
+	}
+
+	status, kind, text = http.StatusOK, "text/html", "<html>Please sign in</html>"
+	if a, b := write(); a != nil || b != nil {
+		t.Errorf("a page in the database's place: %v, %v", a, b)
+	}
+	if v := ours.judge(status, http.Header{}, []byte(text)); v.kind != keep {
+		t.Errorf("a page in the database's place is %d to us", v.kind)
+	}
+
+	const reason = `partial write: field type conflict: input field "value" on measurement "m" is type float, already exists as type integer dropped=1`
+	status, kind, text = http.StatusBadRequest, "application/json", `{"error":`+strconv.Quote(reason)+`}`
+	a, b := write()
+	if a == nil || strings.Contains(a.Error(), "400") {
+		t.Errorf("a refusal by Write: %v", a)
+	}
+	if b == nil || strings.Contains(b.Error(), "conflict") {
+		t.Errorf("a refusal by WriteRecord: %v", b)
+	}
+	if v := ours.judge(status, http.Header{}, []byte(text)); v.kind != conflict || v.dropped != 1 {
+		t.Errorf("a refusal is %+v to us", v)
+	}
 }
