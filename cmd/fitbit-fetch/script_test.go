@@ -72,14 +72,19 @@ func TestScripts(t *testing.T) {
 //	shown PATH REGEXP                wait until the page holds it
 func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	commands := map[string]func(*testscript.TestScript, *scriptWorld, []string){
-		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "clock": func(*testscript.TestScript, *scriptWorld, []string) {}, "requests": countRequests, "asked": countAll, "signin": signIn, "begin": begin,
-		"terminate": terminate, "await": await, "points": countPoints, "unpack": unpack, "fill": fill,
-		"heard": heard, "press": press, "shown": onPage,
+		"exits": exits, "service": startService, "odd": sendOdd, "trouble": trouble, "withdrawn": withdraw, "clock": func(*testscript.TestScript, *scriptWorld, []string) {}, "requests": countRequests, "asked": countAll, "begin": begin,
+		"terminate": terminate, "points": countPoints, "unpack": unpack, "fill": fill,
+		"press":   press,
+		"heard":   func(ts *testscript.TestScript, w *scriptWorld, args []string) { heard(t, ts, w, args) },
+		"shown":   func(ts *testscript.TestScript, w *scriptWorld, args []string) { onPage(t, ts, w, args) },
+		"await":   func(ts *testscript.TestScript, w *scriptWorld, args []string) { await(t, ts, w, args) },
+		"until":   func(ts *testscript.TestScript, w *scriptWorld, args []string) { until(t, ts, w, args) },
+		"signin":  func(ts *testscript.TestScript, w *scriptWorld, args []string) { signIn(t, ts, w, args) },
 		"listen":  func(ts *testscript.TestScript, w *scriptWorld, args []string) { listenTo(t, ts, w, args) },
 		"broker":  func(ts *testscript.TestScript, w *scriptWorld, args []string) { startBroker(t, ts, w, args) },
 		"page":    func(ts *testscript.TestScript, w *scriptWorld, args []string) { startPage(t, ts, w, args) },
 		"influx":  func(ts *testscript.TestScript, w *scriptWorld, args []string) { startInflux(t, ts, w, args) },
-		"allhold": allHold, "expand": expand, "until": until,
+		"allhold": allHold, "expand": expand,
 		"database": func(ts *testscript.TestScript, w *scriptWorld, args []string) { startOther(t, ts, w, args) },
 	}
 	out := map[string]func(*testscript.TestScript, bool, []string){}
