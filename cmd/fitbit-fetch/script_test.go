@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -18,15 +19,25 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"fitbit-fetch": main, "fitbit-fetch-app": inApp})
 }
 
-// TestScripts runs the program as its users do: each file of testdata/script is a situation, and says in its first lines which. Beside
-// testscript's own commands there are those of scriptCommands.
-func TestScripts(t *testing.T) {
-	dir := filepath.Join("testdata", "script")
-	if all, err := filepath.Glob(filepath.Join(dir, "*.txtar")); err != nil || len(all) == 0 {
-		t.Fatalf("no scripts: %v", err)
+// scripts runs the program as its users do: each file of testdata/script is a situation, and says in its first lines which. Beside
+// testscript's own commands there are those of scriptCommands. Those are run whose text is wanted.
+func scripts(t *testing.T, wanted func(text []byte) bool) {
+	all, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := slices.DeleteFunc(all, func(file string) bool {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !wanted(text)
+	})
+	if len(files) == 0 {
+		t.Fatal("no scripts")
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: dir, Cmds: scriptCommands(t), RequireExplicitExec: true, UpdateScripts: *update,
+		Files: files, Cmds: scriptCommands(t), RequireExplicitExec: true, UpdateScripts: *update,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("DATA", filepath.Join(e.WorkDir, "data"))

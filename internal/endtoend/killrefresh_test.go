@@ -61,6 +61,7 @@ type refreshWorld struct {
 
 func newRefreshWorld(t *testing.T, seed uint64) *refreshWorld {
 	t.Helper()
+	proctest.NotShort(t)
 	today := day(t, "2026-05-20")
 	p := person(seed, "Europe/Berlin", "", today)
 	w := &refreshWorld{world: &world{t: t, people: []*simulate.Person{p}}, until: -1}

@@ -44,6 +44,7 @@ func (o *Output) String() string {
 // Start runs a command. What it says goes to also, too.
 func Start(t testing.TB, name string, cmd *exec.Cmd, also ...io.Writer) *Process {
 	t.Helper()
+	NotShort(t)
 	p := &Process{t: t, name: name, cmd: cmd, Done: make(chan struct{})}
 	w := io.MultiWriter(append(also, &p.Out)...)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = w, w, childAttr()

@@ -1,10 +1,13 @@
-// Command racelist prints the packages that have to be tested with the race detector, for the Makefile: those whose own code is
-// concurrent. Nobody keeps a list by hand, so none can be forgotten. It ends with an error where such code would not be watched.
+// Command racelist prints, for the Makefile, which packages are tested with the race detector: those whose own code is concurrent. Nobody
+// keeps a list by hand, so none can be forgotten. It ends with an error where concurrent code would not be watched.
 //
-//	racelist [DIR]
+//	racelist race    the packages that are tested with it, those with the most tests first
+//	racelist rest    all others that have tests: without it they take a fraction of the time
+//	racelist alone   the tests of the first that are built without it only (//go:build !race), as arguments for go test
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -25,34 +28,72 @@ import (
 const module = "github.com/fitbit-fetch/fitbit-fetch"
 
 func main() {
-	root := "."
-	if len(os.Args) > 1 {
-		root = os.Args[1]
+	which := ""
+	if len(os.Args) == 2 {
+		which = os.Args[1]
 	}
-	list, err := watched(os.DirFS(root))
+	words, err := list(os.DirFS("."), which)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "racelist:", err)
 		os.Exit(1)
 	}
-	for _, p := range list {
-		fmt.Println("./" + p)
+	fmt.Println(strings.Join(words, " "))
+}
+
+// list returns what the command prints of a tree.
+func list(tree fs.FS, which string) ([]string, error) {
+	packs, err := read(tree)
+	if err != nil {
+		return nil, err
 	}
+	race, err := watched(packs)
+	if err != nil {
+		return nil, err
+	}
+	var folders, names []string
+	switch which {
+	case "race":
+		folders = race
+	case "rest":
+		for p, is := range packs {
+			if is.tests+len(is.alone) > 0 && !slices.Contains(race, p) {
+				folders = append(folders, p)
+			}
+		}
+	case "alone":
+		for _, p := range race {
+			if a := packs[p].alone; len(a) > 0 {
+				folders, names = append(folders, p), append(names, a...)
+			}
+		}
+	default:
+		return nil, errors.New("usage: racelist race|rest|alone")
+	}
+	// What takes long begins first, so that nothing waits for it at the end.
+	slices.SortFunc(folders, func(a, b string) int { return cmp.Or(cmp.Compare(packs[b].size, packs[a].size), cmp.Compare(a, b)) })
+	var out []string
+	if len(names) > 0 {
+		slices.Sort(names)
+		out = append(out, "-run", "^("+strings.Join(slices.Compact(names), "|")+")$")
+	}
+	for _, p := range folders {
+		out = append(out, strings.TrimSuffix("./"+p, "/."))
+	}
+	return out, nil
 }
 
 // pack is what is known of a package of the module.
 type pack struct {
 	why     string          // the first thing in its own code that is concurrent; empty for none
-	tests   bool            // it has tests that run with the race detector
-	imports map[string]bool // packages of the module that its code and these tests import
+	tests   int             // how many it has that run with the race detector
+	alone   []string        // the names of those that run without it only
+	size    int             // bytes of the files with tests
+	imports map[string]bool // packages of the module that its code and the tests with the race detector import
 }
 
 // watched returns the folders of the packages whose own code is concurrent and which have tests, in order. A concurrent package without
 // tests has to be imported by one of them, over as many others as may be: there it is watched. If it is not, that is an error.
-func watched(tree fs.FS) ([]string, error) {
-	packs, err := read(tree)
-	if err != nil {
-		return nil, err
-	}
+func watched(packs map[string]*pack) ([]string, error) {
 	var list []string
 	reached := map[string]bool{}
 	var reach func(string)
@@ -66,7 +107,7 @@ func watched(tree fs.FS) ([]string, error) {
 		}
 	}
 	for _, p := range slices.Sorted(maps.Keys(packs)) {
-		if packs[p].why != "" && packs[p].tests {
+		if packs[p].why != "" && packs[p].tests > 0 {
 			list = append(list, p)
 			reach(p)
 		}
@@ -83,12 +124,12 @@ func watched(tree fs.FS) ([]string, error) {
 	return list, errors.Join(errs...)
 }
 
-// read reads all packages of the tree, as they are compiled for this system with the race detector.
+// read reads all packages of the tree, as they are built for this system.
 func read(tree fs.FS) (map[string]*pack, error) {
-	ctx := build.Default
-	ctx.BuildTags = []string{"race"}
-	ctx.CgoEnabled = true // the race detector needs it
-	ctx.OpenFile = func(name string) (io.ReadCloser, error) { return tree.Open(filepath.ToSlash(name)) }
+	plain := build.Default
+	plain.OpenFile = func(name string) (io.ReadCloser, error) { return tree.Open(filepath.ToSlash(name)) }
+	race := plain
+	race.CgoEnabled, race.BuildTags = true, []string{"race"}
 	packs := map[string]*pack{}
 	return packs, fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -100,7 +141,13 @@ func read(tree fs.FS) (map[string]*pack, error) {
 		if d.IsDir() || !strings.HasSuffix(name, ".go") {
 			return nil
 		}
-		if ok, err := ctx.MatchFile(path.Split(name)); err != nil || !ok {
+		dir, base := path.Split(name)
+		watched, err := race.MatchFile(dir, base)
+		if err != nil {
+			return err
+		}
+		built, err := plain.MatchFile(dir, base)
+		if err != nil || !built && !watched {
 			return err
 		}
 		text, err := fs.ReadFile(tree, name)
@@ -116,23 +163,31 @@ func read(tree fs.FS) (map[string]*pack, error) {
 			p = &pack{imports: map[string]bool{}}
 			packs[path.Dir(name)] = p
 		}
-		for _, i := range file.Imports {
-			if full, err := strconv.Unquote(i.Path.Value); err == nil {
-				if ours, ok := strings.CutPrefix(full, module+"/"); ok {
-					p.imports[ours] = true
-				}
-			}
-		}
-		switch {
-		case !strings.HasSuffix(name, "_test.go"):
-			if why := concurrent(file); why != "" && p.why == "" {
-				p.why = path.Base(name) + ": " + why
-			}
-		case hasTests(file):
-			p.tests = true
-		}
+		p.add(base, file, len(text), watched)
 		return nil
 	})
+}
+
+// add takes in a file, which is built with the race detector or without it only.
+func (p *pack) add(name string, file *ast.File, size int, watched bool) {
+	if strings.HasSuffix(name, "_test.go") {
+		tests := testsOf(file)
+		p.size += size
+		if !watched {
+			p.alone = append(p.alone, tests...)
+			return
+		}
+		p.tests += len(tests)
+	} else if why := concurrent(file); why != "" && p.why == "" {
+		p.why = name + ": " + why
+	}
+	for _, i := range file.Imports {
+		if full, err := strconv.Unquote(i.Path.Value); err == nil {
+			if ours, ok := strings.CutPrefix(full, module+"/"); ok {
+				p.imports[ours] = true
+			}
+		}
+	}
 }
 
 // concurrentImports are packages that only concurrent code needs.
@@ -177,12 +232,13 @@ func concurrent(file *ast.File) (what string) {
 	return what
 }
 
-// hasTests reports whether a file holds a test that go test runs.
-func hasTests(file *ast.File) bool {
+// testsOf returns the names of the tests of a file that go test runs.
+func testsOf(file *ast.File) []string {
+	var out []string
 	for _, d := range file.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && (strings.HasPrefix(f.Name.Name, "Test") && f.Name.Name != "TestMain" || strings.HasPrefix(f.Name.Name, "Fuzz")) {
-			return true
+			out = append(out, f.Name.Name)
 		}
 	}
-	return false
+	return out
 }

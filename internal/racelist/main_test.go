@@ -11,21 +11,23 @@ import (
 
 // TestTree: everything concurrent in this tree is watched, and make test asks this command what that is.
 func TestTree(t *testing.T) {
-	list, err := watched(os.DirFS("../.."))
+	race, err := list(os.DirFS("../.."), "race")
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
 	for _, p := range []string{"internal/archive", "internal/collect", "internal/deliver", "internal/web", "internal/homeassistant", "cmd/fitbit-fetch"} {
-		if !slices.Contains(list, p) {
-			t.Errorf("%s is not on the list: %v", p, list)
+		if !slices.Contains(race, "./"+p) {
+			t.Errorf("%s is not on the list: %v", p, race)
 		}
 	}
 	makefile, err := os.ReadFile("../../Makefile")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`(?m)^\tracy=.*/internal/racelist\).* test \$\(RACE\).* \$\$racy`).Match(makefile) {
-		t.Error("make test does not run with the race detector what internal/racelist prints")
+	for which, flags := range map[string]string{"race": `\$\(RACE\) .*`, "rest": "", "alone": ""} {
+		if !regexp.MustCompile(`(?m)^\ttests=.*/internal/racelist ` + which + `\) && .*\$\(GO\) test ` + flags + `.*\$\$tests$`).Match(makefile) {
+			t.Errorf("make test does not run what racelist %s prints", which)
+		}
 	}
 }
 
@@ -94,7 +96,11 @@ func TestWatched(t *testing.T) {
 		"no Go":                              {fstest.MapFS{"a/a.go": file(runs), "a/a_test.go": file("package a\n\n}")}, nil, "expected declaration"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := watched(c.tree)
+			packs, err := read(c.tree)
+			var got []string
+			if err == nil {
+				got, err = watched(packs)
+			}
 			if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 				t.Errorf("error %v, want one with %q", err, c.err)
 			}
@@ -102,5 +108,28 @@ func TestWatched(t *testing.T) {
 				t.Errorf("%v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+// TestList: each test of a tree is run, with the race detector or without it.
+func TestList(t *testing.T) {
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	tree := fstest.MapFS{
+		"a/a.go": file("package a\n\nfunc f() { go f() }\n"), "a/a_test.go": file("package a" + testing1),
+		"b/b.go": file("package a\n\nfunc f() { go f() }\n"), "b/b_test.go": file("package a" + testing1),
+		"b/long_test.go":   file(unwatch + "package a\n\nimport \"testing\"\n\nfunc TestLong(*testing.T) {}\n\nfunc FuzzLong(*testing.F) {}\n"),
+		"c/c.go":           file("package a\n"),
+		"c/long_test.go":   file(unwatch + "package a" + testing1),
+		"d/more/c_test.go": file("package a" + testing1 + "\n// and much more: what is longer is taken to take longer, too, wherever it stands in the tree\n"),
+		"e/e.go":           file("package a\n"),
+		"f/f_test.go":      file("//go:build server\n\npackage a" + testing1),
+	}
+	for which, want := range map[string]string{"race": "./b ./a", "rest": "./d/more ./c", "alone": "-run ^(FuzzLong|TestLong)$ ./b"} {
+		if got, err := list(tree, which); err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, %v, want %q", which, got, err, want)
+		}
+	}
+	if _, err := list(tree, "all"); err == nil {
+		t.Error("all: no error")
 	}
 }

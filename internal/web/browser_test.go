@@ -50,6 +50,7 @@ type tab struct {
 // browser starts Chromium.
 func browser(t *testing.T) *tab {
 	t.Helper()
+	proctest.NotShort(t)
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatal("this test needs Chromium: install the Debian package chromium")
