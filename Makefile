@@ -16,7 +16,8 @@ RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 
 # Without what a debugger needs, binaries of tests are linked in a third of the time; make check looks after vet. All targets build their
 # tests with the same flags, so that nothing is compiled twice: a tag compiles the packages again that have files for it, and no others.
-LEAN        := -vet=off -ldflags=-w
+# One package more than there are processors is tested at once: some wait for servers and browsers.
+LEAN        := -vet=off -ldflags=-w -p $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 TEST        := $(LEAN) -shuffle=on
 
 # The only deadline of a test: it stops waiting shortly before the runner ends it. TIMEOUT_SCALE=5 is for a machine that is slow or busy.
@@ -151,4 +152,4 @@ $(STATICCHECK):
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-22s %s\n", $$1, $$2}'

@@ -37,9 +37,7 @@ func TestAuthorizationDies(t *testing.T) {
 	if !strings.Contains(s.People[0].Collect.Hint, "uthorize") {
 		t.Errorf("no cure: %q", s.People[0].Collect.Hint)
 	}
-	if said := run.Out.String(); !strings.Contains(said, "fitbit-fetch authorize") {
-		t.Errorf("the log does not name the cure:\n%s", proctest.Tail(said))
-	}
+	proctest.Until(t, "the hint in the log", func() bool { return strings.Contains(run.Out.String(), "fitbit-fetch authorize") }, run.Tail)
 	w.google.ClearLog()
 	silent := w.now().Add(20 * time.Minute)
 	h.await(run, "time to pass", func(status) bool { return w.now().After(silent) })
