@@ -14,6 +14,16 @@ STATICCHECK := $(TOOLS)/staticcheck-0.8.2
 # its own tests. All around it is watched. (It holds no generic code of others, which the linker might take from it for all.)
 RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 
+# Without what a debugger needs, binaries of tests are linked in a third of the time; make check looks after vet. All targets build their
+# tests with the same flags, so that nothing is compiled twice: a tag compiles the packages again that have files for it, and no others.
+# One package more than there are processors is tested at once: some wait for servers and browsers.
+LEAN        := -vet=off -ldflags=-w -p $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
+TEST        := $(LEAN) -shuffle=on
+
+# The only deadline of a test: it stops waiting shortly before the runner ends it. TIMEOUT_SCALE=5 is for a machine that is slow or busy.
+TIMEOUT_SCALE ?= 1
+minutes     = -timeout $$(( $(1) * $(TIMEOUT_SCALE) ))m
+
 export CGO_ENABLED ?= 0
 export FITBIT_FETCH_TOOLS := $(TOOLS)
 
@@ -27,20 +37,24 @@ build: ## build bin/fitbit-fetch
 demo: build ## the main job at once: a simulated person, the archive, the latest values; no account needed
 	./bin/fitbit-fetch demo
 
-# What is long and one thing after the other has no race to find and would take ten times as long: its files say !race.
-LONG = $(shell grep -rl --include='*_test.go' '^//go:build !race$$' internal)
-
-# The page's tests begin first: they wait for a browser while others use the processor.
+# The race detector watches the packages whose code is concurrent; internal/racelist finds them. All others have no race to find and would
+# take three to ten times as long. The same holds for tests of the first that are long and one thing after the other: their files say
+# !race, and they are run beside.
 .PHONY: test
-test: tools ## all tests, with the race detector (but for the long ones that have no race to find) and real servers
-	$(GO) test -shuffle=on -timeout 10m -run "^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\)(.*/\1/p' $(LONG) | grep -v '^TestMain$$' | paste -sd '|' -))$$" $(addprefix ./,$(sort $(dir $(LONG))))
-	CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on -timeout 20m ./internal/web ./...
+test: tools ## all tests, with real servers; what is concurrent with the race detector
+	tests=$$($(GO) run ./internal/racelist rest) && $(GO) test $(TEST) $(call minutes,20) $$tests
+	tests=$$($(GO) run ./internal/racelist alone) && $(GO) test $(TEST) $(call minutes,20) $$tests
+	tests=$$($(GO) run ./internal/racelist race) && CGO_ENABLED=1 $(GO) test $(RACE) $(TEST) $(call minutes,20) $$tests
+
+.PHONY: quick
+quick: ## for every edit, in less than a minute: the tests that start no server, no browser, and no life of months; no race detector
+	$(GO) test -short $(LEAN) $(call minutes,5) ./...
 
 .PHONY: test-openapi
 test-openapi: ## every answer of the simulated Fitbit Web API against its description: make test-openapi OPENAPI=path/to/openapi.json
 	@if [ -z "$(OPENAPI)" ]; then echo "make test-openapi needs the service's description: OPENAPI=path/to/openapi.json"; exit 1; fi
 	@if [ ! -f "$(OPENAPI)" ]; then echo "there is no file $(OPENAPI)"; exit 1; fi
-	OPENAPI="$(abspath $(OPENAPI))" $(GO) test -tags openapi -count=1 -timeout 10m -run TestOpenAPI ./internal/simulate
+	OPENAPI="$(abspath $(OPENAPI))" $(GO) test $(LEAN) -tags openapi -count=1 $(call minutes,10) -run TestOpenAPI ./internal/simulate
 
 .PHONY: tools
 tools: $(INFLUXD_1_8) influxd-1.6 ## the real servers that the tests need
@@ -71,27 +85,26 @@ $(INFLUXD_2):
 .PHONY: test-influxdb2
 test-influxdb2: influxd-2 ## the tests of databases, the dashboards, and the page, against InfluxDB 2.7.12; INFLUXD_2 names its binary
 	@scripts/need cc "a C compiler" gcc
-	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on -tags influxdb2 -timeout 20m ./internal/sink/... ./internal/deliver ./internal/endtoend -run 'InfluxDB2|Suite|Units|Device|SharedPoint|Moving'
-	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestPythonTakeover ./internal/endtoend
-	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags influxdb2 -count=1 -timeout 10m -run TestInfluxDB2 ./internal/dashboard ./cmd/fitbit-fetch
+	INFLUXD_2=$(INFLUXD_2) $(GO) test $(TEST) -tags influxdb2 $(call minutes,20) -run 'InfluxDB2|Moving|TestPythonTakeover' ./internal/dashboard ./internal/endtoend ./cmd/fitbit-fetch
+	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=1 $(GO) test $(RACE) $(TEST) -tags influxdb2 $(call minutes,20) -run 'InfluxDB2|Suite|Units|Device|SharedPoint|Moving' ./internal/sink/... ./internal/deliver
 
 .PHONY: test-python-dashboards
 test-python-dashboards: $(INFLUXD_1_8) influxd-2 ## what fitbit-grafana's own dashboards show of our data and of its: make test-python-dashboards DASHBOARDS=path/to/folder
 	@if [ -z "$(DASHBOARDS)" ]; then echo "make test-python-dashboards needs the folder with the dashboards' JSON files: DASHBOARDS=path/to/folder"; exit 1; fi
-	DASHBOARDS="$(abspath $(DASHBOARDS))" INFLUXD_2=$(INFLUXD_2) $(GO) test -tags 'influxdb2 pythondashboards' -count=1 -timeout 10m -v -run TestPythonDashboards ./internal/dashboard
+	DASHBOARDS="$(abspath $(DASHBOARDS))" INFLUXD_2=$(INFLUXD_2) $(GO) test $(LEAN) -tags 'influxdb2 pythondashboards' -count=1 $(call minutes,10) -v -run TestPythonDashboards ./internal/dashboard
 
 .PHONY: test-image
 test-image: ## build the app's image, and run it as Home Assistant and Docker do; needs root
 	@scripts/need buildah "buildah" buildah
 	@scripts/need debootstrap "debootstrap" debootstrap
 	@scripts/need qemu-aarch64 "the other architecture" qemu-user
-	$(GO) test -tags image -count=1 -timeout 20m -run TestImage ./internal/appcheck
+	$(GO) test $(LEAN) -tags image -count=1 $(call minutes,20) -run TestImage ./internal/appcheck
 
 .PHONY: test-homeassistant
 test-homeassistant: ## every sensor in a real Home Assistant; HOMEASSISTANT_VERSION says which, 2026.11.0 otherwise
 	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto
 	@scripts/home-assistant $(HOMEASSISTANT_VERSION)
-	HOMEASSISTANT_VERSION=$(HOMEASSISTANT_VERSION) $(GO) test -tags homeassistant -count=1 -timeout 10m -v ./internal/realhome
+	HOMEASSISTANT_VERSION=$(HOMEASSISTANT_VERSION) $(GO) test $(LEAN) -tags homeassistant -count=1 $(call minutes,10) -v ./internal/realhome
 
 .PHONY: release
 release: ## dist/: the program for Linux, macOS and Windows, packed, with SHA256SUMS; the same sources give the same bytes
@@ -144,4 +157,4 @@ $(STATICCHECK):
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-22s %s\n", $$1, $$2}'

@@ -63,6 +63,7 @@ var layers = map[string][]string{
 	"internal/dashboard":              {},
 	"internal/dashboard/generate":     {"internal/dashboard", "internal/grafana"},
 	"internal/realhome":               {},
+	"internal/racelist":               {},
 	"internal/release":                {},
 	"internal/stack":                  {},
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -68,13 +67,7 @@ func TestRefreshTokenIsNotShown(t *testing.T) {
 	}
 	until := func(what string, ok func() bool) {
 		t.Helper()
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for end := time.Now().Add(30 * time.Second); !ok(); <-tick.C {
-			if time.Now().After(end) {
-				t.Fatalf("%s: not within 30 s; seen:\n%s", what, seen.String())
-			}
-		}
+		proctest.Until(t, what, ok, func() string { return "seen:\n" + seen.String() })
 	}
 	asked := func(times int) func() bool {
 		return func() bool { return strings.Count(seen.String(), "Refresh token: ") == times && !echoes() }

@@ -19,7 +19,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -233,13 +232,8 @@ func (a *apartment) lastError() string {
 // holds waits until what is looked at holds a text.
 func (a *apartment) holds(what, text string, look func() string) {
 	a.t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(30 * time.Second); !strings.Contains(look(), text); <-tick.C {
-		if time.Now().After(end) {
-			a.t.Fatalf("%s does not hold %q after 30 s:\n%s\nlog:\n%s", what, text, look(), a.log())
-		}
-	}
+	proctest.Until(a.t, fmt.Sprintf("%q in %s", text, what), func() bool { return strings.Contains(look(), text) },
+		func() string { return look() + "\nlog:\n" + a.log() })
 }
 
 // TestMistakes lives through every row of DOCS.md's tables of options that do not fit: the app stays up, and its message stands on

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -39,8 +38,8 @@ func listenTo(t *testing.T, ts *testscript.TestScript, w *scriptWorld, args []st
 }
 
 // heard waits until what stands on a topic matches.
-func heard(ts *testscript.TestScript, w *scriptWorld, args []string) {
-	eventually(ts, args[0], args[1], func() string { return w.topics.Get(args[0]) })
+func heard(t *testing.T, ts *testscript.TestScript, w *scriptWorld, args []string) {
+	eventually(t, ts, args[0], args[1], func() string { return w.topics.Get(args[0]) })
 }
 
 // press presses a button of Home Assistant's.
@@ -54,8 +53,8 @@ func startPage(t *testing.T, ts *testscript.TestScript, _ *scriptWorld, _ []stri
 }
 
 // onPage waits until a page of the program holds what is wanted.
-func onPage(ts *testscript.TestScript, _ *scriptWorld, args []string) {
-	eventually(ts, args[0], args[1], func() string { return get("http://" + ts.Getenv("FITBIT_FETCH_PAGE_LISTEN") + args[0]) })
+func onPage(t *testing.T, ts *testscript.TestScript, _ *scriptWorld, args []string) {
+	eventually(t, ts, args[0], args[1], func() string { return get("http://" + ts.Getenv("FITBIT_FETCH_PAGE_LISTEN") + args[0]) })
 }
 
 // get returns the status and the text of what is at an address, or why there is none.
@@ -72,20 +71,19 @@ func get(address string) string {
 	return resp.Status + "\n" + string(text)
 }
 
-func eventually(ts *testscript.TestScript, what, want string, now func() string) {
-	re := regexp.MustCompile(want)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	end := time.After(60 * time.Second)
-	for {
-		text := now()
-		if re.MatchString(text) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-end:
-			ts.Fatalf("%s does not hold %q after a minute:\n%s", what, want, strings.TrimSpace(text))
-		}
-	}
+// eventually waits until what is looked at matches.
+func eventually(t *testing.T, ts *testscript.TestScript, what, want string, now func() string) {
+	re, text := regexp.MustCompile(want), ""
+	proctest.Until(script{t, ts}, fmt.Sprintf("%q in %s", want, what), func() bool {
+		text = now()
+		return re.MatchString(text)
+	}, func() string { return strings.TrimSpace(text) })
 }
+
+// script is the test of a script: it fails where the script stands.
+type script struct {
+	*testing.T
+	ts *testscript.TestScript
+}
+
+func (s script) Fatalf(format string, args ...any) { s.ts.Fatalf(format, args...) }

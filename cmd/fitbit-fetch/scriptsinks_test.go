@@ -2,10 +2,8 @@ package main
 
 import (
 	"os"
-	"regexp"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -53,18 +51,9 @@ func expand(ts *testscript.TestScript, _ *scriptWorld, args []string) {
 }
 
 // until runs the program again and again until what it writes matches.
-func until(ts *testscript.TestScript, _ *scriptWorld, args []string) {
-	want := regexp.MustCompile(args[0])
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(60 * time.Second); ; <-tick.C {
+func until(t *testing.T, ts *testscript.TestScript, _ *scriptWorld, args []string) {
+	eventually(t, ts, "what the program writes", args[0], func() string {
 		ts.Check(ts.Exec("fitbit-fetch", args[1:]...))
-		said := ts.ReadFile("stdout")
-		if want.MatchString(said) {
-			return
-		}
-		if time.Now().After(end) {
-			ts.Fatalf("after a minute it does not say %q:\n%s", args[0], said)
-		}
-	}
+		return ts.ReadFile("stdout")
+	})
 }

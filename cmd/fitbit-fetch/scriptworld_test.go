@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,7 +152,7 @@ func count(ts *testscript.TestScript, w *scriptWorld, args []string, below strin
 }
 
 // signIn is a user: the consent page is opened; what the browser ends on is pasted, or caught on its way.
-func signIn(ts *testscript.TestScript, w *scriptWorld, args []string) {
+func signIn(t *testing.T, ts *testscript.TestScript, w *scriptWorld, args []string) {
 	if args[0] == "CATCH" {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		ts.Check(err)
@@ -190,7 +189,7 @@ func signIn(ts *testscript.TestScript, w *scriptWorld, args []string) {
 			in.Close()
 			continue
 		}
-		ts.Check(reach(browser, end))
+		reach(t, ts, browser, end)
 	}
 	ts.Check(cmd.Wait())
 }
@@ -217,18 +216,15 @@ func begin(ts *testscript.TestScript, w *scriptWorld, _ []string) {
 }
 
 // reach goes to an address at which somebody will listen soon.
-func reach(browser *http.Client, address string) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(20 * time.Second); ; <-tick.C {
-		resp, err := browser.Get(address)
-		if err == nil {
-			return resp.Body.Close()
+func reach(t *testing.T, ts *testscript.TestScript, browser *http.Client, address string) {
+	var err error
+	proctest.Until(script{t, ts}, address, func() bool {
+		var resp *http.Response
+		if resp, err = browser.Get(address); err == nil {
+			resp.Body.Close()
 		}
-		if time.Now().After(end) {
-			return err
-		}
-	}
+		return err == nil
+	}, func() string { return err.Error() })
 }
 
 func lookPath(ts *testscript.TestScript) (string, error) {
@@ -259,25 +255,14 @@ func terminate(ts *testscript.TestScript, _ *scriptWorld, _ []string) {
 	}
 }
 
-func await(ts *testscript.TestScript, _ *scriptWorld, args []string) {
+func await(t *testing.T, ts *testscript.TestScript, _ *scriptWorld, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: await FILE REGEXP")
 	}
-	want := regexp.MustCompile(args[1])
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	end := time.After(60 * time.Second)
-	for {
-		text, err := os.ReadFile(ts.MkAbs(args[0]))
-		if err == nil && want.Match(text) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-end:
-			ts.Fatalf("%s does not hold %q after a minute:\n%s", args[0], args[1], text)
-		}
-	}
+	eventually(t, ts, args[0], args[1], func() string {
+		text, _ := os.ReadFile(ts.MkAbs(args[0])) // there may be none yet
+		return string(text)
+	})
 }
 
 func startInflux(t *testing.T, ts *testscript.TestScript, w *scriptWorld, args []string) {

@@ -24,6 +24,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/grafana/grafanatest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
 )
@@ -136,14 +137,15 @@ type tab struct {
 
 func browser(t *testing.T) *tab {
 	t.Helper()
+	proctest.NotShort(t)
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatal("this test needs Chromium: install the Debian package chromium")
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"))
-	limit, stop := context.WithTimeout(context.Background(), 3*time.Minute)
-	alloc, _ := chromedp.NewExecAllocator(limit, opts...)
+	life, stop := context.WithCancel(context.Background())
+	alloc, _ := chromedp.NewExecAllocator(life, opts...)
 	ctx, _ := chromedp.NewContext(alloc)
 	t.Cleanup(func() {
 		_ = chromedp.Cancel(ctx) // it ends with the test in any case
@@ -158,7 +160,7 @@ func browser(t *testing.T) *tab {
 
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 40*time.Second)
+	ctx, cancel := proctest.Limit(b.ctx, b.t)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		b.t.Fatalf("%v; the page says:\n%s", err, b.text())
@@ -177,14 +179,9 @@ func (b *tab) text() string { return b.eval("document.body ? document.body.inner
 // await waits until the page shows a text.
 func (b *tab) await(text string) {
 	b.t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); <-tick.C {
-		if strings.Contains(b.eval("document.readyState === 'complete' ? document.body.innerText : ''"), text) {
-			return
-		}
-	}
-	b.t.Fatalf("the page never says %q but:\n%s", text, b.text())
+	proctest.Until(b.t, fmt.Sprintf("%q on the page", text), func() bool {
+		return strings.Contains(b.eval("document.readyState === 'complete' ? document.body.innerText : ''"), text)
+	}, func() string { return "it says:\n" + b.text() })
 }
 
 // consent agrees on the simulated Google's page, in a tab of its own, and returns the address at which that ends.
@@ -210,13 +207,7 @@ func (b *tab) consent(link string) string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	select {
-	case address := <-ended:
-		return address
-	case <-time.After(20 * time.Second):
-		b.t.Fatal("the consent page did not send back")
-		return ""
-	}
+	return proctest.Receive(b.t, "the consent page to send back", ended, nil)
 }
 
 // TestWizardOfTheProgram goes from an empty folder to points in InfluxDB with nothing but the page: no option, no shell, no restart.
@@ -351,13 +342,12 @@ func TestWizardOfTheProgram(t *testing.T) {
 
 func reachable(t *testing.T, address string) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-tick.C {
-		if resp, err := http.Get(address); err == nil {
+	var err error
+	proctest.Until(t, "the page to open", func() bool {
+		var resp *http.Response
+		if resp, err = http.Get(address); err == nil {
 			resp.Body.Close()
-			return
 		}
-	}
-	t.Fatal("the page does not open")
+		return err == nil
+	}, func() string { return err.Error() })
 }

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -21,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
 
 // workshop is where images are built, without an engine: buildah and a folder that lives outside of the tree.
@@ -189,8 +190,8 @@ func (c container) snapshot(t *testing.T) []string {
 // program returns the process id of the program below one that was started: buildah stands between.
 func program(t *testing.T, of int) int {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for time.Now().Before(deadline) {
+	found := 0
+	proctest.Until(t, "the program to start", func() bool {
 		parents := map[int]int{}
 		dirs, _ := filepath.Glob("/proc/[0-9]*")
 		for _, dir := range dirs {
@@ -209,14 +210,14 @@ func program(t *testing.T, of int) int {
 			}
 			for p := pid; p > 1; p = parents[p] {
 				if p == of {
-					return pid
+					found = pid
+					return true
 				}
 			}
 		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("the program did not start")
-	return 0
+		return false
+	}, nil)
+	return found
 }
 
 // TestImage builds the image as Supervisor does, from a folder that has nothing but the app, and runs it as Home Assistant (root,
@@ -298,18 +299,12 @@ func lives(t *testing.T, c container, inApp bool) {
 		t.Fatal(err)
 	}
 	pid := program(t, run.Process.Pid)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	for {
-		out, err := c.command("healthcheck").CombinedOutput()
-		if err == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("not well: %s\n%s", out, log.String())
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
+	var health []byte
+	proctest.Until(t, "the program to be well", func() (well bool) {
+		var err error
+		health, err = c.command("healthcheck").CombinedOutput()
+		return err == nil
+	}, func() string { return string(health) })
 	if out, err := c.command("snapshot").CombinedOutput(); err != nil {
 		t.Errorf("before a backup: %v\n%s", err, out)
 	}
@@ -318,15 +313,8 @@ func lives(t *testing.T, c container, inApp bool) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- run.Wait() }()
-	select {
-	case err := <-ended:
-		var exit *exec.ExitError
-		if errors.As(err, &exit) || err != nil {
-			t.Errorf("stopped with %v\n%s", err, log.String())
-		}
-	case <-time.After(10 * time.Second):
-		syscall.Kill(pid, syscall.SIGKILL)
-		t.Fatal("did not stop within 10 seconds")
+	if err := proctest.Receive(t, "its end", ended, nil); err != nil {
+		t.Errorf("stopped with %v\n%s", err, log.String())
 	}
 	if out, err := c.command("healthcheck").CombinedOutput(); err == nil {
 		t.Errorf("well after its end: %s", out)

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -233,10 +232,8 @@ func TestComposeBroker(t *testing.T) {
 		run.Env = append(run.Env, name+"="+value)
 	}
 	broker := proctest.Start(t, "mosquitto", run)
-	for end := time.Now().Add(20 * time.Second); !proctest.Listening(port); <-time.After(20 * time.Millisecond) {
-		if broker.Ended() || time.Now().After(end) {
-			t.Fatalf("the broker does not listen:\n%s", broker.Tail())
-		}
+	if proctest.Until(t, "the broker to listen", func() bool { return broker.Ended() || proctest.Listening(port) }, broker.Tail); broker.Ended() {
+		t.Fatalf("the broker ended:\n%s", broker.Tail())
 	}
 	publish := func(password string) error {
 		return exec.Command("mosquitto_pub", "-h", "127.0.0.1", "-p", strconv.Itoa(port), "-u", "fitbit", "-P", password, "-t", "x", "-m", "y").Run()

@@ -12,7 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
 
 // start serves handle on a socket and returns its path; the server is stopped, and waited for, at the end of the test.
@@ -24,18 +25,16 @@ func start(t *testing.T, handle Handler) string {
 	ready := make(chan struct{})
 	go func() { close(ready); done <- Serve(ctx, []string{path}, handle) }()
 	<-ready
-	for deadline := time.Now().Add(10 * time.Second); ; { // the file is there a moment before anybody listens
+	proctest.Until(t, "somebody to listen", func() bool { // the file is there a moment before anybody does
 		if fi, err := os.Stat(path); err == nil && fi.Mode().Perm() != 0o600 {
 			t.Fatalf("socket mode %v, want 0600", fi.Mode().Perm())
 		}
-		if conn, err := net.Dial("unix", path); err == nil {
+		conn, err := net.Dial("unix", path)
+		if err == nil {
 			conn.Close()
-			break
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("nobody listens")
-		}
-	}
+		return err == nil
+	}, nil)
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

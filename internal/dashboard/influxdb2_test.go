@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
 
 // InfluxDB 2.7.12 with its own Flux, both ways of asking it: make test-influxdb2 builds it and runs this.
@@ -46,7 +48,7 @@ func startInfluxDB2(t *testing.T) string {
 	cmd := exec.Command(binary, "--reporting-disabled", "--http-bind-address", address, "--bolt-path", filepath.Join(dir, "bolt"), "--sqlite-path", filepath.Join(dir, "sqlite"),
 		"--engine-path", filepath.Join(dir, "engine"), "--ui-disabled", "--no-tasks", "--log-level", "error")
 	cmd.Env = append(clean(), "INFLUXD_CONFIG_PATH="+filepath.Join(dir, "none"))
-	var said bytes.Buffer
+	var said proctest.Output
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -56,20 +58,13 @@ func startInfluxDB2(t *testing.T) string {
 		cmd.Wait() // it was killed
 	})
 	url := "http://" + address
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(time.Minute); ; <-tick.C {
+	proctest.Until(t, "InfluxDB 2 to answer", func() bool {
 		resp, err := http.Get(url + "/health")
 		if err == nil {
 			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				break
-			}
 		}
-		if time.Now().After(end) {
-			t.Fatalf("InfluxDB 2 did not start: %v\n%s", err, said.String())
-		}
-	}
+		return err == nil && resp.StatusCode == http.StatusOK
+	}, func() string { return said.String() })
 	post(t, url+"/api/v2/setup", []byte(fmt.Sprintf(`{"username":"user","password":"password","org":"home","bucket":"fitbit","token":%q}`, token)), "application/json", "")
 	return url
 }

@@ -65,13 +65,11 @@ func stackLives(t *testing.T, version, influx, token string, asked func(dataSour
 	api := service(t, program)
 	run := start(stack.Program, "FITBIT_FETCH_API_URL="+api, "FITBIT_FETCH_TOKEN_URL="+api+"/token", "FITBIT_FETCH_AUTH_URL="+api+"/o/oauth2/v2/auth", "FITBIT_FETCH_REVOKE_URL="+api+"/revoke",
 		"FITBIT_FETCH_POLITE=no", "FITBIT_FETCH_CLOCK="+now.Format(time.RFC3339), fmt.Sprintf("FITBIT_FETCH_PAGE_LISTEN=127.0.0.1:%d", proctest.FreePort(t)))
-	if code := start(stack.Files).Wait(time.Minute); code != 0 {
+	if code := start(stack.Files).End(); code != 0 {
 		t.Fatalf("the service that brings Grafana its files ended with %d", code)
 	}
-	for end := time.Now().Add(2 * time.Minute); !delivered(t, program, tokens); <-time.After(200 * time.Millisecond) {
-		if run.Ended() || time.Now().After(end) {
-			t.Fatalf("the database does not get everything:\n%s", run.Tail())
-		}
+	if proctest.Until(t, "the database to get everything", func() bool { return run.Ended() || delivered(t, program, tokens) }, run.Tail); run.Ended() {
+		t.Fatalf("the program ended:\n%s", run.Tail())
 	}
 
 	env := stack.Environment(p.Services[stack.Grafana])

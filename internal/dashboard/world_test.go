@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
@@ -54,6 +55,7 @@ var made struct {
 // archive returns the folder with the year's archive and the program that reads it.
 func archive(t testing.TB) (dir, program string) {
 	t.Helper()
+	proctest.NotShort(t)
 	made.once.Do(func() { made.err = makeArchive("minute", "raw") })
 	if made.err != nil {
 		t.Fatal(made.err)

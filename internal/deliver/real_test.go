@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -22,6 +21,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/deliver"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/influx"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
 )
@@ -218,11 +218,7 @@ func TestRealOutage(t *testing.T) {
 	}
 	until := func(what string, fn func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); !fn(); runtime.Gosched() {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: never; status %+v", what, w.Status())
-			}
-		}
+		proctest.Until(t, what, fn, func() string { return fmt.Sprintf("status %+v", w.Status()) })
 	}
 	steps(0)
 	until("first delivery", func() bool { s := w.Status(); return s.Working && s.Written == 60 })

@@ -76,7 +76,7 @@ func badAnswer(t *testing.T, seed uint64, fault simulate.Fault, kind string) {
 	})
 	run := h.run()
 	if kind != "none" {
-		s := h.await(run, "the error in the status", time.Minute, func(s status) bool {
+		s := h.await(run, "the error in the status", func(s status) bool {
 			return len(s.People) == 1 && s.People[0].Collect.Feeds[sick].Error != "" && len(s.People[0].Collect.Feeds) > 15
 		})
 		f := s.People[0].Collect.Feeds[sick]
@@ -99,7 +99,7 @@ func badAnswer(t *testing.T, seed uint64, fault simulate.Fault, kind string) {
 	}
 	w.google.Script(nil)
 	want := truthOf(p, "", today, at)
-	h.await(run, "recovery", time.Minute, func(s status) bool {
+	h.await(run, "recovery", func(s status) bool {
 		if kind == "none" { // only the next reading of late data can tell
 			return w.now().After(at.Add(8 * time.Hour))
 		}
@@ -154,7 +154,7 @@ func TestSlowDrip(t *testing.T) {
 		return nil
 	})
 	run := h.run()
-	h.await(run, "all other feeds", time.Minute, func(s status) bool { return len(s.People) == 1 && len(s.People[0].Collect.Feeds) >= 23 })
+	h.await(run, "all other feeds", func(s status) bool { return len(s.People) == 1 && len(s.People[0].Collect.Feeds) >= 23 })
 	h.settle(run, "the slow one")
 	same(t, "minutes with steps", points{"s": truthOf(p, "", today-20, at).points["Steps_Intraday|Device=Charge 6|value"]},
 		points{"s": h.exported()["Steps_Intraday|Device=Charge 6|value"]}, p.Zone(today))
@@ -182,13 +182,7 @@ func TestKilledAtRefresh(t *testing.T) {
 			w.before(nil)
 		})
 		run := h.run()
-		select {
-		case <-answered:
-		case <-run.Done:
-			t.Fatalf("ended with code %d:\n%s", run.Code, run.Tail())
-		case <-time.After(20 * time.Second):
-			t.Fatal("no token was asked for")
-		}
+		run.Reach("a question after a token", answered)
 		time.Sleep(time.Duration(n) * 300 * time.Microsecond)
 		run.Kill()
 		if w.front.Load() != nil {
@@ -201,5 +195,5 @@ func TestKilledAtRefresh(t *testing.T) {
 		}
 	}
 	run := h.run()
-	h.await(run, "data", 30*time.Second, func(s status) bool { return s.Archive.Samples > 100 && s.People[0].Collect.Phase == "working" })
+	h.await(run, "data", func(s status) bool { return s.Archive.Samples > 100 && s.People[0].Collect.Phase == "working" })
 }

@@ -26,29 +26,27 @@ func TestAuthorizationDies(t *testing.T) {
 	refresh := w.google.Grant(p)
 	h.authorize(0, refresh)
 	run := h.run()
-	h.await(run, "data", 30*time.Second, func(s status) bool { return s.Archive.Samples > 100 })
+	h.await(run, "data", func(s status) bool { return s.Archive.Samples > 100 })
 
 	resp, err := http.PostForm(w.server.URL+simulate.PathRevoke, url.Values{"token": {refresh}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	s := h.await(run, "a call for the user", 30*time.Second, func(s status) bool { return s.People[0].Collect.Phase == "authorization needed" })
+	s := h.await(run, "a call for the user", func(s status) bool { return s.People[0].Collect.Phase == "authorization needed" })
 	if !strings.Contains(s.People[0].Collect.Hint, "uthorize") {
 		t.Errorf("no cure: %q", s.People[0].Collect.Hint)
 	}
-	if said := run.Out.String(); !strings.Contains(said, "fitbit-fetch authorize") {
-		t.Errorf("the log does not name the cure:\n%s", proctest.Tail(said))
-	}
+	proctest.Until(t, "the hint in the log", func() bool { return strings.Contains(run.Out.String(), "fitbit-fetch authorize") }, run.Tail)
 	w.google.ClearLog()
 	silent := w.now().Add(20 * time.Minute)
-	h.await(run, "time to pass", time.Minute, func(status) bool { return w.now().After(silent) })
+	h.await(run, "time to pass", func(status) bool { return w.now().After(silent) })
 	if log := w.google.Log(); len(log) > 0 {
 		t.Errorf("%d requests within 20 minutes without an authorization, the first for %s", len(log), log[0].Path)
 	}
 
 	h.consent(t)
-	h.await(run, "work to go on", 30*time.Second, func(s status) bool {
+	h.await(run, "work to go on", func(s status) bool {
 		return s.People[0].Collect.Phase == "working" && len(w.asked("pairedDevices")) > 1
 	})
 	if code, _ := run.Stop(); code != 0 {
@@ -93,13 +91,8 @@ func (h *home) consent(t *testing.T) string {
 		io.WriteString(in, resp.Header.Get("Location")+"\n")
 	}
 	in.Close()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Fatalf("authorize: %v; it said:\n%s", err, said.String())
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatalf("authorize does not end; it said:\n%s", said.String())
+	if err := proctest.Receive(t, "the end of authorize", ended, said.String); err != nil {
+		t.Fatalf("authorize: %v; it said:\n%s", err, said.String())
 	}
 	return said.String()
 }

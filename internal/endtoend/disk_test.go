@@ -87,16 +87,15 @@ func diskWorld(t *testing.T, seed uint64) (*world, *simulate.Person, time.Time) 
 // full waits for the message that the disk is full; it reports whether the program still runs. One that ended must have said it.
 func (h *home) full(run *proctest.Process) bool {
 	h.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for !run.Ended() && time.Now().Before(deadline) {
-		if s := run.Out.String(); strings.Contains(s, "could not be stored") || strings.Contains(s, "could not be saved") {
-			break
+	proctest.Until(h.t, "the full disk to be noticed", func() bool {
+		if s := run.Out.String(); run.Ended() || strings.Contains(s, "could not be stored") || strings.Contains(s, "could not be saved") {
+			return true
 		}
 		if s, ok := h.status(); ok && s.settled() {
 			h.t.Fatal("the limit was never reached: the test says nothing")
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return false
+	}, run.Tail)
 	said := run.Out.String()
 	if strings.Contains(said, "goroutine ") || strings.Contains(said, "SIGXFSZ") {
 		h.t.Fatalf("the program crashed:\n%s", said)
@@ -123,7 +122,7 @@ func (h *home) full(run *proctest.Process) bool {
 		}
 		return false
 	}
-	h.await(run, "the cure in the status", 30*time.Second, cured)
+	h.await(run, "the cure in the status", cured)
 	return true
 }
 

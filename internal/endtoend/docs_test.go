@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
@@ -57,11 +56,10 @@ func TestDocumentedEntities(t *testing.T) {
 		slices.Sort(out)
 		return out
 	}
-	for end := time.Now().Add(time.Minute); len(lacking()) > 0; <-time.After(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("DOCS.md names %q, which Home Assistant does not get; it gets %q", lacking(), slices.Sorted(maps.Keys(there)))
-		}
-	}
+	proctest.Until(t, "all entities that DOCS.md names", func() bool { return len(lacking()) == 0 },
+		func() string {
+			return fmt.Sprintf("Home Assistant does not get %q; it gets %q", lacking(), slices.Sorted(maps.Keys(there)))
+		})
 	for id := range there {
 		_, what, _ := strings.Cut(id, ".")
 		if !named[id] && !strings.HasPrefix(what, "fitbit_aria_air_") { // of a scale

@@ -22,6 +22,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/fitbit"
 )
@@ -58,6 +59,7 @@ func (s aSecond) RoundTrip(r *http.Request) (*http.Response, error) {
 // newFitbitHome begins at an hour of the person's day, with history of so many days, today included.
 func newFitbitHome(t *testing.T, hour time.Duration, days metric.Day, leaveOut, takeIn []metric.ID, change func(*simulate.FitbitConfig)) *fitbitHome {
 	t.Helper()
+	proctest.NotShort(t)
 	h := &fitbitHome{today: metric.DayOf(time.Now()) + 1}
 	h.person = &simulate.Person{Seed: 3, Zones: metric.Zones{{From: 0, Name: "Europe/Berlin"}}, Start: h.today - 900}
 	time.Sleep(time.Until(h.person.Midnight(h.today).Add(hour)))

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // flaws are those of the original project's client that have been found, by their numbers in our list of them, each with what proves
@@ -137,7 +136,7 @@ func TestLogOutlivesAStart(t *testing.T) {
 	size := len(before)
 	for range 3 {
 		run := h.run()
-		h.await(run, "an answer", 30*time.Second, func(status) bool { return true })
+		h.await(run, "an answer", func(status) bool { return true })
 		run.Kill()
 		text, err := os.ReadFile(log)
 		if err != nil || !strings.HasPrefix(string(text), before) || len(text) <= size {

@@ -112,14 +112,15 @@ func (h *home) run(args ...string) *proctest.Process {
 func (h *home) do(args ...string) (code int, said string) {
 	h.t.Helper()
 	var out proctest.Output
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := proctest.Limit(context.Background(), h.t)
 	defer cancel()
 	code, err := control.Do(ctx, []string{filepath.Join(h.dir, "control.sock")}, control.Call{Args: args, Dir: h.dir}, bytes.NewReader(nil), &out, &out)
 	if err == nil {
 		return code, out.String()
 	}
 	p := h.run(args...)
-	return p.Wait(60 * time.Second), p.Out.String()
+	code = p.End()
+	return code, p.Out.String()
 }
 
 // status is what the tests read of `status --json`.
@@ -151,7 +152,7 @@ type status struct {
 func (h *home) status() (status, bool) {
 	var s status
 	var out, errs bytes.Buffer
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := proctest.Limit(context.Background(), h.t)
 	defer cancel()
 	code, err := control.Do(ctx, []string{filepath.Join(h.dir, "control.sock")}, control.Call{Args: []string{"status", "--json"}, Dir: h.dir}, bytes.NewReader(nil), &out, &errs)
 	if err != nil || code != 0 {
@@ -184,22 +185,19 @@ func (s status) delivered() bool {
 }
 
 // await waits until the running program's status is as wanted.
-func (h *home) await(p *proctest.Process, what string, most time.Duration, ok func(status) bool) status {
+func (h *home) await(p *proctest.Process, what string, ok func(status) bool) status {
 	h.t.Helper()
 	var last status
-	for deadline := time.Now().Add(most); time.Now().Before(deadline); {
-		if s, answered := h.status(); answered {
-			if last = s; ok(s) {
-				return s
-			}
-		}
-		select {
-		case <-p.Done:
+	proctest.Until(h.t, what, func() bool {
+		if p.Ended() {
 			h.t.Fatalf("waiting for %s: the program ended with code %d; it said:\n%s", what, p.Code, p.Tail())
-		case <-time.After(20 * time.Millisecond):
 		}
-	}
-	h.t.Fatalf("no %s within %v; status %+v; it said:\n%s", what, most, last, p.Tail())
+		s, answered := h.status()
+		if answered {
+			last = s
+		}
+		return answered && ok(s)
+	}, func() string { return fmt.Sprintf("status %+v; it said:\n%s", last, p.Tail()) })
 	return last
 }
 
@@ -207,7 +205,7 @@ func (h *home) await(p *proctest.Process, what string, most time.Duration, ok fu
 func (h *home) settle(p *proctest.Process, what string) {
 	h.t.Helper()
 	samples, since := -1, time.Time{}
-	h.await(p, what, 2*time.Minute, func(s status) bool {
+	h.await(p, what, func(s status) bool {
 		if !s.settled() || s.Archive.Samples != samples {
 			samples, since = s.Archive.Samples, time.Now()
 			if !s.settled() {
@@ -224,6 +222,6 @@ func (h *home) settle(p *proctest.Process, what string) {
 func (h *home) awaitAll(p *proctest.Process, what string) {
 	h.t.Helper()
 	from := h.w.now().Add(150 * time.Minute)
-	h.await(p, what, 2*time.Minute, func(status) bool { return h.w.now().After(from) })
+	h.await(p, what, func(status) bool { return h.w.now().After(from) })
 	h.settle(p, what)
 }

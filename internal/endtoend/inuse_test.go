@@ -28,7 +28,7 @@ func TestStopInUse(t *testing.T) {
 	cmd := h.command()
 	cmd.Env = append(cmd.Env, "FITBIT_FETCH_PAGE_LISTEN="+page)
 	run := proctest.Start(t, "fitbit-fetch", cmd)
-	h.await(run, "samples to deliver", 30*time.Second, func(s status) bool {
+	h.await(run, "samples to deliver", func(s status) bool {
 		return s.Archive.Samples > 1000 && available() == "online"
 	})
 	for _, name := range []string{"today", "status", "setup"} {
@@ -55,10 +55,6 @@ func TestStopInUse(t *testing.T) {
 	if strings.Contains(run.Out.String(), "stopping took too long") {
 		t.Error("it had to be ended")
 	}
-	for end := time.Now().Add(5 * time.Second); available() != "offline"; <-time.After(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("at the end Home Assistant is told %q", available())
-		}
-	}
+	proctest.Until(t, "the word offline in Home Assistant", func() bool { return available() == "offline" }, available)
 	t.Logf("stopped after %v", took.Round(time.Millisecond))
 }

@@ -61,6 +61,7 @@ type refreshWorld struct {
 
 func newRefreshWorld(t *testing.T, seed uint64) *refreshWorld {
 	t.Helper()
+	proctest.NotShort(t)
 	today := day(t, "2026-05-20")
 	p := person(seed, "Europe/Berlin", "", today)
 	w := &refreshWorld{world: &world{t: t, people: []*simulate.Person{p}}, until: -1}
@@ -173,13 +174,7 @@ func (w *refreshWorld) grants(code int, body []byte) {
 func (w *refreshWorld) killOnce(at moment, behind time.Duration) (saved bool) {
 	w.t.Helper()
 	p := w.run(at)
-	select {
-	case <-w.reached:
-	case <-p.Done:
-		w.t.Fatalf("%v: the program ended by itself with code %d; it said:\n%s", at, p.Code, p.Tail())
-	case <-time.After(30 * time.Second):
-		w.t.Fatalf("%v: the moment does not come; the program said:\n%s", at, p.Tail())
-	}
+	p.Reach(at.String(), w.reached)
 	if at == answered {
 		<-time.After(behind)
 	}
@@ -228,15 +223,8 @@ func TestFitbitKilledAtRefresh(t *testing.T) {
 			}
 			t.Logf("%d kills: %v", kills/workers, count)
 
-			w.run(-1)
-			deadline := time.After(30 * time.Second)
-			for !w.working() {
-				select {
-				case <-time.After(10 * time.Millisecond):
-				case <-deadline:
-					t.Fatal("the last start does not fetch")
-				}
-			}
+			p := w.run(-1)
+			proctest.Until(t, "the last start to fetch", w.working, p.Tail)
 			left, _ := filepath.Glob(filepath.Join(w.dir, "token.json.*"))
 			for _, name := range left {
 				if strings.Contains(name, "unreadable") {

@@ -39,7 +39,7 @@ func TestInfluxDB2Moving(t *testing.T) {
 		t.Errorf("check: code %d, said:\n%s", code, said)
 	}
 	run = h.run()
-	h.await(run, "both to have everything", time.Minute, func(s status) bool { return len(s.Sinks) == 2 && s.delivered() })
+	h.await(run, "both to have everything", func(s status) bool { return len(s.Sinks) == 2 && s.delivered() })
 	want := h.exported()
 	same(t, "in the new one", want, held(t, fresh, h.name), p.Zone(today))
 	same(t, "in the old one", want, held(t, old, h.name), p.Zone(today))
@@ -49,12 +49,12 @@ func TestInfluxDB2Moving(t *testing.T) {
 	h.db, h.more = "", "influxdb: {"+second+"}\n"
 	old.Stop()
 	run = h.run()
-	h.await(run, "the new one to have its place", time.Minute, func(s status) bool { return len(s.Sinks) == 1 && s.delivered() })
+	h.await(run, "the new one to have its place", func(s status) bool { return len(s.Sinks) == 1 && s.delivered() })
 	fresh.Drop(h.name)
-	h.await(run, "a word of the emptied bucket", time.Minute, func(status) bool {
+	h.await(run, "a word of the emptied bucket", func(status) bool {
 		return strings.Contains(run.Out.String(), "All is delivered again from the archive")
 	})
-	h.await(run, "all of it again", time.Minute, status.delivered)
+	h.await(run, "all of it again", status.delivered)
 	same(t, "after it was emptied", h.exported(), held(t, fresh, h.name), p.Zone(today))
 	end()
 }

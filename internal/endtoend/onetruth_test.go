@@ -19,6 +19,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/fitbit"
@@ -120,6 +121,7 @@ func truths(t *testing.T, src source.Source, name string, now clock.Clock, days 
 // TestOneTruth: the same person, fetched through Google and through Fitbit, gives the same archive, series by series.
 func TestOneTruth(t *testing.T) {
 	t.Parallel()
+	proctest.NotShort(t)
 	synctest.Test(t, func(t *testing.T) {
 		now := clock.At(time.Date(2026, 11, 6, 11, 0, 0, 0, time.UTC), 1)
 		first, last := day(t, "2026-10-20"), day(t, "2026-11-04") // the clocks go back on 25 October

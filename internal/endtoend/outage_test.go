@@ -26,7 +26,7 @@ func TestDatabaseAway(t *testing.T) {
 
 	db.Kill()
 	away := w.now()
-	broken := h.await(run, "a message that the database is away", 30*time.Second, func(s status) bool {
+	broken := h.await(run, "a message that the database is away", func(s status) bool {
 		return w.now().Sub(away) > time.Hour && len(s.Sinks) == 1 && s.Sinks[0].Status.Error != "" && s.Sinks[0].Backlog.Samples > 0
 	})
 	if k := broken.Sinks[0]; k.Status.Hint == "" {
@@ -36,19 +36,19 @@ func TestDatabaseAway(t *testing.T) {
 		t.Errorf("an hour's outage was reported %d times in the log, want once", n)
 	}
 	db.Start()
-	h.await(run, "delivery to go on", 30*time.Second, status.delivered)
+	h.await(run, "delivery to go on", status.delivered)
 
 	// Six hours behind the last sync late data have been looked for, and nothing is left to ask.
-	h.await(run, "the evening", 2*time.Minute, func(s status) bool { return w.now().After(at.Add(9*time.Hour+30*time.Minute)) && s.settled() })
+	h.await(run, "the evening", func(s status) bool { return w.now().After(at.Add(9*time.Hour+30*time.Minute)) && s.settled() })
 	want := h.exported()
 	same(t, "after the outage", want, held(t, db, h.name), p.Zone(today))
 
 	w.google.ClearLog()
 	db.Query("", "DROP DATABASE "+h.name)
-	h.await(run, "a word of the emptied database", time.Minute, func(status) bool {
+	h.await(run, "a word of the emptied database", func(status) bool {
 		return strings.Contains(run.Out.String(), "All is delivered again from the archive")
 	})
-	h.await(run, "all of it again", time.Minute, status.delivered) // asked behind that word
+	h.await(run, "all of it again", status.delivered) // asked behind that word
 	got := held(t, db, h.name)
 	same(t, "after it was emptied", h.exported(), got, p.Zone(today))
 	for _, l := range w.asked("/dataTypes/") {
@@ -72,14 +72,14 @@ func TestSecondRun(t *testing.T) {
 	run := h.run()
 	h.settle(run, "complete history")
 	second := h.run("run")
-	if code := second.Wait(10 * time.Second); code != 1 || !strings.Contains(second.Out.String(), "another process") && !strings.Contains(second.Out.String(), "runs already") {
+	if code := second.End(); code != 1 || !strings.Contains(second.Out.String(), "another process") && !strings.Contains(second.Out.String(), "runs already") {
 		t.Errorf("code %d, said:\n%s", code, second.Tail())
 	}
 	if run.Ended() {
 		t.Error("the first one ended")
 	}
 	client := h.run("status")
-	if code := client.Wait(10 * time.Second); code != 0 || !strings.Contains(client.Out.String(), "running since") {
+	if code := client.End(); code != 0 || !strings.Contains(client.Out.String(), "running since") {
 		t.Errorf("status: code %d, said:\n%s", code, client.Out.String())
 	}
 }
@@ -112,7 +112,7 @@ func TestStop(t *testing.T) {
 			if c.hang != "" {
 				<-hanging
 			} else {
-				h.await(run, "samples to deliver", 30*time.Second, func(s status) bool { return s.Archive.Samples > 1000 })
+				h.await(run, "samples to deliver", func(s status) bool { return s.Archive.Samples > 1000 })
 			}
 			code, took := run.Stop()
 			if code != 0 || took > 5*time.Second {

@@ -25,6 +25,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/deliver"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/influx"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
@@ -44,6 +45,8 @@ type takeover struct {
 }
 
 func newTakeover(t *testing.T, now time.Time) *takeover {
+	t.Helper()
+	proctest.NotShort(t)
 	h := &takeover{t: t, device: "Charge5", now: func() time.Time { return now }}
 	h.person = person(796, "Europe/Berlin", "Charge 6", metric.DayOf(now)-60)
 	h.fitbit = simulate.NewFitbit(simulate.FitbitConfig{Persons: []*simulate.Person{h.person}, Now: h.now, NoLimit: true})

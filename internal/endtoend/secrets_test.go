@@ -90,9 +90,9 @@ func TestSecretsStayInside(t *testing.T) {
 		return nil
 	})
 	run := h.run()
-	h.await(run, "the program to run", 20*time.Second, func(s status) bool { return s.Running })
+	h.await(run, "the program to run", func(s status) bool { return s.Running })
 	said := map[string]string{"authorize": h.consent(t)}
-	h.await(run, "data of both", time.Minute, func(s status) bool {
+	h.await(run, "data of both", func(s status) bool {
 		failed := 0
 		for _, p := range s.People {
 			for _, f := range p.Collect.Feeds {
@@ -104,7 +104,7 @@ func TestSecretsStayInside(t *testing.T) {
 		return len(s.People) == 2 && failed >= 2*len(wrong)-1 && s.Archive.Samples > 100_000
 	})
 	db.Kill()
-	h.await(run, "the database's absence to be noticed", 30*time.Second, func(status) bool {
+	h.await(run, "the database's absence to be noticed", func(status) bool {
 		h.do("replay")
 		s, _ := h.status()
 		return len(s.Sinks) == 1 && s.Sinks[0].Status.Error != ""

@@ -21,6 +21,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/deliver"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/google"
@@ -89,6 +90,7 @@ func (c *counter) counts() (written, fresh, again int) {
 // archive, collector and delivery are the real ones; only the network and the passing of time are not.
 func TestSteadyLife(t *testing.T) {
 	t.Parallel()
+	proctest.NotShort(t)
 	synctest.Test(t, func(t *testing.T) {
 		first := metric.DayOf(time.Now())
 		p := &simulate.Person{Seed: 777, Zones: metric.Zones{{From: 0, Name: "Europe/Berlin"}}, Start: first - 60}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
@@ -35,6 +36,7 @@ type front func(w http.ResponseWriter, r *http.Request, service http.Handler)
 // newWorld starts a service that has no limits, at an instant.
 func newWorld(t *testing.T, at time.Time, speed float64, people ...*simulate.Person) *world {
 	t.Helper()
+	proctest.NotShort(t)
 	w := &world{t: t, people: people}
 	w.at(at, speed)
 	w.google = simulate.NewGoogle(simulate.Config{Persons: people, Now: w.now, NoQuota: true, AutoApprove: true})

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -295,6 +296,7 @@ func TestNoValueIsLogged(t *testing.T) {
 	}
 	for l := range strings.Lines(w.log.String()) {
 		_, said, _ := strings.Cut(l, "msg=")
+		said = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(said, "") // a port may hold any digits
 		for _, word := range []string{"8231", "41.2", "58", "Run", "74.3", "2026-11-20", "secret"} {
 			if strings.Contains(said, word) {
 				t.Errorf("%q is in the log: %s", word, l)

@@ -18,6 +18,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
 
 // fakeArchive holds what a test puts into it. It is both the archive and the newest values.
@@ -223,10 +224,10 @@ func watch(t *testing.T, o *mqtt.ClientOptions) *watcher {
 		w.retained[m.Topic()] = string(m.Payload())
 	})
 	w.client = mqtt.NewClient(o)
-	if k := w.client.Connect(); !k.WaitTimeout(5*time.Second) || k.Error() != nil {
+	if k := w.client.Connect(); !k.Wait() || k.Error() != nil {
 		t.Fatalf("the watcher cannot connect: %v", k.Error())
 	}
-	if k := w.client.Subscribe("#", 1, nil); !k.WaitTimeout(5*time.Second) || k.Error() != nil {
+	if k := w.client.Subscribe("#", 1, nil); !k.Wait() || k.Error() != nil {
 		t.Fatalf("the watcher cannot subscribe: %v", k.Error())
 	}
 	t.Cleanup(func() { w.client.Disconnect(100) })
@@ -269,7 +270,7 @@ func (w *watcher) count(topic string) int {
 
 func (w *watcher) publish(t *testing.T, topic, text string, retain bool) {
 	t.Helper()
-	if k := w.client.Publish(topic, 1, retain, text); !k.WaitTimeout(5*time.Second) || k.Error() != nil {
+	if k := w.client.Publish(topic, 1, retain, text); !k.Wait() || k.Error() != nil {
 		t.Fatalf("publishing to %s: %v", topic, k.Error())
 	}
 }
@@ -277,17 +278,7 @@ func (w *watcher) publish(t *testing.T, topic, text string, retain bool) {
 // until waits for something that happens soon.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(15 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("in vain: %s", what)
-		case <-tick.C:
-		}
-	}
+	proctest.Until(t, what, ok, nil)
 }
 
 // lockedBuffer is a log that is read while it is written.

@@ -73,8 +73,10 @@ func (b *Broker) Listen() *Topics {
 	o := mqtt.NewClientOptions().AddBroker(fmt.Sprintf("tcp://127.0.0.1:%d", b.Port)).SetClientID("listener")
 	b.client = mqtt.NewClient(o.SetConnectRetry(true).SetConnectRetryInterval(50 * time.Millisecond))
 	for _, step := range []func() mqtt.Token{b.client.Connect, func() mqtt.Token { return b.client.Subscribe("#", 1, note) }} {
-		if token := step(); !token.WaitTimeout(30*time.Second) || token.Error() != nil {
-			b.t.Fatalf("Mosquitto cannot be listened to: %v", token.Error())
+		token := step()
+		Receive(b.t, "Mosquitto to be listened to", token.Done(), nil)
+		if err := token.Error(); err != nil {
+			b.t.Fatalf("Mosquitto cannot be listened to: %v", err)
 		}
 	}
 	b.t.Cleanup(func() { b.client.Disconnect(0) })
@@ -84,7 +86,9 @@ func (b *Broker) Listen() *Topics {
 // Publish publishes, once Listen does.
 func (b *Broker) Publish(topic, text string) {
 	b.t.Helper()
-	if token := b.client.Publish(topic, 1, false, text); !token.WaitTimeout(30*time.Second) || token.Error() != nil {
-		b.t.Fatalf("Mosquitto does not take a message: %v", token.Error())
+	token := b.client.Publish(topic, 1, false, text)
+	Receive(b.t, "Mosquitto to take a message", token.Done(), nil)
+	if err := token.Error(); err != nil {
+		b.t.Fatalf("Mosquitto does not take a message: %v", err)
 	}
 }

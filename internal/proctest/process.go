@@ -2,6 +2,7 @@ package proctest
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os/exec"
 	"strings"
@@ -43,6 +44,7 @@ func (o *Output) String() string {
 // Start runs a command. What it says goes to also, too.
 func Start(t testing.TB, name string, cmd *exec.Cmd, also ...io.Writer) *Process {
 	t.Helper()
+	NotShort(t)
 	p := &Process{t: t, name: name, cmd: cmd, Done: make(chan struct{})}
 	w := io.MultiWriter(append(also, &p.Out)...)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = w, w, childAttr()
@@ -72,10 +74,32 @@ func (p *Process) Stop() (code int, took time.Duration) {
 	p.t.Helper()
 	began := time.Now()
 	p.cmd.Process.Signal(syscall.SIGTERM)
-	return p.Wait(30 * time.Second), time.Since(began)
+	code = p.End()
+	return code, time.Since(began)
 }
 
-// Wait waits for the end and returns the exit code.
+// End waits for the end and returns the exit code.
+func (p *Process) End() int {
+	p.t.Helper()
+	Receive(p.t, "the end of "+p.name, p.Done, func() string { return "it said:\n" + p.Tail() })
+	return p.Code
+}
+
+// Reach waits until something has happened, which a channel says. A program that ends before has failed.
+func (p *Process) Reach(what string, happened <-chan struct{}) {
+	p.t.Helper()
+	ctx, cancel := Limit(context.Background(), p.t)
+	defer cancel()
+	select {
+	case <-happened:
+	case <-p.Done:
+		p.t.Fatalf("waiting for %s: %s ended with code %d; it said:\n%s", what, p.name, p.Code, p.Tail())
+	case <-ctx.Done():
+		p.t.Fatalf("waited in vain for %s of %s; it said:\n%s", what, p.name, p.Tail())
+	}
+}
+
+// Wait is End with a limit of its own, for an end that has to come soon.
 func (p *Process) Wait(most time.Duration) int {
 	p.t.Helper()
 	timer := time.NewTimer(most)

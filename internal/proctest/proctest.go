@@ -2,6 +2,7 @@
 package proctest
 
 import (
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -11,8 +12,20 @@ import (
 	"testing"
 )
 
-// Main is a TestMain that builds the program first, and notes in binary where it is.
+// NotShort skips a test that needs more than this process, or long, where go test -short wants answers soon (make quick).
+func NotShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left out by -short")
+	}
+}
+
+// Main is a TestMain that builds the program first, and notes in binary where it is. Where -short leaves out the tests that start it,
+// there is none.
 func Main(m *testing.M, binary *string) int {
+	if flag.Parse(); testing.Short() {
+		return m.Run()
+	}
 	dir, err := os.MkdirTemp("", "fitbit-fetch-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

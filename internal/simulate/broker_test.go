@@ -8,9 +8,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
 
 // heard is what a client of the broker has heard.
@@ -27,19 +28,12 @@ func (h *heard) note(_ mqtt.Client, m mqtt.Message) {
 
 func (h *heard) await(t *testing.T, want ...string) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(10 * time.Second); ; <-tick.C {
+	got := func() string {
 		h.mu.Lock()
-		got := strings.Join(h.all, ", ")
-		h.mu.Unlock()
-		if got == strings.Join(want, ", ") {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("heard %s, want %s", got, strings.Join(want, ", "))
-		}
+		defer h.mu.Unlock()
+		return strings.Join(h.all, ", ")
 	}
+	proctest.Until(t, strings.Join(want, ", "), func() bool { return got() == strings.Join(want, ", ") }, got)
 }
 
 // startBroker returns the address of a broker, and what ends it.
@@ -76,8 +70,9 @@ func client(t *testing.T, address, id string, change func(*mqtt.ClientOptions)) 
 
 func done(t *testing.T, token mqtt.Token) {
 	t.Helper()
-	if !token.WaitTimeout(10*time.Second) || token.Error() != nil {
-		t.Fatalf("the broker does not answer: %v", token.Error())
+	proctest.Receive(t, "the broker's answer", token.Done(), nil)
+	if err := token.Error(); err != nil {
+		t.Fatal(err)
 	}
 }
 

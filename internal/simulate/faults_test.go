@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
@@ -27,7 +28,7 @@ func TestFaults(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 			if f == nil || !f.Hang {
 				cancel()
-				ctx, cancel = context.WithTimeout(context.Background(), 20*time.Second)
+				ctx, cancel = proctest.Limit(context.Background(), t)
 			}
 			defer cancel()
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL+"/v4/users/me/identity?prettyPrint=false", nil)

@@ -25,6 +25,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
@@ -49,6 +50,7 @@ type tab struct {
 // browser starts Chromium.
 func browser(t *testing.T) *tab {
 	t.Helper()
+	proctest.NotShort(t)
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatal("this test needs Chromium: install the Debian package chromium")
@@ -61,8 +63,8 @@ func browser(t *testing.T) *tab {
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true),
 		// The consent page sends to localhost:8080, where nothing is: no name but loopback is looked up.
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"))
-	limit, stop := context.WithTimeout(context.Background(), 3*time.Minute)
-	alloc, _ := chromedp.NewExecAllocator(limit, opts...)
+	life, stop := context.WithCancel(context.Background())
+	alloc, _ := chromedp.NewExecAllocator(life, opts...)
 	b := &tab{t: t}
 	ctx, _ := chromedp.NewContext(alloc, chromedp.WithListener(b.hear))
 	b.ctx = ctx
@@ -117,7 +119,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := b.ctx, func() {}
 	if len(steps) > 0 {
-		ctx, cancel = context.WithTimeout(b.ctx, 30*time.Second)
+		ctx, cancel = proctest.Limit(b.ctx, b.t)
 	}
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
@@ -138,13 +140,7 @@ func (b *tab) text() string { return eval[string](b, "document.body ? document.b
 // until waits until an expression is true.
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	for range 400 {
-		if eval[bool](b, "Boolean("+expression+")") {
-			return
-		}
-		pause(50 * time.Millisecond)
-	}
-	b.t.Fatalf("never true: %s; the page says:\n%s", expression, b.text())
+	proctest.Until(b.t, expression, func() bool { return eval[bool](b, "Boolean("+expression+")") }, func() string { return "the page says:\n" + b.text() })
 }
 
 // await waits until the page shows a text.
@@ -583,13 +579,7 @@ func (b *tab) consent(link string) string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	select {
-	case address := <-ended:
-		return address
-	case <-time.After(20 * time.Second):
-		b.t.Fatal("the consent page did not send back")
-		return ""
-	}
+	return proctest.Receive(b.t, "the consent page to send back", ended, nil)
 }
 
 func codeOf(t *testing.T, address string) string {

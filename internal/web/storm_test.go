@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
@@ -139,7 +140,7 @@ func TestEvents(t *testing.T) {
 	s := w.server(Config{})
 	s.patience = 500 * time.Millisecond // with the request, not with the answer
 	base := open(t, s)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := proctest.Limit(t.Context(), t)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/events?page=status&person=main", nil)
 	if err != nil {
@@ -254,7 +255,7 @@ func TestPatience(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := c.SetDeadline(lastMoment(t)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := io.WriteString(c, text); err != nil {
@@ -289,7 +290,7 @@ func TestRestingConnections(t *testing.T) {
 	s.conns, s.many, s.patience = 20, 15, 2*time.Second
 	address := strings.TrimPrefix(open(t, s), "http://")
 	ask := func(c net.Conn) error {
-		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := c.SetDeadline(lastMoment(t)); err != nil {
 			return err
 		}
 		if _, err := io.WriteString(c, "GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
@@ -348,7 +349,7 @@ func TestMalformed(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			if err := c.SetDeadline(lastMoment(t)); err != nil {
 				t.Fatal(err)
 			}
 			go io.WriteString(c, text)
@@ -361,4 +362,12 @@ func TestMalformed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lastMoment is when a connection gives up: with the test.
+func lastMoment(t *testing.T) time.Time {
+	ctx, cancel := proctest.Limit(t.Context(), t)
+	defer cancel()
+	end, _ := ctx.Deadline() // without one the connection has none
+	return end
 }

@@ -369,8 +369,6 @@ func (w *world) Sync(ctx context.Context, p string) error {
 	if w.hold != nil {
 		select {
 		case <-w.hold:
-		case <-time.After(10 * time.Second):
-			return errors.New("nobody lets it go on")
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
@@ -36,18 +35,16 @@ func (d *Daemon) Start() {
 	cmd := exec.Command(d.name, d.args...)
 	cmd.Env = append(os.Environ(), d.env...)
 	d.now = proctest.Start(d.t, d.name, cmd)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	proctest.Until(d.t, d.name+" to answer", func() bool {
+		if d.now.Ended() {
+			d.t.Fatalf("%s did not start:\n%s", d.name, d.now.Tail())
+		}
 		resp, err := http.Get(d.ready)
 		if err == nil {
 			resp.Body.Close()
-			if resp.StatusCode/100 == 2 {
-				return
-			}
 		}
-		if d.now.Ended() || time.Now().After(deadline) {
-			d.t.Fatalf("%s did not start: %v\n%s", d.name, err, d.now.Tail())
-		}
-	}
+		return err == nil && resp.StatusCode/100 == 2
+	}, d.now.Tail)
 }
 
 // Stop stops the server and waits for its end.
