@@ -206,7 +206,7 @@ func influxWindow(every string) string {
 func (q query) asFlux() string {
 	var b strings.Builder
 	local := q.every != "" && q.every != "auto" && q.every != "day"
-	if q.before != "" {
+	if q.before != "" || q.early() {
 		b.WriteString("import \"date\"\n")
 	}
 	if q.every == "auto" {
@@ -235,13 +235,20 @@ func (q query) asFlux() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
+// early is whether windows may begin before the range does, which begins at a midnight.
+func (q query) early() bool { return q.every == "night" || q.every == "week" || q.every == "sessions" }
+
 // fromFlux reads the fields of the query that a condition chooses.
 func (q query) fromFlux(fields string) string {
 	start := "v.timeRangeStart"
 	if q.before != "" {
 		start = fmt.Sprintf("date.sub(d: %s, from: v.timeRangeStop)", q.before)
 	}
-	s := fmt.Sprintf("from(bucket: v.defaultBucket)\n  |> range(start: %s, stop: v.timeRangeStop)\n  |> filter(fn: (r) => r._measurement == %q%s)\n  |> filter(fn: (r) => %s)", start, q.of, fields, personFlux)
+	cut := ""
+	if q.early() { // the first window keeps its beginning only where the range does not cut it
+		start, cut = "date.sub(d: 7d, from: v.timeRangeStart)", "\n  |> filter(fn: (r) => r._time >= v.timeRangeStart)"
+	}
+	s := fmt.Sprintf("from(bucket: v.defaultBucket)\n  |> range(start: %s, stop: v.timeRangeStop)\n  |> filter(fn: (r) => r._measurement == %q%s)\n  |> filter(fn: (r) => %s)%s", start, q.of, fields, personFlux, cut)
 	if q.where[0] != "" {
 		s += fmt.Sprintf("\n  |> filter(fn: (r) => r[%q] == %q)", q.where[0], q.where[1])
 	}
