@@ -2,8 +2,11 @@ package dashboard
 
 import "strconv"
 
-// msHours makes hours of milliseconds.
-const msHours = "0.00000027777778"
+// Milliseconds become hours or minutes.
+const (
+	msHours   = "0.00000027777778"
+	msMinutes = "0.0000166666667"
+)
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
@@ -64,7 +67,7 @@ func activity() []panel {
 			series:  []series{{name: "Floors", color: lime}, {name: "Elevation", color: grey, unit: "suffix:m", axis: "right", line: true, width: 1}}},
 		{viz: stat, title: "Days with 10,000 steps", about: "How many days of the range reached 10,000 steps.", w: 4, h: 8, queries: []query{goalDays(10000)}, series: []series{{color: green}}},
 		{viz: stat, title: "Steps in the range", about: "Sum of the days of the range.", w: 4, h: 8, unit: "locale", queries: []query{{of: "Total Steps", cols: []col{{key: "value", fn: "sum", as: "Steps"}}}}, series: []series{{color: green}}},
-		{viz: lines, title: "Sitting", about: "Time without activity, of each day; sleep may be in it.", w: 8, h: 8, unit: "suffix:h", decimals: 2, bars: true, every: "1d",
+		{viz: lines, title: "Sitting", about: "Time without activity, of each day; sleep may be in it.", w: 8, h: 8, unit: "suffix:h", decimals: 1, bars: true, every: "1d",
 			queries: []query{{of: "Activity Minutes", cols: []col{{key: "minutesSedentary", as: "Sitting", times: hours}}}}, series: []series{{name: "Sitting", color: grey}}},
 	}
 }
@@ -80,17 +83,17 @@ func goalDays(goal int) query {
 
 func body() []panel {
 	return []panel{
-		{viz: lines, title: "Weight", about: "Each weighing, and the mean of 7 days with one.", w: 16, h: 9, unit: "suffix:kg", decimals: auto, gap: "21d",
+		{viz: lines, title: "Weight", about: "Each weighing, and the mean of 7 days with one.", w: 16, h: 9, unit: "suffix:kg", decimals: auto, gap: "3d",
 			queries: []query{{of: "weight", cols: []col{{key: "value", as: "Weight", unit: mass}}}, weightMean()},
 			series:  []series{{name: "Weight", color: amber, width: 1, points: true}, {name: "7-day mean", color: orange, width: 3}}},
-		{viz: lines, title: "Body mass index", about: "Weight by height squared: 18.5 to 25 is called normal.", w: 8, h: 9, unit: "none", decimals: auto, gap: "21d",
+		{viz: lines, title: "Body mass index", about: "Weight by height squared: 18.5 to 25 is called normal.", w: 8, h: 9, unit: "none", decimals: auto, gap: "3d",
 			queries: []query{{of: "bmi", cols: []col{{key: "value", as: "BMI"}}}}, series: []series{{name: "BMI", color: teal}}},
 		{viz: stat, title: "Weight now", about: "The newest weighing up to the end of the range, of ten years.", w: 4, h: 6, unit: "suffix:kg", decimals: 1,
 			queries: []query{{of: "weight", before: "3650d", cols: []col{{key: "value", fn: "last", as: "Weight", unit: mass}}}}, series: []series{{color: amber}}},
-		{viz: stat, title: "Change in the range", about: "The newest weighing of the range, less the first.", w: 4, h: 6, unit: "suffix:kg", decimals: 1,
+		{viz: stat, title: "Gained or lost", about: "The newest weighing of the range against the first.", w: 4, h: 6, unit: "suffix:kg", decimals: 1,
 			queries: []query{{of: "weight", delta: "gained", cols: []col{{key: "value", as: "gained", unit: mass}}}, {of: "weight", delta: "lost", cols: []col{{key: "value", as: "lost", unit: mass}}}},
 			series:  []series{{name: "gained", color: amber}, {name: "lost", color: amber}}},
-		{viz: lines, title: "Body fat", about: "As the scale measured it.", w: 8, h: 6, unit: "percent", decimals: auto, gap: "21d",
+		{viz: lines, title: "Body fat", about: "As the scale measured it.", w: 8, h: 6, unit: "percent", decimals: auto, gap: "3d",
 			queries: []query{{of: "body_fat", cols: []col{{key: "value", as: "Body fat"}}}}, series: []series{{name: "Body fat", color: orange}}},
 		{viz: lines, title: "Body temperature", about: "As it was entered in the app.", w: 8, h: 6, unit: "suffix:°C", decimals: auto, gap: "12h",
 			queries: []query{{of: "core_temperature", cols: []col{{key: "value", as: "Body temperature"}}}}, series: []series{{name: "Body temperature", color: red}}},
@@ -107,15 +110,15 @@ func weightMean() query {
 }
 
 func workouts() []panel {
-	when := series{name: "Time", unit: "dateTimeAsLocal", wide: 170}
+	when := series{name: "Time", unit: "dateTimeAsLocal", wide: 200}
 	track := [2]string{"ActivityID", "${workout:raw}"}
 	along := func(cols ...col) query {
 		return query{of: "GPS", where: track, table: true, needs: "distance", moving: true, cols: append([]col{{key: "distance", as: "Distance", times: "0.001", unit: way}}, cols...)}
 	}
 	return []panel{
 		{viz: table, title: "Workouts of the range", about: "Every workout of the range; a click on a heading sorts.", w: 16, h: 11, sort: "Time",
-			queries: []query{{of: "Activity Records", table: true, cols: []col{{key: "ActivityName", as: "Workout"}, {key: "ActiveDuration", as: "Duration", times: msHours}, {key: "distance", as: "Distance", unit: length}, {key: "AverageHeartRate", as: "Heart rate"}, {key: "calories", as: "Calories"}, {key: "steps", as: "Steps"}}}},
-			series:  []series{{}, when, {name: "Duration", unit: "suffix:h", digits: 2}, {name: "Distance", digits: 2}, {name: "Heart rate", unit: "suffix:bpm"}, {name: "Calories", unit: "locale"}, {name: "Steps", unit: "locale"}}},
+			queries: []query{{of: "Activity Records", table: true, cols: []col{{key: "ActivityName", as: "Workout"}, {key: "ActiveDuration", as: "Duration", times: msMinutes}, {key: "distance", as: "Distance", unit: length}, {key: "AverageHeartRate", as: "Heart rate"}, {key: "calories", as: "Calories"}, {key: "steps", as: "Steps"}}}},
+			series:  []series{{}, when, {name: "Duration", unit: "suffix:min"}, {name: "Distance", digits: 2}, {name: "Heart rate", unit: "suffix:bpm"}, {name: "Calories", unit: "locale"}, {name: "Steps", unit: "locale"}}},
 		{viz: geomap, title: "Track of the chosen workout", about: "Where the workout that is chosen above went: the newest of the range to begin with. Colour is heart rate.", w: 8, h: 11, unit: "none",
 			queries: []query{{of: "GPS", where: track, table: true, needs: "lat", cols: []col{{key: "lat", as: "Latitude"}, {key: "lon", as: "Longitude"}, {key: "heart_rate", as: "Heart rate"}, {key: "altitude", as: "Altitude"}}}},
 			steps:   []step{{0, green}, {110, amber}, {135, orange}, {155, red}}, series: []series{{}, {name: "Heart rate", unit: "suffix:bpm"}, {name: "Latitude", unit: "degree", digits: 5}, {name: "Longitude", unit: "degree", digits: 5}, {name: "Altitude", unit: "suffix:m"}}},
@@ -131,7 +134,7 @@ func device() []panel {
 	return []panel{
 		{viz: lines, title: "Battery", about: "Charge at each sync. A steep rise is a charge.", w: 8, h: 8, unit: "percent", decimals: auto, gap: "36h", min: num(0), max: num(100),
 			queries: []query{{of: "DeviceBatteryLevel", cols: []col{{key: "value", as: "Battery"}}}}, step: true, series: []series{{name: "Battery", color: green}}},
-		{viz: lines, title: "Band worn", about: "Hours of each day with heart rate: what is missing was not worn, or has not been synced.", w: 8, h: 8, unit: "suffix:h", decimals: 2, bars: true, every: "1d",
+		{viz: lines, title: "Band worn", about: "Hours of each day with heart rate: what is missing was not worn, or has not been synced.", w: 8, h: 8, unit: "suffix:h", decimals: 1, bars: true, every: "1d",
 			queries: []query{{of: "HeartRate_Minute", every: "1d", cols: []col{{key: "mean", fn: "count", as: "Worn", times: hours}}}}, series: []series{{name: "Worn", color: sky}}},
 		perHour("Band worn by hour", "Minutes with heart rate in each hour: light gaps are hours without the band, or without data.", "HeartRate_Minute", "mean", "count", "Minutes", "suffix:min", "Blues", 8, 8),
 	}

@@ -288,7 +288,7 @@ func location(t testing.TB, zone string) *time.Location {
 func (p panelJSON) later(t testing.TB, q targetJSON) time.Duration {
 	t.Helper()
 	for _, x := range p.Transformations {
-		if x.ID != "calculateField" || x.Options.Alias != "Day" || x.Filter != nil && !regexp.MustCompile(strings.Trim(x.Filter.Options, "/")).MatchString(q.RefID) {
+		if x.ID != "calculateField" || x.Options.Alias != "Noon" || x.Filter != nil && !regexp.MustCompile(strings.Trim(x.Filter.Options, "/")).MatchString(q.RefID) {
 			continue
 		}
 		ms, err := strconv.Atoi(x.Options.Binary.Right)

@@ -58,9 +58,9 @@ func mainSleep(q *query, _ *col) { q.where = [2]string{"isMainSleep", "True"} }
 
 func morning() []panel {
 	return []panel{
-		night("Asleep", "Time asleep in the main sleep.", "suffix:h", 2, blue, "Sleep Summary", "minutesAsleep", 3, mainSleep),
-		night("Deep", "Deep sleep in the main sleep.", "suffix:h", 2, navy, "Sleep Summary", "minutesDeep", 3, mainSleep),
-		night("REM", "REM sleep in the main sleep.", "suffix:h", 2, teal, "Sleep Summary", "minutesREM", 3, mainSleep),
+		night("Asleep", "Time asleep in the main sleep.", "suffix:h", 1, blue, "Sleep Summary", "minutesAsleep", 3, mainSleep),
+		night("Deep", "Deep sleep in the main sleep.", "suffix:h", 1, navy, "Sleep Summary", "minutesDeep", 3, mainSleep),
+		night("REM", "REM sleep in the main sleep.", "suffix:h", 1, teal, "Sleep Summary", "minutesREM", 3, mainSleep),
 		night("Resting heart rate", "Lower than usual is rest; much higher often comes before an illness.", "suffix:bpm", 0, red, "RestingHR", "value", 3),
 		night("HRV", "Heart-rate variability of the night (RMSSD).", "ms", 0, violet, "HRV", "dailyRmssd", 3),
 		night("Blood oxygen", "Mean oxygen saturation of the night.", "percent", 1, sky, "SPO2", "avg", 3),
@@ -96,7 +96,7 @@ func today() []panel {
 		{viz: lines, title: "Heart rate, last 24 hours", about: "Mean heart rate, with the lowest and the highest of each interval as a band.", w: 16, h: 8, unit: "suffix:bpm", decimals: auto, since: "24h", every: "1m",
 			queries: []query{{of: "HeartRate_Intraday", every: "auto", cols: []col{{key: "value", fn: "max", as: "Highest"}, {key: "value", fn: "min", as: "Lowest"}, {key: "value", fn: "mean", as: "Heart rate"}}}},
 			series:  []series{{name: "Heart rate", color: red}, {name: "Highest", color: rose, width: 1, fill: 15, below: "Lowest"}, {name: "Lowest", color: rose, width: 1}}},
-		{viz: pie, title: "Last night", about: "Shares of the stages in the newest main sleep.", w: 8, h: 8, unit: "suffix:h", decimals: 2, since: "48h",
+		{viz: pie, title: "Last night", about: "Shares of the stages in the newest main sleep.", w: 8, h: 8, unit: "suffix:h", decimals: 1, since: "48h",
 			queries: []query{{of: "Sleep Summary", where: [2]string{"isMainSleep", "True"}, cols: stages()}}, series: stageLooks()},
 		{viz: timeline, title: "Stages of the last night", about: "Hypnogram: which stage when, in the last 24 hours; naps included.", w: 16, h: 6, since: "24h",
 			queries: []query{{of: "Sleep Levels", cols: []col{{key: "level", as: "Stage"}}}}, values: stageValues()},
@@ -121,9 +121,9 @@ func sleep() []panel {
 	main := [2]string{"isMainSleep", "True"}
 	asleep := []series{{name: "Asleep", color: blue}, {name: "Naps", color: lilac}, {name: "7-day mean", color: amber, line: true, width: 2}}
 	return []panel{
-		{viz: lines, title: "Stages by night", about: "Time in each stage of the main sleep. A night is drawn on the day of waking.", w: 16, h: 9, unit: "suffix:h", decimals: 2, bars: true, stack: true, every: "1d",
+		{viz: lines, title: "Stages by night", about: "Time in each stage of the main sleep. A night is drawn on the day of waking.", w: 16, h: 9, unit: "suffix:h", decimals: 1, bars: true, stack: true, every: "1d",
 			queries: []query{{of: "Sleep Summary", where: main, every: "night", cols: summed(stages())}}, series: stageLooks()},
-		{viz: lines, title: "Time asleep, with naps", about: "Main sleep and naps of each day, and the mean of 7 nights. The line at 7 hours is what adults are advised to reach.", w: 8, h: 9, unit: "suffix:h", decimals: 2, bars: true, stack: true, every: "1d",
+		{viz: lines, title: "Time asleep, with naps", about: "Main sleep and naps of each day, and the mean of 7 nights. The line at 7 hours is what adults are advised to reach.", w: 8, h: 9, unit: "suffix:h", decimals: 1, bars: true, stack: true, every: "1d",
 			queries: []query{
 				{of: "Sleep Summary", where: main, every: "night", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Asleep", times: hours}}},
 				{of: "Sleep Summary", where: [2]string{"isMainSleep", "False"}, every: "night", cols: []col{{key: "minutesAsleep", fn: "sum", as: "Naps", times: hours}}},

@@ -11,7 +11,7 @@ func quality() board {
 			}},
 			{"Gaps", []panel{
 				perHour("Minutes with heart rate, by hour", "60 is an hour without a gap. What is missing was not worn, or has not been synced yet.", "HeartRate_Minute", "mean", "count", "Minutes", "suffix:min", "Blues", 24, 10),
-				{viz: lines, title: "Band worn", about: "Hours of each day with heart rate. The line is at 20.", w: 12, h: 8, unit: "suffix:h", decimals: 2, bars: true, every: "1d", goal: num(20),
+				{viz: lines, title: "Band worn", about: "Hours of each day with heart rate. The line is at 20.", w: 12, h: 8, unit: "suffix:h", decimals: 1, bars: true, every: "1d", goal: num(20),
 					queries: []query{{of: "HeartRate_Minute", every: "1d", cols: []col{{key: "mean", fn: "count", as: "Worn", times: hours}}}}, series: []series{{name: "Worn", color: sky}}},
 				{viz: lines, title: "Minutes of heart rate by day", about: "1,440 is all of a day.", w: 6, h: 8, unit: "locale", decimals: auto, bars: true, every: "1d",
 					queries: []query{{of: "HeartRate_Minute", every: "1d", fill: "0", cols: []col{{key: "mean", fn: "count", as: "Minutes"}}}}, series: []series{{name: "Minutes", color: sky}}},

@@ -268,9 +268,10 @@ func (p panel) later() []sdk.DataTransformerConfig {
 		add := func(id string, options map[string]any) {
 			out = append(out, sdk.DataTransformerConfig{Id: id, Filter: which, Options: options})
 		}
-		add("calculateField", map[string]any{"mode": "binary", "alias": "Day", "binary": map[string]any{"left": "Time", "operator": "+", "right": fmt.Sprint(int(hours * 3_600_000))}, "replaceFields": false})
-		add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": "Day", "destinationType": "time"}}})
+		add("calculateField", map[string]any{"mode": "binary", "alias": "Noon", "binary": map[string]any{"left": "Time", "operator": "+", "right": fmt.Sprint(int(hours * 3_600_000))}, "replaceFields": false})
+		// While it is a number: Grafana takes each time for Time.
 		add("filterFieldsByName", map[string]any{"exclude": map[string]any{"names": []string{"Time"}}})
+		add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": "Noon", "destinationType": "time"}}})
 	}
 	return out
 }
@@ -426,6 +427,9 @@ func (p panel) heat() any {
 	o.CellGap, o.ShowValue, o.Legend.Show = ptr(uint8(1)), common.VisibilityModeNever, true
 	o.YAxis.AxisPlacement, o.YAxis.Reverse = ptr(common.AxisPlacementLeft), ptr(p.days.row != "")
 	o.CellValues = &sdkheat.CellValues{Unit: ptr(orElse(p.unit, "none"))}
+	if p.unit == "suffix:h" {
+		o.CellValues.Decimals = ptr(float32(1))
+	}
 	o.Tooltip.Mode = common.TooltipDisplayModeSingle
 	o.Calculate = ptr(p.days.row == "")
 	if p.days.row == "" {

@@ -14,11 +14,7 @@ func year() board {
 		return panel{viz: stat, title: title, about: about, w: 4, h: 4, unit: unit, decimals: digits, queries: []query{{of: of, cols: []col{c}}}, series: []series{{color: color}}}
 	}
 	week := func(title, about, unit string, color string, w int, q query) panel {
-		digits := auto
-		if unit == "suffix:h" {
-			digits = 2
-		}
-		return panel{viz: lines, title: title, about: about, w: w, h: 8, unit: unit, decimals: digits, bars: true, queries: []query{q}, series: []series{{name: q.cols[0].as, color: color}}}
+		return panel{viz: lines, title: title, about: about, w: w, h: 8, unit: unit, decimals: digits(unit), bars: true, queries: []query{q}, series: []series{{name: q.cols[0].as, color: color}}}
 	}
 	mean := func(title, about, unit, color, of, field string) panel {
 		return panel{viz: lines, title: title, about: about, w: 8, h: 8, unit: unit, decimals: auto,
@@ -33,7 +29,7 @@ func year() board {
 				sum("Distance", "All of the range.", "suffix:km", 0, green, "distance", col{key: "value", fn: "sum", unit: length}),
 				sum("Floors", "All of the range.", "locale", 0, lime, "floors", col{key: "value", fn: "sum"}),
 				sum("Workouts", "How many the range holds.", "none", 0, orange, "Activity Records", col{key: "ActiveDuration", fn: "count"}),
-				mainSleepMean(sum("Asleep, mean", "Of the main sleeps.", "suffix:h", 2, blue, "Sleep Summary", col{key: "minutesAsleep", fn: "mean", times: hours})),
+				mainSleepMean(sum("Asleep, mean", "Of the main sleeps.", "suffix:h", 1, blue, "Sleep Summary", col{key: "minutesAsleep", fn: "mean", times: hours})),
 				sum("Resting heart rate, mean", "Of all days.", "suffix:bpm", 0, red, "RestingHR", col{key: "value", fn: "mean"}),
 			}},
 			{"Calendars", []panel{
@@ -55,9 +51,9 @@ func year() board {
 				mean("Breathing rate", "Each night, and the mean of 30 nights.", "suffix:/min", sky, "BreathingRate", "value"),
 				mean("Blood oxygen", "Each night, and the mean of 30 nights.", "percent", sky, "SPO2", "avg"),
 				mean("Cardio fitness", "VO2max, and its mean of 30 values.", "suffix:mL/kg/min", teal, "VO2Max", "value"),
-				{viz: lines, title: "Weight", about: "Each weighing, and the mean of 7 days with one.", w: 8, h: 8, unit: "suffix:kg", decimals: auto, gap: "21d",
+				{viz: lines, title: "Weight", about: "Each weighing, and the mean of 7 days with one.", w: 8, h: 8, unit: "suffix:kg", decimals: auto, gap: "3d",
 					queries: []query{{of: "weight", cols: []col{{key: "value", as: "Weight", unit: mass}}}, weightMean()},
-					series:  []series{{name: "Weight", color: faint, width: 1}, {name: "7-day mean", color: orange, width: 3}}},
+					series:  []series{{name: "Weight", color: faint, width: 1, points: true}, {name: "7-day mean", color: orange, width: 3}}},
 				{viz: lines, title: "Heart rate", about: "From the minute series: mean, lowest and highest of each interval.", w: 24, h: 8, unit: "suffix:bpm", decimals: auto, every: "6h",
 					queries: []query{{of: "HeartRate_Minute", every: "auto", cols: []col{{key: "max", fn: "max", as: "Highest"}, {key: "min", fn: "min", as: "Lowest"}, {key: "mean", fn: "mean", as: "Mean"}}}},
 					series:  []series{{name: "Mean", color: red}, {name: "Highest", color: rose, width: 0.5, fill: 12, below: "Lowest"}, {name: "Lowest", color: rose, width: 0.5}}},
@@ -81,11 +77,19 @@ func calendar(title, about, of, field, fn, unit, scheme string) panel {
 		"\n  |> group()\n  |> sort(columns: [\"_time\"])\n  |> aggregateWindow(" + fluxWindow(q.every) + ", fn: " + fn + ", createEmpty: false, timeSrc: \"_start\")" +
 		"\n  |> map(fn: (r) => ({_time: date.add(d: 12h, to: date.truncate(t: " + day + ", unit: 1mo)), _value: " + value + ", day: (if date.monthDay(t: " + day + ") < 10 then \"0\" else \"\") + string(v: date.monthDay(t: " + day + "))}))" +
 		"\n  |> pivot(rowKey: [\"_time\"], columnKey: [\"day\"], valueColumn: \"_value\")\n  |> sort(columns: [\"_time\"])"
-	return panel{viz: heat, title: title, about: about, w: 8, h: 12, unit: unit, scheme: scheme, days: m, queries: []query{q}}
+	return panel{viz: heat, title: title, about: about, w: 8, h: 12, unit: unit, decimals: digits(unit), scheme: scheme, days: m, queries: []query{q}}
 }
 
 // mainSleepMean keeps a panel to the main sleeps.
 func mainSleepMean(p panel) panel {
 	p.queries[0].where = [2]string{"isMainSleep", "True"}
 	return p
+}
+
+// digits are those of a unit: hours have one everywhere, so that 62 minutes are not 69.
+func digits(unit string) int {
+	if unit == "suffix:h" {
+		return 1
+	}
+	return auto
 }
