@@ -49,17 +49,17 @@ func perHour(title, about, of, field, fn, as, unit, scheme string, w, h int) pan
 func activity() []panel {
 	levels := []col{{key: "minutesVeryActive", fn: "sum", as: "Very active"}, {key: "minutesFairlyActive", fn: "sum", as: "Fairly active"}, {key: "minutesLightlyActive", fn: "sum", as: "Lightly active"}}
 	return []panel{
-		{viz: lines, title: "Steps by day", about: "Steps of each day and the mean of 7 days. The line is at 10,000.", w: 16, h: 9, unit: "locale", decimals: auto, bars: true, goal: num(10000), every: "1d",
+		{viz: lines, title: "Steps by day", about: "Steps of each day and the mean of 7 days. The line is at 10,000.", w: 16, h: 9, unit: "locale", bars: true, goal: num(10000), every: "1d",
 			queries: []query{{of: "Total Steps", every: "day", cols: []col{{key: "value", fn: "sum", as: "Steps"}}}, moving("Total Steps", "value", "sum", "7-day mean", 7, "7d", "", "")},
 			series:  []series{{name: "Steps", color: green}, {name: "7-day mean", color: amber, line: true, width: 2}}},
 		{viz: lines, title: "Active minutes", about: "Minutes of each day at each level; sitting is left out.", w: 8, h: 9, unit: "suffix:min", decimals: auto, bars: true, stack: true, every: "1d",
 			queries: []query{{of: "Activity Minutes", every: "day", cols: levels}}, series: []series{{name: "Very active", color: red}, {name: "Fairly active", color: orange}, {name: "Lightly active", color: mint}}},
 		perHour("Steps by hour", "Steps of each hour of each day: when you move.", "Steps_Intraday", "value", "sum", "Steps", "locale", "Greens", 24, 10),
-		{viz: lines, title: "Steps by week", about: "Steps of each week, from Monday.", w: 8, h: 8, unit: "locale", decimals: auto, bars: true,
+		{viz: lines, title: "Steps by week", about: "Steps of each week, from Monday.", w: 8, h: 8, unit: "locale", bars: true,
 			queries: []query{{of: "Total Steps", every: "week", cols: []col{{key: "value", fn: "sum", as: "Steps"}}}}, series: []series{{name: "Steps", color: green}}},
-		{viz: lines, title: "Distance", about: "Distance of each day.", w: 8, h: 8, unit: "suffix:km", decimals: auto, bars: true, every: "1d",
+		{viz: lines, title: "Distance", about: "Distance of each day.", w: 8, h: 8, unit: "suffix:km", decimals: 1, bars: true, every: "1d",
 			queries: []query{{of: "distance", every: "day", cols: []col{{key: "value", fn: "sum", as: "Distance", unit: length}}}}, series: []series{{name: "Distance", color: green}}},
-		{viz: lines, title: "Calories", about: "Kilocalories burned in each day: all, and by activity alone.", w: 8, h: 8, unit: "locale", decimals: auto, bars: true, every: "1d",
+		{viz: lines, title: "Calories", about: "Kilocalories burned in each day: all, and by activity alone.", w: 8, h: 8, unit: "locale", bars: true, every: "1d",
 			queries: []query{{of: "calories", every: "day", cols: []col{{key: "value", fn: "sum", as: "All"}}}, {of: "active_calories", every: "day", cols: []col{{key: "value", fn: "sum", as: "By activity"}}}},
 			series:  []series{{name: "All", color: amber}, {name: "By activity", color: orange}}},
 		{viz: lines, title: "Floors and elevation", about: "Floors climbed and metres gained, of each day.", w: 8, h: 8, decimals: auto, bars: true, every: "1d",

@@ -62,7 +62,7 @@ func morning() []panel {
 		night("Deep", "Deep sleep in the main sleep.", "suffix:h", 1, navy, "Sleep Summary", "minutesDeep", 3, mainSleep),
 		night("REM", "REM sleep in the main sleep.", "suffix:h", 1, teal, "Sleep Summary", "minutesREM", 3, mainSleep),
 		night("Resting heart rate", "Lower than usual is rest; much higher often comes before an illness.", "suffix:bpm", 0, red, "RestingHR", "value", 3),
-		night("HRV", "Heart-rate variability of the night (RMSSD).", "ms", 0, violet, "HRV", "dailyRmssd", 3),
+		night("HRV", "Heart-rate variability of the night (RMSSD).", "suffix:ms", 0, violet, "HRV", "dailyRmssd", 3),
 		night("Blood oxygen", "Mean oxygen saturation of the night.", "percent", 1, sky, "SPO2", "avg", 3),
 		night("Breathing", "Breaths a minute, asleep.", "suffix:/min", 1, sky, "BreathingRate", "value", 3),
 		night("Skin temperature", "Deviation from your own baseline, which the device keeps.", "suffix:°C", 1, orange, "Skin Temperature Variation", "RelativeValue", 3, func(_ *query, c *col) { c.unit = difference }),
@@ -100,7 +100,7 @@ func today() []panel {
 			queries: []query{{of: "Sleep Summary", where: [2]string{"isMainSleep", "True"}, cols: stages()}}, series: stageLooks()},
 		{viz: timeline, title: "Stages of the last night", about: "Hypnogram: which stage when, in the last 24 hours; naps included.", w: 16, h: 6, since: "24h",
 			queries: []query{{of: "Sleep Levels", cols: []col{{key: "level", as: "Stage"}}}}, values: stageValues()},
-		{viz: lines, title: "Steps by hour, last 24 hours", about: "Steps of each hour.", w: 8, h: 6, unit: "locale", decimals: auto, since: "24h", bars: true,
+		{viz: lines, title: "Steps by hour, last 24 hours", about: "Steps of each hour.", w: 8, h: 6, unit: "locale", since: "24h", bars: true,
 			queries: []query{{of: "Steps_Intraday", every: "1h", cols: []col{{key: "value", fn: "sum", as: "Steps"}}}}, series: []series{{name: "Steps", color: green}}},
 	}
 }
@@ -139,9 +139,9 @@ func sleep() []panel {
 		{viz: lines, title: "Breathing rate", about: "Breaths a minute of each night, and by stage.", w: 8, h: 8, unit: "suffix:/min", decimals: auto,
 			queries: []query{
 				{of: "BreathingRate", cols: []col{{key: "value", as: "Night"}}},
-				{of: "BreathingRate_Stages", cols: []col{{key: "deep", as: "Deep"}, {key: "light", as: "Light"}, {key: "rem", as: "REM"}}}},
+				{of: "BreathingRate_Stages", every: "night", cols: []col{{key: "deep", fn: "mean", as: "Deep"}, {key: "light", fn: "mean", as: "Light"}, {key: "rem", fn: "mean", as: "REM"}}}},
 			series: []series{{name: "Night", color: sky, width: 3}, {name: "Deep", color: navy, width: 1}, {name: "Light", color: blue, width: 1}, {name: "REM", color: teal, width: 1}}},
-		{viz: lines, title: "Skin temperature", about: "Deviation of each night from your own baseline. A rise of a degree often comes with an illness.", w: 8, h: 8, unit: "suffix:°C", decimals: auto, bars: true,
+		{viz: lines, title: "Skin temperature", about: "Deviation of each night from your own baseline. A rise of a degree often comes with an illness.", w: 8, h: 8, unit: "suffix:°C", decimals: 2, bars: true,
 			queries: []query{{of: "Skin Temperature Variation", cols: []col{{key: "RelativeValue", as: "Deviation", unit: difference}}}}, series: []series{{name: "Deviation", color: orange}}},
 		{viz: lines, title: "Falling asleep and waking", about: "Minutes to fall asleep, awake in the night, and in bed after waking.", w: 8, h: 8, unit: "suffix:min", decimals: auto, bars: true, stack: true, every: "1d",
 			queries: []query{{of: "Sleep Summary", where: main, every: "night", cols: []col{{key: "minutesToFallAsleep", fn: "sum", as: "To fall asleep"}, {key: "minutesAwake", fn: "sum", as: "Awake"}, {key: "minutesAfterWakeup", fn: "sum", as: "After waking"}}}},

@@ -64,7 +64,7 @@ func drawnValues(v *viewer, p panelJSON, q targetJSON, column string) map[time.T
 	v.t.Helper()
 	out := map[time.Time]float64{}
 	for at, n := range values(v.t, v.run(p, q), column) {
-		out[at.Add(p.later(v.t, q))] = n
+		out[at.Add(p.later(q))] = n
 	}
 	return out
 }

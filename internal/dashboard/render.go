@@ -143,6 +143,9 @@ func (p panel) overrides() []sdk.DashboardFieldConfigSourceOverrides {
 	}
 	for _, name := range order {
 		props := looks[name].properties()
+		if p.viz == lines || p.viz == trend { // the ticks of an axis would be rounded with the values
+			props = slices.DeleteFunc(props, func(p sdk.DynamicConfigValue) bool { return p.Id == "decimals" && p.Value == 0 })
+		}
 		c, ok := twofold[name]
 		if !ok {
 			if len(props) > 0 {

@@ -88,8 +88,11 @@ func mainSleepMean(p panel) panel {
 
 // digits are those of a unit: hours have one everywhere, so that 62 minutes are not 69.
 func digits(unit string) int {
-	if unit == "suffix:h" {
+	switch unit {
+	case "suffix:h", "suffix:km":
 		return 1
+	case "locale":
+		return 0
 	}
 	return auto
 }
