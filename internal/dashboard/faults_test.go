@@ -18,7 +18,7 @@ type rule struct {
 
 var (
 	asName  = regexp.MustCompile(`AS "([^"]+)"`)
-	fieldIs = regexp.MustCompile(`_field: "([^"]+)"`)
+	fieldIs = regexp.MustCompile(`_field: "([^"]+)"|"([^"]+)": (?:if exists|r\.)`)
 	ofName  = regexp.MustCompile(`FROM "([^"]+)"|_measurement == "([^"]+)"`)
 
 	meansOf  = regexp.MustCompile(`(?i)means of (\d+) minutes`)
@@ -30,9 +30,10 @@ var (
 func columnsOf(q targetJSON) []string {
 	var out []string
 	for _, m := range append(asName.FindAllStringSubmatch(q.Query, -1), fieldIs.FindAllStringSubmatch(q.Query, -1)...) {
-		before, _, twofold := strings.Cut(m[1], " [${")
+		name := strings.Join(m[1:], "")
+		before, _, twofold := strings.Cut(name, " [${")
 		if !twofold {
-			out = append(out, m[1])
+			out = append(out, name)
 			continue
 		}
 		for _, unit := range []string{"As stored0", "As stored1", "Metric0", "Metric1", "Imperial0", "Imperial1"} {

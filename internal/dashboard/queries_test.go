@@ -157,12 +157,7 @@ func truths(t *testing.T, d Dialect, db database, lost ...string) {
 		for h := range 3 { // the window may be an hour off where the clocks change
 			got += asleep[noon(day).Add(time.Duration(h-1)*time.Hour)]
 		}
-		slept := 0.0
-		for _, s := range n.Stages {
-			if s.Stage != simulate.Awake {
-				slept += s.End.Sub(s.Start).Minutes()
-			}
-		}
+		slept := sleptMinutes(n)
 		if slices.Contains(lost, day.String()) {
 			slept = 0
 		}
@@ -173,6 +168,17 @@ func truths(t *testing.T, d Dialect, db database, lost ...string) {
 	if nights < 300 {
 		t.Errorf("only %d nights", nights)
 	}
+}
+
+// sleptMinutes is the time asleep.
+func sleptMinutes(n simulate.Night) float64 {
+	slept := 0.0
+	for _, s := range n.Stages {
+		if s.Stage != simulate.Awake {
+			slept += s.End.Sub(s.Start).Minutes()
+		}
+	}
+	return slept
 }
 
 // hoursOfDays checks the heat map of steps by hour: every local hour has what was walked in it, on days of 23 and 25 hours, too.
@@ -298,6 +304,11 @@ func TestInfluxDB1(t *testing.T) {
 	t.Run("every query, with the Python project's units", func(t *testing.T) { everyQuery(t, InfluxQL, influxQL{url: s.URL, database: "pounds"}) })
 	t.Run("truths", func(t *testing.T) { truths(t, InfluxQL, db) })
 	t.Run("hours of days", func(t *testing.T) { hoursOfDays(t, InfluxQL, db) })
+	t.Run("readers", func(t *testing.T) { readers(t, InfluxQL, db) })
+	t.Run("in UTC", func(t *testing.T) { anyZone(t, InfluxQL, db) })
+	t.Run("counts", func(t *testing.T) { counts(t, InfluxQL, db) })
+	t.Run("tracks", func(t *testing.T) { tracks(t, InfluxQL, db) })
+	t.Run("usual", func(t *testing.T) { usual(t, InfluxQL, db) })
 	t.Run("units", func(t *testing.T) {
 		units(t, InfluxQL, map[string]database{"metric": db, "python": influxQL{url: s.URL, database: "pounds"}})
 	})
