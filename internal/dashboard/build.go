@@ -49,7 +49,7 @@ func (b board) build(d Dialect) sdk.Dashboard {
 	out.Tags = []string{"fitbit-fetch", string(d)}
 	out.Timezone, out.WeekStart, out.Editable = ptr("browser"), ptr("monday"), ptr(true)
 	out.GraphTooltip, out.SchemaVersion, out.Refresh = ptr(sdk.DashboardCursorSyncCrosshair), schema, ptr("5m")
-	out.Time = &sdk.DashboardDashboardTime{From: b.from, To: "now"}
+	out.Time = &sdk.DashboardDashboardTime{From: b.from, To: "now/d"}
 	out.Timepicker = &sdk.TimePickerConfig{RefreshIntervals: []string{"1m", "5m", "15m", "1h"}}
 	out.Links = []sdk.DashboardLink{{Title: "Fitbit", Type: sdk.DashboardLinkTypeDashboards, Icon: "dashboard", Tags: out.Tags, IncludeVars: true, Tooltip: "The other Fitbit dashboards"}}
 	out.Templating.List = b.variables(d)

@@ -18,7 +18,7 @@ import (
 type file struct {
 	UID    string      `json:"uid"`
 	Panels []panelJSON `json:"panels"`
-	Time   struct{ From string }
+	Time   struct{ From, To string }
 	Vars   struct{ List []variableJSON } `json:"templating"`
 }
 
@@ -30,6 +30,44 @@ type panelJSON struct {
 	Interval    string
 	GridPos     struct{ H, W, X, Y int } `json:"gridPos"`
 	Targets     []targetJSON
+
+	Transformations []transformationJSON
+	FieldConfig     struct {
+		Defaults struct {
+			Unit, NoValue string
+			Decimals      *float64
+			Custom        struct {
+				DrawStyle, ShowPoints string
+				InsertNulls           any
+				AxisSoftMin           *float64
+			}
+		}
+		Overrides []struct {
+			Matcher    struct{ ID, Options string }
+			Properties []struct {
+				ID    string
+				Value any
+			}
+		}
+	}
+	Options struct {
+		TextMode, GraphMode string
+		Calculate           bool
+	}
+}
+
+type transformationJSON struct {
+	ID      string
+	Filter  *struct{ ID, Options string }
+	Options struct {
+		Alias        string
+		Binary       struct{ Left, Right string }
+		IndexByName  map[string]int
+		Conversions  []struct{ TargetField, DestinationType, DateFormat, Timezone string }
+		RowField     string
+		ColumnField  string
+		OutputFormat string
+	}
 }
 
 type targetJSON struct {
@@ -62,7 +100,7 @@ type viewer struct {
 	dialect  Dialect
 	db       database
 	from, to time.Time // the dashboard's range
-	zone     string
+	zone     string    // of the dashboard, as Grafana calls it
 	values   map[string][]string
 	texts    map[string]string
 	choose   map[string]string // labels or values to choose instead of the first
@@ -213,20 +251,50 @@ func (v *viewer) macros(s string, from, to time.Time, interval time.Duration) st
 	return strings.ReplaceAll(s, "$__interval", spell(interval))
 }
 
-// span is the range of a panel: the dashboard's, or its own up to the dashboard's end.
+// span is the range of a panel: the dashboard's, or its own up to now.
 func (v *viewer) span(p panelJSON) (from, to time.Time) {
-	loc, err := time.LoadLocation(v.zone)
-	if err != nil {
-		v.t.Fatal(err)
-	}
 	if p.TimeFrom == "" {
 		return v.from, v.to
 	}
-	if p.TimeFrom == "now/d" {
-		y, m, d := v.to.In(loc).Date()
-		return time.Date(y, m, d, 0, 0, 0, 0, loc), v.to
+	return now.Add(-duration(v.t, p.TimeFrom)), now
+}
+
+// wholeDays is a range of whole days up to the end of today, which Grafana counts in the dashboard's zone.
+func wholeDays(t testing.TB, zone, from string) (time.Time, time.Time) {
+	t.Helper()
+	n, err := strconv.Atoi(from[:len(from)-1])
+	years, days := map[byte]int{'y': 1}[from[len(from)-1]], map[byte]int{'d': 1, 'w': 7}[from[len(from)-1]]
+	if err != nil || years+days == 0 {
+		t.Fatalf("%q is no length of time that is understood", from)
 	}
-	return v.to.Add(-duration(v.t, p.TimeFrom)), v.to
+	y, m, d := now.In(location(t, zone)).Date()
+	return time.Date(y-n*years, m, d-n*days, 0, 0, 0, 0, location(t, zone)), time.Date(y, m, d+1, 0, 0, 0, 0, location(t, zone)).Add(-time.Millisecond)
+}
+
+// location is a zone by Grafana's name.
+func location(t testing.TB, zone string) *time.Location {
+	t.Helper()
+	loc, err := time.LoadLocation(zone)
+	if zone == "utc" {
+		loc, err = time.UTC, nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loc
+}
+
+// later is how much later a target's values are drawn than they are answered, by the panel's transformations.
+func (p panelJSON) later(q targetJSON) time.Duration {
+	for _, x := range p.Transformations {
+		if x.ID != "calculateField" || x.Options.Alias != "Noon" || x.Filter != nil && !regexp.MustCompile(strings.Trim(x.Filter.Options, "/")).MatchString(q.RefID) {
+			continue
+		}
+		if ms, err := strconv.Atoi(x.Options.Binary.Right); err == nil {
+			return time.Duration(ms) * time.Millisecond
+		}
+	}
+	return 0
 }
 
 // interval is what Grafana makes of a panel's width, its range and its least interval.

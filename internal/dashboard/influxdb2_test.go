@@ -149,6 +149,11 @@ func TestInfluxDB2(t *testing.T) {
 		t.Run(c.name+", every query", func(t *testing.T) { everyQuery(t, c.d, c.db("fitbit")) })
 		t.Run(c.name+", truths", func(t *testing.T) { truths(t, c.d, c.db("fitbit"), c.lost...) })
 		t.Run(c.name+", hours of days", func(t *testing.T) { hoursOfDays(t, c.d, c.db("fitbit")) })
+		t.Run(c.name+", readers", func(t *testing.T) { readers(t, c.d, c.db("fitbit"), c.lost...) })
+		t.Run(c.name+", in UTC", func(t *testing.T) { anyZone(t, c.d, c.db("fitbit")) })
+		t.Run(c.name+", counts", func(t *testing.T) { counts(t, c.d, c.db("fitbit")) })
+		t.Run(c.name+", tracks", func(t *testing.T) { tracks(t, c.d, c.db("fitbit")) })
+		t.Run(c.name+", usual", func(t *testing.T) { usual(t, c.d, c.db("fitbit")) })
 		t.Run(c.name+", units", func(t *testing.T) {
 			units(t, c.d, map[string]database{"metric": c.db("fitbit"), "python": c.db("pounds")})
 		})

@@ -148,6 +148,9 @@ func lintVariables(t *testing.T, f file) {
 			if v.Datasource == nil || v.Datasource.UID != "${datasource}" || v.Datasource.Type != "influxdb" {
 				t.Errorf("variable %s has no data source of its own", v.Name)
 			}
+			if strings.Contains(string(v.Query), "SHOW TAG VALUES") && strings.Contains(string(v.Query), "$timeFilter") {
+				t.Errorf("variable %s: the tags of a range are those of its shards, which are whole weeks", v.Name)
+			}
 			if (strings.Contains(string(v.Query), "$timeFilter") || strings.Contains(string(v.Query), "v.timeRangeStart")) != (v.Refresh == 2) || strings.Count(string(v.Query), "$timeFilter") > 1 {
 				t.Errorf("variable %s: what depends on the range is asked again when it changes, and the range is named once", v.Name)
 			}
@@ -221,8 +224,9 @@ func lintPanels(t *testing.T, f file) {
 }
 
 // Grafana's names of units; what follows suffix: is written behind the value, with a blank between.
-var unitNames = []string{"none", "short", "percent", "ms", "clocks", "celsius", "fahrenheit", "masskg", "masslb", "lengthkm", "lengthmi", "lengthm", "velocitykmh", "velocitymph",
-	"degree", "dtdurationms", "dateTimeFromNow", "dateTimeAsLocal"}
+// None of them goes over to a larger or smaller one by itself (4 Mm), nor rounds lengths of time (1 hour for 69 minutes), nor leaves out
+// the separators of thousands where a value may need them.
+var unitNames = []string{"none", "locale", "percent", "degree", "dateTimeFromNow", "dateTimeAsLocal"}
 
 // A unit that Grafana does not know is shown as it is written.
 func TestUnits(t *testing.T) {
@@ -354,4 +358,16 @@ func TestQueriesAskWhatIsWritten(t *testing.T) {
 			t.Errorf("a panel shows %q, which few have", row.Measurement)
 		}
 	}
+}
+
+// dailyMeasurements are those that hold one value for each day.
+func dailyMeasurements() []string {
+	var out []string
+	for _, s := range metric.Default() {
+		if s.Sampling == metric.Daily && !s.Optional {
+			out = append(out, s.Measurement)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

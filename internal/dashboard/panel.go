@@ -24,8 +24,7 @@ type panel struct {
 
 	queries  []query
 	unit     string
-	none     string // what stands there where there is no value; a dash by default
-	decimals int    // digits behind the point; auto for Grafana's choice
+	decimals int // digits behind the point; auto for Grafana's choice
 	min, max *float64
 	steps    []step   // thresholds, which colour the values
 	goal     *float64 // a dashed line to reach
@@ -36,10 +35,10 @@ type panel struct {
 	stack   bool // … on top of each other
 	step    bool // … in steps
 	points  bool // … points alone
-	sparks  bool // stat: a sparkline behind the figure
 	calc    string
 	field   string // stat: which field; empty for numbers
-	since   string // shows that long up to the end of the range, whatever the range, such as 24h
+	since   string // shows that long up to now, whatever the range, such as 24h
+	gap     string // lines: values further apart are not connected; where it is empty, those of days with a day missing
 	every   string // least interval of auto windows
 	days    matrix // heat: how a series becomes days × hours
 	sort    string // table: newest or highest first by this column
@@ -71,6 +70,7 @@ type series struct {
 	points bool   // with its points
 	digits int
 	show   string // another name
+	wide   int    // table: pixels
 }
 
 // A value has a word and a colour.

@@ -213,24 +213,22 @@ func say(unit string, digits int, v float64) string {
 	if s, ok := strings.CutPrefix(unit, "suffix:"); ok {
 		return n(v) + " " + s
 	}
-	switch unit {
-	case "clocks":
-		return fmt.Sprintf("%dh:%02dm", int(v)/3600, int(v)/60%60)
-	case "dtdurationms":
-		return fmt.Sprintf("%d h %02d min", int(v)/3_600_000, int(v)/60_000%60)
-	case "short":
-		switch {
-		case math.Abs(v) >= 1e6:
-			return strconv.FormatFloat(v/1e6, 'f', 2, 64) + " Mil"
-		case math.Abs(v) >= 1e3:
-			return strconv.FormatFloat(v/1e3, 'f', 1, 64) + " K"
-		}
-		return n(v)
+	if unit == "locale" {
+		return thousands(n(v))
 	}
-	if s, ok := map[string]string{"percent": " %", "ms": " ms", "lengthkm": " km", "masskg": " kg", "celsius": " °C", "lengthm": " m", "velocitykmh": " km/h"}[unit]; ok {
+	if s, ok := map[string]string{"percent": " %"}[unit]; ok {
 		return n(v) + s
 	}
 	return n(v)
+}
+
+// thousands separates them.
+func thousands(s string) string {
+	whole, _, _ := strings.Cut(strings.TrimPrefix(s, "-"), ".")
+	for i := len(s) - len(strings.TrimPrefix(s, "-")) + len(whole) - 3; i > strings.Count(s, "-"); i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 // ticks are some round numbers between two.
@@ -296,7 +294,7 @@ func (a *artist) chart(p panel, j panelJSON, all []drawn, x, y, w, h float64, al
 	}
 	if along {
 		for _, n := range ticks(t.from, t.to, 8) {
-			a.text(t.of(n), y+h+15, 10.5, dim, "middle", say("lengthkm", auto, n))
+			a.text(t.of(n), y+h+15, 10.5, dim, "middle", say("suffix:km", auto, n))
 		}
 	} else {
 		a.times(t, y+h+15)
@@ -306,14 +304,8 @@ func (a *artist) chart(p panel, j panelJSON, all []drawn, x, y, w, h float64, al
 
 // short is a unit for an axis.
 func short(unit string) string {
-	if unit == "suffix:h" {
-		return unit
-	}
-	if strings.HasPrefix(unit, "suffix:") {
+	if strings.HasPrefix(unit, "suffix:") && unit != "suffix:h" && unit != "suffix:km" && unit != "suffix:kg" && unit != "suffix:m" {
 		return "none"
-	}
-	if unit == "none" || unit == "" {
-		return "short"
 	}
 	return unit
 }
@@ -490,7 +482,7 @@ func (a *artist) legend(all []drawn, x, y float64) {
 
 func (a *artist) stat(p panel, all []drawn, x, y, w, h float64) {
 	if len(all) == 0 {
-		a.text(x+w/2, y+h/2+10, 26, dim, "middle", orElse(p.none, "–"))
+		a.text(x+w/2, y+h/2+10, 26, dim, "middle", "–")
 		return
 	}
 	d := all[0]
@@ -502,42 +494,20 @@ func (a *artist) stat(p panel, all []drawn, x, y, w, h float64) {
 		}
 	}
 	text := say(d.unit, p.decimals, last)
-	if d.look.name == p.title && p.sparks && len(all) > 1 {
-		d.unit = p.unit
-	}
-	if p.calc == "diff" {
-		text = say(d.unit, p.decimals, last-d.v[0])
-	}
 	if p.unit == "dateTimeFromNow" {
 		text = ago(now.Sub(time.Unix(int64(d.t[len(d.t)-1]), 0)))
 	}
-	size := min(34, w/(0.56*float64(len([]rune(text)))))
-	if p.sparks {
-		low, high := slices.Min(d.v), slices.Max(d.v)
-		if low == high {
-			high++
-		}
-		t, v := scale{d.t[0], d.t[len(d.t)-1], x - 12, w + 24}, scale{low, high, y + h + 8, -h * 0.34}
-		a.f(`<g opacity="0.55">`)
-		d.look.fill, d.look.width = 20, 1.5
-		a.line(panel{}, []drawn{d}, 0, t, v)
-		a.f(`</g>`)
+	if len(p.names()) > 1 && len(all) == 1 {
+		text += " " + d.look.name
 	}
+	size := min(34, w/(0.56*float64(len([]rune(text)))))
 	middle := y + h/2 + size/3
 	if len(all) > 1 {
 		middle = y + h*0.36
 	}
 	a.text(x+w/2, middle, size, color, "middle", text)
 	if len(all) > 1 {
-		e := all[1]
-		s := say(e.unit, p.decimals, e.v[0])
-		if e.v[0] >= 0 {
-			s = "+" + s
-		}
-		if e.unit == "clocks" {
-			s = ""
-		}
-		a.text(x+w/2, middle+24, 13, dim, "middle", s+" against usual")
+		a.text(x+w/2, middle+24, 13, dim, "middle", say(all[1].unit, p.decimals, all[1].v[0])+" "+all[1].look.name)
 	}
 }
 
@@ -722,7 +692,7 @@ func (a *artist) table(p panel, j panelJSON, x, y, w, h float64) {
 				s = v.In(a.loc).Format("2006-01-02 15:04")
 			case float64:
 				if plainName(f.names[c]) == "Distance" {
-					unit, digits = "lengthkm", 2
+					unit, digits = "suffix:km", 2
 				}
 				s = say(unit, digits, v)
 			case string:

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,7 +26,8 @@ const (
 	mass
 	length
 	difference // of temperatures
-	speed
+	speed      // always metric in the database
+	way        // a length in a track, likewise
 )
 
 // A col is one column of an answer: a field, put together over the query's window by fn, times a factor.
@@ -42,13 +44,14 @@ type query struct {
 	of     string
 	cols   []col
 	where  [2]string // a tag and the value it must have; the value may be a variable
-	every  string    // window: auto for the panel's interval, 30m, 1h, 1d, night, week (of daily values), sessions (a week of others); empty for none
-	fill   string    // of windows without values: 0, or empty for nothing
+	every  string    // window: auto for the panel's interval, 30m, 1h, 1d, day (of daily values), night, week (of daily values), sessions (a week of others); empty for none
+	fill   string    // of windows without values: 0, or empty for nothing; with auto there is always a null
 	before string    // begin that long before the end of the range, whatever its start; such as 30d
 	table  bool      // one table with a column each, not one series each
 	needs  string    // table: rows without this field are left out
+	moving bool      // table: rows without speed are left out, too: while somebody stands, the distance does not grow
 
-	delta bool // instead of the values: the last of them, less the mean of all
+	delta string // instead of the values: above or below, by how much the last of them is that against the mean of those before; gained or lost, against the first
 
 	influxql, flux string // instead of all above where a question is a special one
 }
@@ -79,10 +82,10 @@ func (q query) asInfluxQL() string {
 	var cols []string
 	for _, c := range q.cols {
 		e := fmt.Sprintf("%q", c.key)
-		switch {
-		case q.delta:
-			e = fmt.Sprintf("(last(%s) - mean(%s))", e, e)
-		case c.fn != "":
+		if q.delta != "" {
+			return q.deltaInfluxQL(c)
+		}
+		if c.fn != "" {
 			e = fmt.Sprintf("%s(%s)", c.fn, e)
 		}
 		cols = append(cols, fmt.Sprintf("%s%s AS %q", e, c.factor(InfluxQL), c.name()))
@@ -94,13 +97,80 @@ func (q query) asInfluxQL() string {
 	if q.needs != "" {
 		s += fmt.Sprintf(" AND %q > -1000000", q.needs)
 	}
-	if q.every != "" {
-		s += " GROUP BY time(" + influxWindow(q.every) + ") fill(" + orElse(q.fill, "none") + ")"
-		if q.every != "auto" && q.every != "week" {
-			s += " tz('${tz:raw}')"
-		}
+	if q.moving {
+		s += ` AND "speed_kph" > 0`
+	}
+	if q.every == "auto" { // a null where nothing was measured, so that no line is drawn there
+		q.fill = "null"
+	}
+	return s + groupInfluxQL(q.every, q.fill)
+}
+
+// groupInfluxQL puts the values of each window together. Values of days and their weeks need no zone: they stand at the person's
+// midnights, wherever the reader is.
+func groupInfluxQL(every, fill string) string {
+	if every == "" {
+		return ""
+	}
+	s := " GROUP BY time(" + influxWindow(every) + ") fill(" + orElse(fill, "none") + ")"
+	if every != "auto" && every != "day" && every != "week" {
+		s += zoneInfluxQL
 	}
 	return s
+}
+
+// zoneInfluxQL ends a query whose windows begin at hours and days of the zone that is chosen. Grafana calls UTC utc, which no database
+// knows. So zoned (see variables.go) is what ends the comment, but for utc, where all is a comment: without a zone it is UTC.
+const zoneInfluxQL = " /* ${zoned:raw} tz('${tz:raw}') -- */\n"
+
+// zoneFlux does the same.
+const zoneFlux = "option location = timezone.location(name: if \"${tz:raw}\" == \"utc\" then \"UTC\" else \"${tz:raw}\")\n"
+
+// deltaInfluxQL is a difference: of the last value against the mean of those before, where there are any, or against the first. What
+// is above and what is below are two queries, of which one answers: Grafana has no unit with a sign.
+func (q query) deltaInfluxQL(c col) string {
+	usual := fmt.Sprintf("(sum(%[1]q) - last(%[1]q)) / (count(%[1]q) - 1)", c.key)
+	if q.delta == "gained" || q.delta == "lost" {
+		usual = fmt.Sprintf("first(%q)", c.key)
+	}
+	sign, is := "", ">= 0"
+	if q.delta == "below" || q.delta == "lost" {
+		sign, is = "0 - ", "< 0"
+	}
+	s := fmt.Sprintf("SELECT last(%[1]q) - %[2]s AS \"d\", count(%[1]q) AS \"n\" FROM %[3]q WHERE %[4]s", c.key, usual, q.of, q.rangeInfluxQL())
+	if q.where[0] != "" {
+		s += fmt.Sprintf(" AND %q = '%s'", q.where[0], q.where[1])
+	}
+	return fmt.Sprintf("SELECT %s\"d\"%s AS %q FROM (%s) WHERE \"d\" %s AND \"n\" > 1", sign, c.factor(InfluxQL), c.name(), s, is)
+}
+
+// later is how many hours after the beginning of its window a value is drawn: at noon of the person's day, which is the same date in
+// every zone that is less than twelve hours away; of a night, at noon of the day of waking; of a week, on its Monday.
+func (q query) later(d Dialect) float64 {
+	switch q.every {
+	case "1d", "day":
+		return 12
+	case "night":
+		return 21
+	case "week":
+		if d == InfluxQL {
+			return 24.5
+		}
+		return 14
+	case "sessions":
+		return 14
+	case "":
+		if slices.Contains(dailies(), q.of) {
+			return 12
+		}
+	}
+	return 0
+}
+
+// dailies are the measurements that hold one value for each day, at the person's midnight.
+func dailies() []string {
+	return []string{"Activity Minutes", "BreathingRate", "HR zones", "HRV", "RestingHR", "SPO2", "Skin Temperature Variation", "Total Steps", "VO2Max",
+		"active_calories", "calories", "distance", "elevation", "floors"}
 }
 
 // rangeInfluxQL is the condition on time and person.
@@ -121,6 +191,8 @@ func influxWindow(every string) string {
 	switch every {
 	case "auto":
 		return "$__interval"
+	case "day":
+		return "1h"
 	case "night":
 		return "1d, 15h"
 	case "week":
@@ -133,12 +205,15 @@ func influxWindow(every string) string {
 
 func (q query) asFlux() string {
 	var b strings.Builder
-	local := q.every != "" && q.every != "auto"
-	if q.before != "" {
+	local := q.every != "" && q.every != "auto" && q.every != "day"
+	if q.before != "" || q.early() {
 		b.WriteString("import \"date\"\n")
 	}
+	if q.every == "auto" {
+		b.WriteString("import \"internal/debug\"\n")
+	}
 	if local {
-		b.WriteString("import \"timezone\"\noption location = timezone.location(name: \"${tz:raw}\")\n")
+		b.WriteString("import \"timezone\"\n" + zoneFlux)
 	}
 	if q.table {
 		b.WriteString(q.tableFlux())
@@ -160,13 +235,20 @@ func (q query) asFlux() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
+// early is whether windows may begin before the range does, which begins at a midnight.
+func (q query) early() bool { return q.every == "night" || q.every == "week" || q.every == "sessions" }
+
 // fromFlux reads the fields of the query that a condition chooses.
 func (q query) fromFlux(fields string) string {
 	start := "v.timeRangeStart"
 	if q.before != "" {
 		start = fmt.Sprintf("date.sub(d: %s, from: v.timeRangeStop)", q.before)
 	}
-	s := fmt.Sprintf("from(bucket: v.defaultBucket)\n  |> range(start: %s, stop: v.timeRangeStop)\n  |> filter(fn: (r) => r._measurement == %q%s)\n  |> filter(fn: (r) => %s)", start, q.of, fields, personFlux)
+	cut := ""
+	if q.early() { // the first window keeps its beginning only where the range does not cut it
+		start, cut = "date.sub(d: 7d, from: v.timeRangeStart)", "\n  |> filter(fn: (r) => r._time >= v.timeRangeStart)"
+	}
+	s := fmt.Sprintf("from(bucket: v.defaultBucket)\n  |> range(start: %s, stop: v.timeRangeStop)\n  |> filter(fn: (r) => r._measurement == %q%s)\n  |> filter(fn: (r) => %s)%s", start, q.of, fields, personFlux, cut)
 	if q.where[0] != "" {
 		s += fmt.Sprintf("\n  |> filter(fn: (r) => r[%q] == %q)", q.where[0], q.where[1])
 	}
@@ -178,7 +260,8 @@ func (q query) columnFlux(c col) string {
 	s := q.fromFlux(fmt.Sprintf(" and r._field == %q", c.key))
 	value := "float(v: r._value)"
 	if q.every == "auto" { // windows before all else, for the storage to make
-		return s + fmt.Sprintf("\n  |> aggregateWindow(every: v.windowPeriod, fn: %s, createEmpty: false, timeSrc: \"_start\")\n  |> group()\n  |> sort(columns: [\"_time\"])\n  |> map(fn: (r) => ({_time: r._time, _value: %s%s, _field: %q}))\n  |> group(columns: [\"_field\"])", c.fn, value, c.factor(Flux), c.name())
+		s += fmt.Sprintf("\n  |> aggregateWindow(every: v.windowPeriod, fn: %s, createEmpty: true, timeSrc: \"_start\")\n  |> group()\n  |> sort(columns: [\"_time\"])", c.fn)
+		return s + fmt.Sprintf("\n  |> map(fn: (r) => ({_time: r._time, _value: if exists r._value then %s%s else debug.null(type: \"float\"), _field: %q}))\n  |> group(columns: [\"_field\"])", value, c.factor(Flux), c.name())
 	}
 	if c.fn == "last" && q.every == "" { // likewise
 		s += "\n  |> last()\n  |> group()\n  |> sort(columns: [\"_time\"])\n  |> tail(n: 1)"
@@ -186,9 +269,16 @@ func (q query) columnFlux(c col) string {
 	}
 	s += "\n  |> group(columns: [\"_field\"])\n  |> sort(columns: [\"_time\"])"
 	switch {
-	case q.delta:
-		s += "\n  |> reduce(identity: {last: 0.0, sum: 0.0, n: 0.0}, fn: (r, accumulator) => ({last: float(v: r._value), sum: accumulator.sum + float(v: r._value), n: accumulator.n + 1.0}))"
-		return s + fmt.Sprintf("\n  |> map(fn: (r) => ({_time: v.timeRangeStop, _value: (r.last - r.sum / r.n)%s, _field: %q}))\n  |> group(columns: [\"_field\"])", c.factor(Flux), c.name())
+	case q.delta != "":
+		usual, sign, is := "(r.sum - r.last) / (r.n - 1.0)", "", ">= 0.0"
+		if q.delta == "gained" || q.delta == "lost" {
+			usual = "r.first"
+		}
+		if q.delta == "below" || q.delta == "lost" {
+			sign, is = "-", "< 0.0"
+		}
+		s += "\n  |> reduce(identity: {first: 0.0, last: 0.0, sum: 0.0, n: 0.0}, fn: (r, accumulator) => ({first: if accumulator.n > 0.0 then accumulator.first else float(v: r._value), last: float(v: r._value), sum: accumulator.sum + float(v: r._value), n: accumulator.n + 1.0}))"
+		return s + fmt.Sprintf("\n  |> filter(fn: (r) => r.n > 1.0)\n  |> map(fn: (r) => ({_time: v.timeRangeStop, _value: r.last - %s, _field: %q}))\n  |> filter(fn: (r) => r._value %s)\n  |> map(fn: (r) => ({r with _value: %sr._value%s}))\n  |> group(columns: [\"_field\"])", usual, c.name(), is, sign, c.factor(Flux))
 	case q.every != "":
 		s += fmt.Sprintf("\n  |> aggregateWindow(%s, fn: %s, createEmpty: %t, timeSrc: \"_start\")", fluxWindow(q.every), c.fn, q.fill == "0")
 	case c.fn != "":
@@ -197,7 +287,15 @@ func (q query) columnFlux(c col) string {
 			return s + fmt.Sprintf("\n  |> map(fn: (r) => ({_time: v.timeRangeStop, _value: %s%s, _field: %q}))\n  |> group(columns: [\"_field\"])", value, c.factor(Flux), c.name())
 		}
 	}
+	if hours := q.later(Flux); hours > 0 {
+		s += laterFlux(hours)
+	}
 	return s + fmt.Sprintf("\n  |> map(fn: (r) => ({_time: r._time, _value: %s%s, _field: %q}))\n  |> group(columns: [\"_field\"])", value, c.factor(Flux), c.name())
+}
+
+// laterFlux moves times on.
+func laterFlux(hours float64) string {
+	return fmt.Sprintf("\n  |> timeShift(duration: %dh, columns: [\"_time\"])", int(hours))
 }
 
 // tableFlux is all columns side by side, a row for each instant.
@@ -205,6 +303,9 @@ func (q query) tableFlux() string {
 	s := q.fromFlux("") + "\n  |> pivot(rowKey: [\"_time\"], columnKey: [\"_field\"], valueColumn: \"_value\")\n  |> group()\n  |> sort(columns: [\"_time\"])"
 	if q.needs != "" {
 		s += fmt.Sprintf("\n  |> filter(fn: (r) => exists r[%q])", q.needs)
+	}
+	if q.moving {
+		s += "\n  |> filter(fn: (r) => exists r[\"speed_kph\"] and r[\"speed_kph\"] > 0.0)"
 	}
 	fields := []string{"Time: r._time"}
 	for _, c := range q.cols {
@@ -224,6 +325,8 @@ func fluxWindow(every string) string {
 		return "every: 1d, offset: 15h"
 	case "week", "sessions":
 		return "every: 7d, offset: 94h"
+	case "day":
+		return "every: 1h"
 	}
 	return "every: " + every
 }

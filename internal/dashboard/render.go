@@ -2,6 +2,10 @@ package dashboard
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
@@ -32,10 +36,15 @@ func (p panel) render(d Dialect, id uint32, at sdk.GridPos) sdk.Panel {
 	out.Title, out.Description, out.Datasource = ptr(p.title), ptr(p.about), source()
 	out.RepeatDirection, out.Transparent = nil, nil
 	for i, q := range p.queries {
-		out.Targets = append(out.Targets, q.target(d, string(rune('A'+i))))
+		t := q.target(d, string(rune('A'+i)))
+		if _, ok := t["resultFormat"]; ok && p.viz == heat { // series would give their name to each row
+			t["resultFormat"] = "table"
+		}
+		out.Targets = append(out.Targets, t)
 	}
 	if p.since != "" {
 		out.TimeFrom, out.HideTimeOverride = ptr(p.since), ptr(true)
+		out.Description = ptr(p.about + " Ends now, whatever range is chosen.")
 	}
 	if p.every != "" {
 		out.Interval = ptr(p.every)
@@ -49,7 +58,7 @@ func (p panel) render(d Dialect, id uint32, at sdk.GridPos) sdk.Panel {
 }
 
 // target is the query as Grafana's InfluxDB data source takes it; the SDK has no type for it.
-func (q query) target(d Dialect, ref string) variants.Dataquery {
+func (q query) target(d Dialect, ref string) variants.UnknownDataquery {
 	t := variants.UnknownDataquery{"refId": ref, "datasource": source(), "query": q.in(d)}
 	if d == InfluxQL {
 		t["rawQuery"], t["resultFormat"], t["alias"] = true, "time_series", "$col"
@@ -62,7 +71,7 @@ func (q query) target(d Dialect, ref string) variants.Dataquery {
 
 // defaults are what holds for all fields of the panel.
 func (p panel) defaults(c *sdk.FieldConfig) {
-	*c = sdk.FieldConfig{Unit: ptr(orElse(p.unit, "none")), Min: p.min, Max: p.max, NoValue: ptr(orElse(p.none, "–"))}
+	*c = sdk.FieldConfig{Unit: ptr(orElse(p.unit, "none")), Min: p.min, Max: p.max, NoValue: ptr("–")}
 	if p.decimals != auto {
 		c.Decimals = ptr(float64(p.decimals))
 	}
@@ -134,6 +143,9 @@ func (p panel) overrides() []sdk.DashboardFieldConfigSourceOverrides {
 	}
 	for _, name := range order {
 		props := looks[name].properties()
+		if p.viz == lines || p.viz == trend { // the ticks of an axis would be rounded with the values
+			props = slices.DeleteFunc(props, func(p sdk.DynamicConfigValue) bool { return p.Id == "decimals" && p.Value == 0 })
+		}
 		c, ok := twofold[name]
 		if !ok {
 			if len(props) > 0 {
@@ -141,6 +153,7 @@ func (p panel) overrides() []sdk.DashboardFieldConfigSourceOverrides {
 			}
 			continue
 		}
+		props = slices.DeleteFunc(props, func(p sdk.DynamicConfigValue) bool { return p.Id == "unit" }) // which depends
 		m, i := c.matchers()
 		t := c.unit.twofold()
 		show := sdk.DynamicConfigValue{Id: "displayName", Value: orElse(looks[name].show, name)}
@@ -178,7 +191,7 @@ func (s series) properties() []sdk.DynamicConfigValue {
 	if s.line {
 		set("custom.drawStyle", "line")
 		set("custom.stacking", map[string]any{"mode": "none", "group": "A"})
-		set("custom.showPoints", "never")
+		set("custom.showPoints", "auto")
 		if s.fill == 0 {
 			set("custom.fillOpacity", 0)
 		}
@@ -186,6 +199,9 @@ func (s series) properties() []sdk.DynamicConfigValue {
 	if s.points {
 		set("custom.showPoints", "always")
 		set("custom.pointSize", 4)
+	}
+	if s.wide > 0 {
+		set("custom.width", s.wide)
 	}
 	if s.dashed {
 		set("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{8, 6}})
@@ -205,18 +221,81 @@ func (p panel) transformations(d Dialect) []sdk.DataTransformerConfig {
 	if p.viz == table && len(p.queries) > 1 {
 		add("merge", map[string]any{})
 	}
-	if p.viz != heat || p.days.row == "" || d == Flux {
+	if p.viz == lines && d == InfluxQL {
+		for _, t := range p.later() {
+			out = append(out, t)
+		}
+	}
+	if p.viz != heat || p.days.row == "" {
 		return out
 	}
-	// Two copies of the time, as numbers, which become times again and then words: the row's and the column's.
+	order := map[string]any{"Time": 0, "_time": 0, "Row\\Column": 0}
+	for i, name := range p.days.columns() {
+		order[name] = i + 1
+	}
+	inOrder := map[string]any{"excludeByName": map[string]any{}, "includeByName": map[string]any{}, "renameByName": map[string]any{}, "indexByName": order}
+	if d == Flux {
+		add("organize", inOrder)
+		return out
+	}
+	// Two copies of the time, as numbers, which become times again and then words, in the zone that is chosen: the row's and the column's.
 	later := fmt.Sprint(p.days.later * 3_600_000)
 	for _, x := range []struct{ name, format string }{{"Row", p.days.row}, {"Column", p.days.column}} {
 		add("calculateField", map[string]any{"mode": "binary", "alias": x.name, "binary": map[string]any{"left": "Time", "operator": "+", "right": later}, "replaceFields": false})
-		add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": x.name, "destinationType": "time"}}})
-		add("formatTime", map[string]any{"timeField": x.name, "outputFormat": x.format, "useTimezone": true})
+		add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{
+			map[string]any{"targetField": x.name, "destinationType": "time"},
+			map[string]any{"targetField": x.name, "destinationType": "string", "dateFormat": x.format, "timezone": "${tz:raw}"}}})
 	}
 	add("groupingToMatrix", map[string]any{"rowField": "Row", "columnField": "Column", "valueField": p.days.from, "emptyValue": "null"})
-	add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": "Row\\Column", "destinationType": "time", "dateFormat": p.days.row}}})
+	add("organize", inOrder)
+	add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": "Row\\Column", "destinationType": "time", "dateFormat": "YYYY-MM-DD HH"}}})
+	return out
+}
+
+// later moves the values of days to the noon of their day, where InfluxQL cannot: see query.later.
+func (p panel) later() []sdk.DataTransformerConfig {
+	byHours := map[float64][]string{}
+	for i, q := range p.queries {
+		hours := q.later(InfluxQL)
+		byHours[hours] = append(byHours[hours], string(rune('A'+i)))
+	}
+	var out []sdk.DataTransformerConfig
+	for _, hours := range slices.Sorted(maps.Keys(byHours)) {
+		if hours == 0 {
+			continue
+		}
+		var which *sdk.MatcherConfig
+		if refs := byHours[hours]; len(refs) < len(p.queries) {
+			which = &sdk.MatcherConfig{Id: "byRefId", Options: "/^(" + strings.Join(refs, "|") + ")$/"}
+		}
+		add := func(id string, options map[string]any) {
+			out = append(out, sdk.DataTransformerConfig{Id: id, Filter: which, Options: options})
+		}
+		add("calculateField", map[string]any{"mode": "binary", "alias": "Noon", "binary": map[string]any{"left": "Time", "operator": "+", "right": fmt.Sprint(int(hours * 3_600_000))}, "replaceFields": false})
+		// While it is a number: Grafana takes each time for Time.
+		add("filterFieldsByName", map[string]any{"exclude": map[string]any{"names": []string{"Time"}}})
+		add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": "Noon", "destinationType": "time"}}})
+	}
+	return out
+}
+
+// columns are the names of a heat map's columns, in order.
+func (m matrix) columns() []string {
+	var out []string
+	switch m.column {
+	case "DD":
+		for day := range 31 {
+			out = append(out, fmt.Sprintf("%02d", day+1))
+		}
+	case "HH":
+		for hour := range 24 {
+			out = append(out, fmt.Sprintf("%02d", hour))
+		}
+	case "HH.mm":
+		for hour := range 24 {
+			out = append(out, fmt.Sprintf("%02d.00", hour), fmt.Sprintf("%02d.30", hour))
+		}
+	}
 	return out
 }
 
@@ -229,6 +308,7 @@ func (p panel) look() (options, custom any) {
 		return p.stat(), nil
 	case pie:
 		o := sdkpie.NewOptions()
+		o.Orientation = common.VizOrientationAuto
 		o.PieType, o.ReduceOptions.Calcs = sdkpie.PieChartTypeDonut, []string{orElse(p.calc, "lastNotNull")}
 		o.DisplayLabels = []sdkpie.PieChartLabels{sdkpie.PieChartLabelsPercent}
 		o.Legend = sdkpie.PieChartLegendOptions{DisplayMode: common.LegendDisplayModeTable, Placement: common.LegendPlacementRight, ShowLegend: true, Calcs: []string{}, Values: []sdkpie.PieChartLegendValues{sdkpie.PieChartLegendValuesValue}}
@@ -276,16 +356,39 @@ func (p panel) lines() (options, custom any) {
 	return o, f
 }
 
+// apart is how far from each other values have to be for no line to be drawn between them, in milliseconds; 0 where nulls say it.
+func (p panel) apart() float64 {
+	gap := orElse(p.gap, "36h") // a day is missing
+	for _, q := range p.queries {
+		if q.every == "auto" || q.table {
+			return 0
+		}
+	}
+	n, err := strconv.Atoi(gap[:len(gap)-1])
+	unit, ok := map[byte]float64{'m': 60_000, 'h': 3_600_000, 'd': 86_400_000}[gap[len(gap)-1]]
+	if err != nil || !ok {
+		panic(fmt.Sprintf("dashboard: panel %q: %q is no length of time", p.title, gap))
+	}
+	return float64(n) * unit
+}
+
 // graph are the settings that line charts share.
 func (p panel) graph(f *common.GraphFieldConfig) {
 	f.DrawStyle, f.LineWidth, f.FillOpacity = ptr(common.GraphDrawStyleLine), ptr(2.0), ptr(0.0)
-	f.LineInterpolation, f.ShowPoints = ptr(common.LineInterpolationSmooth), ptr(common.VisibilityModeNever)
+	f.LineInterpolation, f.ShowPoints = ptr(common.LineInterpolationSmooth), ptr(common.VisibilityModeAuto)
 	f.GradientMode, f.AxisBorderShow, f.AxisGridShow = ptr(common.GraphGradientModeNone), ptr(false), ptr(true)
 	f.SpanNulls = &common.BoolOrFloat64{Bool: ptr(false)}
+	if ms := p.apart(); ms > 0 && !p.bars {
+		f.InsertNulls = &common.BoolOrFloat64{Float64: ptr(ms)}
+	}
 	switch {
 	case p.bars:
 		f.DrawStyle, f.FillOpacity, f.LineWidth, f.BarWidthFactor = ptr(common.GraphDrawStyleBars), ptr(80.0), ptr(0.0), ptr(0.8)
+		f.AxisSoftMin = ptr(0.0)
 		f.BarAlignment = ptr(common.BarAlignmentAfter)
+		if hours := p.queries[0].later(InfluxQL); hours > 0 && hours < 24 && p.queries[0].every != "sessions" { // around noon
+			f.BarAlignment = ptr(common.BarAlignmentCenter)
+		}
 	case p.step:
 		f.LineInterpolation, f.FillOpacity = ptr(common.LineInterpolationStepAfter), ptr(20.0)
 	case p.points:
@@ -310,9 +413,6 @@ func (p panel) stat() any {
 	} else {
 		o.TextMode = common.BigValueTextModeValue
 	}
-	if p.sparks {
-		o.GraphMode = common.BigValueGraphModeArea
-	}
 	return o
 }
 
@@ -330,6 +430,9 @@ func (p panel) heat() any {
 	o.CellGap, o.ShowValue, o.Legend.Show = ptr(uint8(1)), common.VisibilityModeNever, true
 	o.YAxis.AxisPlacement, o.YAxis.Reverse = ptr(common.AxisPlacementLeft), ptr(p.days.row != "")
 	o.CellValues = &sdkheat.CellValues{Unit: ptr(orElse(p.unit, "none"))}
+	if p.unit == "suffix:h" {
+		o.CellValues.Decimals = ptr(float32(1))
+	}
 	o.Tooltip.Mode = common.TooltipDisplayModeSingle
 	o.Calculate = ptr(p.days.row == "")
 	if p.days.row == "" {
@@ -354,6 +457,7 @@ func (p panel) geomap() any {
 		"symbol": map[string]any{"fixed": "img/icons/marker/circle.svg", "mode": "fixed"}, "symbolAlign": map[string]any{"horizontal": "center", "vertical": "center"},
 		"textConfig": map[string]any{"fontSize": 12, "offsetX": 0, "offsetY": 0, "textAlign": "center", "textBaseline": "middle"},
 	}
+	o.Tooltip.Mode = sdkmap.TooltipModeDetails
 	o.Layers = []common.MapLayerOptions{{
 		Type: "markers", Name: "Track", Tooltip: ptr(true),
 		Config:   map[string]any{"showLegend": true, "style": style},

@@ -19,7 +19,7 @@ const (
 )
 
 // A twofold says how a quantity goes over into metric and from there into imperial, each as the factor less one, and what Grafana
-// calls its units.
+// calls its units: none of those that it scales, which would write 4 Mm for the way of a year and 210 g for a change of weight.
 type twofold struct {
 	stored           string // the variable that tells what is stored; empty where it is always metric
 	over, back       string // the factors less one
@@ -29,13 +29,15 @@ type twofold struct {
 func (q quantity) twofold() twofold {
 	switch q {
 	case mass:
-		return twofold{"mass", "-0.54640763", "1.2046226218", "masskg", "masslb"}
+		return twofold{"mass", "-0.54640763", "1.2046226218", "suffix:kg", "suffix:lb"}
 	case length:
-		return twofold{"length", "0.609344", "-0.3786288077", "lengthkm", "lengthmi"}
+		return twofold{"length", "0.609344", "-0.3786288077", "suffix:km", "suffix:mi"}
+	case way:
+		return twofold{"length", "", "-0.3786288077", "suffix:km", "suffix:mi"}
 	case difference:
-		return twofold{"length", "-0.4444444444", "0.8", "celsius", "fahrenheit"}
+		return twofold{"length", "-0.4444444444", "0.8", "suffix:°C", "suffix:°F"}
 	case speed:
-		return twofold{"length", "", "-0.3786288077", "velocitykmh", "velocitymph"}
+		return twofold{"length", "", "-0.3786288077", "suffix:km/h", "suffix:mph"}
 	}
 	return twofold{}
 }

@@ -56,7 +56,7 @@ func queried() []variable {
 
 func workoutVariable() variable {
 	return variable{name: "workout", label: "Workout", about: "A workout with a GPS track, by its start (UTC). The newest of the range comes first.", newest: true, reload: true,
-		influxql: `SHOW TAG VALUES FROM "GPS" WITH KEY = "ActivityID" WHERE $timeFilter AND ` + personInfluxQL,
+		influxql: `SELECT "ActivityID", "last" FROM (SELECT last("lat") FROM "GPS" WHERE $timeFilter AND ` + personInfluxQL + ` GROUP BY "ActivityID")`, // SHOW TAG VALUES would go by shards, which are weeks
 		flux: "import \"influxdata/influxdb/schema\"\nfrom(bucket: v.defaultBucket)\n  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)\n  |> filter(fn: (r) => r._measurement == \"GPS\" and r._field == \"lat\")\n  |> filter(fn: (r) => " + personFlux +
 			")\n  |> group(columns: [\"ActivityID\"])\n  |> first()\n  |> group()\n  |> keep(columns: [\"ActivityID\"])"}
 }
@@ -94,6 +94,11 @@ func choice(name, label, about, query string, options ...sdk.VariableOption) sdk
 	return m
 }
 
+func hidden(m sdk.VariableModel) sdk.VariableModel {
+	m.Hide, m.SkipUrlSync = ptr(sdk.VariableHideHideVariable), ptr(true)
+	return m
+}
+
 func option(text, value string) sdk.VariableOption {
 	return sdk.VariableOption{Selected: ptr(false), Text: sdk.StringOrArrayOfString{String: ptr(text)}, Value: sdk.StringOrArrayOfString{String: ptr(value)}}
 }
@@ -114,7 +119,14 @@ func (b board) variables(d Dialect) []sdk.VariableModel {
 	}
 	out = append(out,
 		choice("person", "Person", "Whose data. The first person is the one without a name in the database.", "First person : (),${others:csv}", option("First person", "()")),
-		choice("tz", "Time zone", "Where days and hours are counted. The first is the dashboard's own; any name of the tz database can be typed in.", "${__timezone},UTC"),
+		choice("tz", "Time zone", "The person's zone, where hours, nights and what is counted by day begin. The first is the dashboard's own; where you are in another one, type the person's in, such as Europe/Berlin.", "${__timezone},UTC"))
+	if d == InfluxQL {
+		out = append(out,
+			variable{name: "utc", hide: true, about: "Something where the zone is Grafana's utc, which InfluxQL does not know; empty otherwise.",
+				influxql: `SELECT last("value") FROM "Total Steps" WHERE '${tz:raw}' = 'utc'`}.model(d),
+			hidden(choice("zoned", "zoned", "Ends the comment before the zone, unless that is utc.", "${utc:raw},*/")))
+	}
+	out = append(out,
 		choice("units", "Units", "As stored is what the database holds: kilograms and kilometres, or the pounds and miles that the Python project wrote.", unitsQuery,
 			option("As stored", asStored), option("Metric", toMetric), option("Imperial", toImperial)))
 	if b.workout {

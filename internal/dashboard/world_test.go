@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -171,12 +172,19 @@ func optionsFile(t testing.TB, text string) string {
 // opened is a viewer who has opened a dashboard at its default range.
 func opened(t testing.TB, d Dialect, db database, f File, choose map[string]string) (*viewer, file) {
 	t.Helper()
+	return openedIn(t, d, db, f, zone, choose)
+}
+
+// openedIn is a viewer whose dashboard is in some zone.
+func openedIn(t testing.TB, d Dialect, db database, f File, zone string, choose map[string]string) (*viewer, file) {
+	t.Helper()
 	x := readFile(t, f)
-	from, ok := strings.CutPrefix(x.Time.From, "now-")
-	if !ok {
-		t.Fatalf("%s opens at %q", f.Name, x.Time.From)
+	opens := regexp.MustCompile(`^now-(\d+[dwy])/d$`).FindStringSubmatch(x.Time.From)
+	if opens == nil || x.Time.To != "now/d" {
+		t.Fatalf("%s opens from %q to %q, which are no whole days", f.Name, x.Time.From, x.Time.To)
 	}
-	v := &viewer{t: t, dialect: d, db: db, from: now.Add(-duration(t, from)), to: now, zone: zone, choose: choose}
+	v := &viewer{t: t, dialect: d, db: db, zone: zone, choose: choose}
+	v.from, v.to = wholeDays(t, zone, opens[1])
 	v.open(x)
 	return v, x
 }

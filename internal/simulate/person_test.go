@@ -342,3 +342,41 @@ func TestSkin(t *testing.T) {
 		t.Errorf("%d nights without a baseline, %d with", missing, there)
 	}
 }
+
+// A track stands now and then, in one place, and never goes back; its end has gone all the way.
+func TestTracksStop(t *testing.T) {
+	p := berlin(t)
+	tracks, standing, points := 0, 0, 0
+	for d := day(t, "2025-04-01"); d < day(t, "2025-10-20"); d++ {
+		for _, w := range p.Workouts(d) {
+			track := p.Track(w)
+			if track == nil {
+				continue
+			}
+			tracks++
+			stood := false
+			for i := 1; i < len(track); i++ {
+				points++
+				a, b := track[i-1], track[i]
+				switch {
+				case b.Distance < a.Distance:
+					t.Fatalf("workout of %s: the distance goes back", d)
+				case b.Distance == a.Distance:
+					stood = true
+					if a.Lat != b.Lat || a.Lon != b.Lon {
+						t.Fatalf("workout of %s: standing, the person moves", d)
+					}
+				}
+			}
+			if stood {
+				standing++
+			}
+			if want := float64(w.Millimetre) / 1000; math.Abs(track[len(track)-1].Distance-want) > 0.05*want {
+				t.Errorf("workout of %s: the end is at %.0f of %.0f m", d, track[len(track)-1].Distance, want)
+			}
+		}
+	}
+	if tracks < 40 || standing < tracks/2 {
+		t.Errorf("%d of %d tracks stop", standing, tracks)
+	}
+}

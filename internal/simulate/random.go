@@ -26,6 +26,7 @@ const (
 	saltForm
 	saltLegacy
 	saltCore
+	saltStop
 )
 
 // mix spreads the bits of x (splitmix64's finisher).

@@ -155,7 +155,41 @@ type TrackPoint struct {
 	NoFix    bool    // no position at this instant
 }
 
-// Track returns the way of a workout with GPS, a point about every 3 s; nil for one without.
+// A stop is a time within a track at which the person stands, in seconds since its start.
+type stop struct{ from, to float64 }
+
+// stops draws where the person stands on the way of a workout with GPS: now and then at a traffic light, seldom for a pause.
+func (p *Person) stops(w Workout) []stop {
+	r := p.random(w.Day, saltStop+0x100*uint64(w.Start.Second()+1))
+	total := w.End.Sub(w.Start).Seconds()
+	var out []stop
+	for t := 90.0; ; {
+		t += 240 + 900*r.float()
+		long := 12 + 63*r.float()
+		if r.chance(0.12) {
+			long = 120 + 200*r.float()
+		}
+		if t+long > total-60 { // the way ends in motion
+			return out
+		}
+		out = append(out, stop{t, t + long})
+		t += long
+	}
+}
+
+// moved is how many of the first t seconds were not spent standing.
+func moved(stops []stop, t float64) float64 {
+	out := t
+	for _, s := range stops {
+		if t > s.from {
+			out -= min(t, s.to) - s.from
+		}
+	}
+	return out
+}
+
+// Track returns the way of a workout with GPS, a point about every 3 s; nil for one without. While the person stands, the points have
+// one place and one distance.
 func (p *Person) Track(w Workout) []TrackPoint {
 	if !w.GPS {
 		return nil
@@ -167,12 +201,15 @@ func (p *Person) Track(w Workout) []TrackPoint {
 	metres := float64(w.Millimetre) / 1000
 	alt, done := 120+float64(home>>32%300), 0.0
 	heart := p.HeartRates(metric.Span{Start: w.Start, End: w.End.Add(time.Second)})
+	stops := p.stops(w)
+	moving := moved(stops, total)
 	var out []TrackPoint
 	k := 0
 	for t := 0.0; t <= total; t += 3 {
 		at := w.Start.Add(time.Duration(t) * time.Second)
 		// speed swings gently around the mean; the last point has gone all the way
-		dist := metres * (t/total + 0.02*math.Sin(2*math.Pi*t/total))
+		share := moved(stops, t) / moving
+		dist := metres * (share + 0.02*math.Sin(2*math.Pi*share))
 		step := dist - done
 		done = dist
 		heading += 0.08 * r.bell()
