@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
 )
 
@@ -28,13 +29,95 @@ var (
 // judges are the versions of Grafana; the first one's texts are written out, of the other ones what differs.
 var judges = []string{"13.2", "12.3"}
 
-// A who is somebody who opens a dashboard: in a browser of that zone. The first is the person themself.
+// A who is somebody who opens a dashboard.
 type who struct {
-	Name string `json:"name"`
-	Zone string `json:"zone"`
+	Name      string            `json:"name"`
+	Zone      string            `json:"zone"`                // of the browser
+	Timezone  string            `json:"timezone,omitempty"`  // what the dashboard is set to, if not to the browser's
+	Now       string            `json:"now,omitempty"`       // another time
+	World     string            `json:"world,omitempty"`     // another database
+	Choose    map[string]string `json:"choose,omitempty"`    // of the variables that are there
+	Unwritten bool              `json:"unwritten,omitempty"` // the rules look, but no text is kept
 }
 
-var viewers = []who{{"", zone}, {"UTC", "UTC"}, {"New_York", "America/New_York"}}
+// viewers are those who look. The first is the person, at home.
+var viewers = []who{
+	{Zone: zone},
+	{Name: "UTC", Zone: "UTC"},
+	{Name: "New_York", Zone: "America/New_York"},
+	{Name: "a dashboard set to UTC", Zone: zone, Timezone: "utc", Unwritten: true},
+	{Name: "the evening", Zone: zone, Now: "2026-11-19T20:00:00Z", Unwritten: true}, // the data end at noon
+	{Name: "New York, with the person's zone chosen", Zone: "America/New_York", Choose: map[string]string{"tz": zone}, Unwritten: true},
+	{Name: "a first day", Zone: zone, World: "newcomer", Unwritten: true},
+	{Name: "a track with a stop", Zone: zone, World: "stop", Unwritten: true},
+	{Name: "a database in pounds and miles", Zone: zone, World: "pounds", Unwritten: true},
+}
+
+// worlds fills the databases of the viewers, beside the one of the year.
+func worlds(t *testing.T, s *influxd.Server) {
+	t.Helper()
+	fill(t, s.URL, "fitbit", "metric")
+	fill(t, s.URL, "pounds", "python")
+	// Somebody who began today: of what comes once a day there is one value.
+	s.Query("", "CREATE DATABASE newcomer")
+	midnight := someone.Midnight(metric.DayOf(now)).UTC()
+	s.Query("", fmt.Sprintf(`SELECT * INTO "newcomer"."autogen".:MEASUREMENT FROM "fitbit"."autogen"./.*/ WHERE time >= '%s' AND time <= '%s' GROUP BY *`, midnight.Format(time.RFC3339), now.Format(time.RFC3339)))
+	// A walk that stands still for a minute.
+	s.Query("", "CREATE DATABASE stop")
+	var walk strings.Builder
+	start := now.Add(-24 * time.Hour)
+	metres := 0.0
+	for i := range 400 {
+		speed := 5.4
+		if i >= 100 && i < 120 {
+			speed = 0
+		}
+		metres += speed / 3.6 * 3
+		fmt.Fprintf(&walk, "GPS,ActivityID=%s-Walk altitude=300,distance=%.2f,heart_rate=%di,lat=%.6f,lon=10.8,speed_kph=%.1f %d\n",
+			start.Format("2006-01-02T15:04:05+00:00"), metres, 90+i%10, 47.49+metres/111e3, speed, start.Add(time.Duration(i)*3*time.Second).UnixNano())
+	}
+	s.Put("stop", walk.String())
+}
+
+// A finding is a fault that a dashboard once had. Its judge is what it takes to see it: "library", Grafana's data library over real
+// answers; "axis", the same with the rules by which its charts choose their axes; "JSON", the file alone; "hand", somebody who looks at
+// a Grafana. The rule finds it in any panel; testdata/faults holds one that has it, under the same heading.
+type finding struct{ what, judge, rule string }
+
+var faults = []finding{
+	{"Rows of a heat map all have the name of the value", "library", "rows"},
+	{"A figure stands where nothing is known", "JSON", "noValue"},
+	{"A figure stands where nothing is known", "library", "empty"},
+	{"A length has the unit of a speed", "library", "twice"},
+	{"Kilometres become megametres, kilograms grams", "library", "scaled"},
+	{"Bars do not begin at zero", "axis", "zero"},
+	{"62 and 69 minutes are both an hour", "library", "duration"},
+	{"A line is drawn through a gap", "library", "gaps"},
+	{"One value alone is not seen", "JSON", "single"},
+	{"A variable offers what is not in the range", "library", "offered"},
+	{"A track with a stop is refused", "library", "errors"},
+	{"A day stands at the day before for a viewer elsewhere", "library", "dates"},
+	{"Today is empty for a viewer elsewhere", "library", "empty"},
+	{"A heat map does not follow the chosen zone", "library", "zone"},
+	{"A dashboard set to UTC shows errors", "library", "errors"},
+	{"Means of minutes are means of hours", "JSON", "means"},
+	{"A range begins in the middle of a day", "library", "ranges"},
+	{"A word out of a list is empty", "JSON", "words"},
+	{"A column is too narrow", "library", "clipped"},
+	{"A sparkline runs through its figure", "library", "sparkline"},
+	{"A title is there twice", "library", "title"},
+	{"A change has no plus sign", "library", "plus"},
+	{"The days before hold the last night", "JSON", "usual"},
+	{"Values that differ are written alike", "library", "same"},
+	{"Ticks are equal after rounding", "axis", "ticks"},
+	{"What is said to have no limit has one", "JSON", "ever"},
+	{"Lengths of time are written in several ways", "library", "style"},
+	{"A length of time is written in decimals or seconds", "library", "clock"},
+	{"A night stands at the afternoon before", "library", "dates"},
+	{"A part is more than the whole", "library", "share"},
+	{"Large figures are not grouped", "library", "thousands"},
+	{"A panel does not follow a chosen range", "JSON", "timeFrom"},
+}
 
 // A job is what the judge is asked; see judge/main.mjs.
 type job struct {
@@ -54,6 +137,7 @@ type judged struct {
 // A verdict is its answer.
 type verdict struct {
 	Version    string
+	Rules      []string
 	Dashboards []struct {
 		Name  string
 		Views []struct {
@@ -129,8 +213,12 @@ func influxQLFiles(t *testing.T) (out []judged) {
 // What a person reads in each panel, in the eyes of three viewers and two versions, and what a rule finds wrong with it.
 func TestGrafana(t *testing.T) {
 	s := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
-	fill(t, s.URL, "fitbit", "metric")
-	files := influxQLFiles(t)
+	worlds(t, s)
+	faulty, err := filepath.Abs(filepath.Join("testdata", "faults", "dashboard.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := append([]judged{{"faults", faulty}}, influxQLFiles(t)...)
 	server := map[string]string{"url": s.URL, "database": "fitbit"}
 	verdicts := make([]verdict, len(judges))
 	t.Run("versions", func(t *testing.T) {
@@ -145,7 +233,10 @@ func TestGrafana(t *testing.T) {
 		return
 	}
 	seen := map[judgement]bool{}
-	for _, v := range verdicts {
+	for i, v := range verdicts {
+		proven(t, judges[i], v)
+		v.Dashboards = v.Dashboards[1:]
+		verdicts[i] = v
 		for _, d := range v.Dashboards {
 			for _, f := range d.Findings {
 				if !seen[f] {
@@ -156,6 +247,35 @@ func TestGrafana(t *testing.T) {
 		}
 	}
 	golden(t, verdicts)
+}
+
+// proven wants every finding found again in the dashboard that has them all, and every rule to be there for one.
+func proven(t *testing.T, version string, v verdict) {
+	t.Helper()
+	used := map[string]bool{}
+	headings := map[string]bool{}
+	for _, s := range v.Dashboards[0].Views[0].Sections {
+		headings[s.Title] = true
+	}
+	for _, f := range faults {
+		used[f.rule] = true
+		if !headings[f.what] {
+			t.Errorf("testdata/faults has no panel of %q", f.what)
+		}
+		if !slices.ContainsFunc(v.Dashboards[0].Findings, func(j judgement) bool { return j.Rule == f.rule && j.Section == f.what }) {
+			t.Errorf("Grafana %s: the rule %s does not find %q", version, f.rule, f.what)
+		}
+	}
+	for h := range headings {
+		if !slices.ContainsFunc(faults, func(f finding) bool { return f.what == h }) {
+			t.Errorf("testdata/faults has %q, and no rule is to find it", h)
+		}
+	}
+	for _, r := range v.Rules {
+		if !used[r] {
+			t.Errorf("the rule %s finds nothing that ever was", r)
+		}
+	}
 }
 
 // golden compares with testdata/judge: one file for each dashboard, and one for each further viewer and version with the panels that

@@ -4,7 +4,7 @@ import { load } from './library.mjs';
 import { Viewer } from './viewer.mjs';
 import { InfluxQL } from './influxql.mjs';
 import { show } from './panels.mjs';
-import { rules } from './rules.mjs';
+import { names, rules } from './rules.mjs';
 
 const job = JSON.parse(readFileSync(0, 'utf8'));
 const lib = load(job.folder);
@@ -12,7 +12,7 @@ const clock = Date.now;
 
 const panelsOf = (dashboard) => (dashboard.panels ?? []).flatMap((p) => (p.type === 'row' ? [p, ...(p.panels ?? [])] : [p]));
 
-const out = { version: lib.version, dashboards: [] };
+const out = { version: lib.version, rules: names, dashboards: [] };
 const sources = new Map();
 const sourceOf = (server) => {
   const key = JSON.stringify(server);

@@ -110,9 +110,8 @@ const perPanel = {
     if (s.panel.type === 'heatmap' || s.panel.type === 'histogram') return;
     for (const { field, name } of numeric(s, lib)) {
       const all = values(field).filter((v) => !Number.isInteger(v));
-      if (new Set(all).size < 7) continue;
       const words = new Set(all.map((v) => format(lib, field, v)));
-      if (words.size <= 2) add(`${name}: ${new Set(all).size} different values from ${Math.min(...all)} to ${Math.max(...all)} are written as ${[...words].join(', ')}`);
+      if (all.length >= 7 && new Set(all).size >= 3 && words.size === 1) add(`${name}: ${all.length} values from ${Math.min(...all)} to ${Math.max(...all)} are all written as ${[...words][0]}`);
     }
   },
 
@@ -389,3 +388,6 @@ const sorted = (text) => text.split(';').sort().join(';');
 function isDaily(x, person, lib) {
   return x.there.length > 3 && x.there.every((i) => lib.g.dateTimeFormat(x.times[i], { format: 'HH:mm:ss', timeZone: person }) === '00:00:00') && step(x) > 20 * hour;
 }
+
+// names are those of all rules.
+export const names = [...Object.keys(perPanel), ...Object.keys(perDashboard)];
