@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-// load returns { g, version, major, uPlot, settle }: @grafana/data of one version, ready to be asked.
+// load returns { g, version, major, uPlot, csv }: @grafana/data of one version, ready to be asked.
 export function load(folder) {
   console.log = console.info = console.error; // the output is the answer's
   const require = createRequire(path.join(folder, 'judge.cjs'));
@@ -28,7 +28,7 @@ export function load(folder) {
   standardFieldConfigEditorRegistry.setInit(() => standardOptions(g));
   g.setWeekStart?.('monday');
   const uPlot = inside('uplot');
-  return { g, version, major, uPlot: uPlot.default ?? uPlot, moment: inside('moment') };
+  return { g, version, major, uPlot: uPlot.default ?? uPlot, csv: inside('papaparse') };
 }
 
 // standardOptions are the options that every field has, with what the library does to their values. (Their editors are in another one.)

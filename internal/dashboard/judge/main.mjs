@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { load } from './library.mjs';
 import { Viewer } from './viewer.mjs';
 import { InfluxQL } from './influxql.mjs';
+import { Flux } from './flux.mjs';
 import { show } from './panels.mjs';
 import { names, rules } from './rules.mjs';
 
@@ -16,7 +17,7 @@ const out = { version: lib.version, rules: names, dashboards: [] };
 const sources = new Map();
 const sourceOf = (server) => {
   const key = JSON.stringify(server);
-  if (!sources.has(key)) sources.set(key, new InfluxQL(lib, server));
+  if (!sources.has(key)) sources.set(key, job.dialect === 'flux' ? new Flux(lib, server) : new InfluxQL(lib, server));
   return sources.get(key);
 };
 for (const file of job.dashboards) {
