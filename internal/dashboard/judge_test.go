@@ -91,6 +91,7 @@ type finding struct{ what, judge, rule string }
 
 var faults = []finding{
 	{"Rows of a heat map all have the name of the value", "library", "rows"},
+	{"Hours are missing or out of order", "library", "rows"},
 	{"A figure stands where nothing is known", "JSON", "noValue"},
 	{"A figure stands where nothing is known", "library", "empty"},
 	{"A length has the unit of a speed", "library", "twice"},
@@ -121,6 +122,7 @@ var faults = []finding{
 	{"A night stands at the afternoon before", "library", "dates"},
 	{"A part is more than the whole", "library", "share"},
 	{"Large figures are not grouped", "library", "thousands"},
+	{"A value has too many digits", "library", "digits"},
 	{"A panel does not follow a chosen range", "JSON", "timeFrom"},
 }
 
@@ -166,7 +168,7 @@ type readPanel struct {
 type judgement struct{ Rule, Section, Panel, Text string }
 
 // judge asks one version.
-func judge(t *testing.T, version string, d Dialect, server map[string]string, files []judged) verdict {
+func judge(t *testing.T, version string, d Dialect, server map[string]string, viewers []who, files []judged) verdict {
 	t.Helper()
 	folder, err := exec.Command(filepath.Join("..", "..", "scripts", "grafana"), version).Output()
 	if err != nil {
@@ -225,18 +227,18 @@ func absolute(t *testing.T, path string) string {
 func TestGrafana(t *testing.T) {
 	s := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
 	worlds(t, s)
-	judgeAll(t, InfluxQL, map[string]string{"url": s.URL, "database": "fitbit"}, judged{"faults", absolute(t, filepath.Join("testdata", "faults", "dashboard.json"))})
+	judgeAll(t, InfluxQL, map[string]string{"url": s.URL, "database": "fitbit"}, judges, viewers, judged{"faults", absolute(t, filepath.Join("testdata", "faults", "dashboard.json"))})
 }
 
-// judgeAll has both versions look at the dashboards in a dialect, and first at one with all faults, where there is one.
-func judgeAll(t *testing.T, d Dialect, server map[string]string, faulty ...judged) {
+// judgeAll has versions look at the dashboards in a dialect, and first at one with all faults, where there is one.
+func judgeAll(t *testing.T, d Dialect, server map[string]string, judges []string, viewers []who, faulty ...judged) {
 	t.Helper()
 	verdicts := make([]verdict, len(judges))
 	t.Run("versions", func(t *testing.T) {
 		for i, version := range judges {
 			t.Run(version, func(t *testing.T) {
 				t.Parallel()
-				verdicts[i] = judge(t, version, d, server, append(faulty, dashboardFiles(t, d)...))
+				verdicts[i] = judge(t, version, d, server, viewers, append(faulty, dashboardFiles(t, d)...))
 			})
 		}
 	})

@@ -134,7 +134,7 @@ function axes(seen, lib, series) {
     const step = increment(min, max, dim, space);
     const decimals = g.guessDecimals(g.roundDecimals(step, 6));
     const places = [];
-    for (let v = Math.ceil(min / step - 1e-9) * step; v <= max + step * 1e-9; v += step) places.push(g.roundDecimals(v, 9));
+    for (let v = Math.ceil(min / step - 1e-9) * step; v <= max + step * 1e-9; v += step) places.push(g.roundDecimals(v, 9) + 0);
     const kept = c.decimals === 0 ? places.filter(Number.isInteger) : places;
     const ticks = kept.map((v) => text(g, group[0].field.display(v, decimals > 0 ? decimals : undefined)));
     const axis = { side: own.axisPlacement === 'right' ? 'right' : 'left', min, max, places: kept, ticks, step, series: group };
@@ -237,7 +237,7 @@ function trend(seen, lib) {
   const min = x.field.values[0], max = x.field.values.at(-1);
   const step = increment(min, max, width - 120, 60);
   const places = [];
-  for (let v = Math.ceil(min / step - 1e-9) * step; v <= max + step * 1e-9; v += step) places.push(g.roundDecimals(v, 9));
+  for (let v = Math.ceil(min / step - 1e-9) * step; v <= max + step * 1e-9; v += step) places.push(g.roundDecimals(v, 9) + 0);
   const decimals = g.guessDecimals(g.roundDecimals(step, 6));
   const ticks = places.map((v) => text(g, x.field.display(v, decimals > 0 ? decimals : undefined)));
   seen.axes.push({ side: 'bottom', min, max, places, ticks, step, series: [x] });

@@ -43,7 +43,7 @@ const perPanel = {
     const sorted = [...rows].sort((a, b) => (Number.isNaN(+a) || Number.isNaN(+b) ? a.localeCompare(b) : a - b));
     if (sorted.join() !== rows.join() && sorted.reverse().join() !== rows.join()) add(`the rows are not in order: ${rows.slice(0, 5).join(', ')}`);
     for (const [pattern, all, what] of [[/^\d\d?(:00|\.00| h)?$/, 24, 'hours'], [/^\d\d?[.:](00|30)$/, 48, 'half hours']]) {
-      if (rows.every((r) => pattern.test(r)) && rows.length < all && !rows.some((r) => parseInt(r, 10) > 24)) return add(`${rows.length} of ${all} ${what} have a row`);
+      if (/hour/i.test(`${s.title} ${s.panel.description}`) && rows.every((r) => pattern.test(r)) && rows.length < all) return add(`${rows.length} of ${all} ${what} have a row`);
     }
   },
 
@@ -98,7 +98,7 @@ const perPanel = {
       const shown = s.displays ? s.displays.filter((d) => d.config.unit === field.config.unit && d.real).map((d) => d.numeric) : values(field);
       const size = { 'suffix:min': 1 / 60, m: 1 / 60, 'suffix:h': 1, h: 1, ms: 1 / hour, dtdurationms: 1 / hour, clockms: 1 / hour, s: 1 / 3600, dtdurations: 1 / 3600, clocks: 1 / 3600 }[field.config.unit];
       for (const v of shown) {
-        if (Math.abs(v * (size ?? 0)) < 0.5) continue; // below half an hour whole minutes do
+        if (Math.abs(v * (size ?? 0)) < 1) continue; // below an hour whole minutes or tenths of it do
         const a = format(lib, field, v), b = format(lib, field, v * 1.111);
         if (a === b) return add(`${name}: ${v} and ${Math.round(v * 111.1) / 100} are both ${a}`);
       }
@@ -133,7 +133,8 @@ const perPanel = {
     for (const x of s.series ?? []) {
       if (s.panel.type !== 'timeseries' || drawn(x) !== 'line' || x.there.length < 2) continue;
       const steps = x.there.slice(1).map((i, k) => x.times[i] - x.times[x.there[k]]).sort((a, b) => a - b);
-      const usual = Math.max(steps[Math.floor(steps.length / 4)], 60e3); // a quarter of the steps are shorter
+      // A quarter of the points are at most so far apart: where somebody is ill, they measure often, and then not for days.
+      const usual = Math.max(steps[Math.floor(steps.length / 4)], 60e3);
       let longest = 0;
       for (const [from, to] of pieces(x)) {
         let last = from;
@@ -143,7 +144,7 @@ const perPanel = {
           last = i;
         }
       }
-      if (longest > 3 * usual && longest > hour && longest > steps[0] * 3) add(`${x.name}: a line is drawn through ${length(longest)} without a value; the points are ${length(usual)} apart`);
+      if (longest > 3 * usual && longest > hour) add(`${x.name}: a line is drawn through ${length(longest)} without a value; the points are ${length(usual)} apart`);
     }
   },
 
@@ -252,6 +253,15 @@ const perPanel = {
     for (const w of [...s.texts, ...s.axes.flatMap((a) => a.ticks)]) if (/(^|[^\d.:/-])\d{5,}(?![\d:/-])/.test(w)) return add(`${w} is hard to read`);
   },
 
+  // A value has no more digits than somebody reads.
+  digits(s, add) {
+    for (const w of [...s.texts, ...s.axes.flatMap((a) => a.ticks)]) {
+      const m = /^-?([\d,]+)\.(\d+)/.exec(w);
+      if (!m || /°$/.test(w)) continue; // of a place
+      if (m[2].length > 2 || (m[1] + m[2]).replace(/\D/g, '').replace(/^0+/, '').length > 4) return add(`${w} has too many digits`);
+    }
+  },
+
   // Five minutes are not written with seconds, hours not in three decimals.
   clock(s, add) {
     for (const w of [...s.texts, ...s.axes.flatMap((a) => a.ticks)]) if (/\d+m:\d+s$/.test(w) || /^-?\d+\.\d{2,} (h|hours)$/.test(w)) return add(`a length of time is written as ${w}`);
@@ -272,9 +282,6 @@ function step(x) {
   return steps[Math.floor(steps.length / 2)] ?? 0;
 }
 
-// nights: is it a query whose days begin in the afternoon?
-const afternoon = (s) => s.queries.some(({ text }) => { const m = /time\(1d,\s*(-?\d+)h\)/.exec(text); return m && ((+m[1] % 24) + 24) % 24 > 12; });
-
 const perDashboard = {
   // No viewer sees an error.
   errors(add, { views }) {
@@ -292,22 +299,37 @@ const perDashboard = {
     }
   },
 
-  // A day's value stands at that day, a week's at its Monday, for every viewer.
-  dates(add, { lib, views, first, person }) {
-    const date = (t, timeZone) => lib.g.dateTimeFormat(t, { format: 'YYYY-MM-DD', timeZone });
+  // A day's value stands at that day, a night's at the day of waking, a week's at its Monday, for every viewer. Where the viewer's own
+  // days are counted, the values are others; but the same ones must not stand a day off.
+  dates(add, { lib, views, first }) {
+    const date = (t, timeZone, back = 0) => lib.g.dateTimeFormat(t + back * day, { format: 'YYYY-MM-DD', timeZone });
+    const zoneOf = (v) => (v.viewer.timezone === 'browser' ? v.who.zone : v.viewer.timezone);
+    const dailies = (s) => (s.panel.type === 'timeseries' ? s.series ?? [] : []).filter((x) => x.there.length >= 4 && step(x) > 20 * hour && step(x) < 30 * hour);
     for (const v of views) {
-      if (v.who.world || v.who.now) continue;
+      if (v.who.world || v.who.now || v.who.choose?.units) continue;
+      const zone = zoneOf(v);
       for (const s of v.seen) {
-        for (const x of s.series ?? []) {
-          if (s.panel.type !== 'timeseries' || x.there.length < 4) continue;
-          const apart = step(x), last = x.times[x.there.at(-1)];
-          const shown = date(last, v.viewer.timezone === 'browser' ? v.who.zone : v.viewer.timezone);
-          if (apart > 6.5 * day && apart < 7.5 * day && s.queries.some(({ text }) => /time\(7d|every: 7d|every: 1w/.test(text))) {
-            if (new Date(shown + 'T00:00:00Z').getUTCDay() !== 1) add(s, `a week stands at ${shown}, which is no Monday${differs(v)}`);
-          } else if (apart > 20 * hour && apart < 30 * hour && s.queries.some(({ text }) => /time\(1d|every: 1d/.test(text)) || isDaily(x, person, lib)) {
-            // What the person calls this day: the day that has begun at or after noon before counts for the next morning.
-            const is = afternoon(s) ? date(last + 12 * hour, person) : date(last, person);
-            if (shown !== is) add(s, `${x.name}: what is of ${is} stands at ${shown}${differs(v)}`);
+        for (const x of s.panel.type === 'timeseries' ? s.series ?? [] : []) {
+          if (x.there.length < 4 || step(x) < 6.5 * day || step(x) > 7.5 * day || !s.queries.some(({ text }) => /time\(7d|every: (7d|1w)/.test(text))) continue;
+          const shown = date(x.times[x.there.at(-1)], zone);
+          if (new Date(shown + 'T00:00:00Z').getUTCDay() !== 1) add(s, `a week stands at ${shown}, which is no Monday${differs(v)}`);
+        }
+        const mine = first.seen.find((o) => o.panel.id === s.panel.id);
+        for (const x of dailies(s)) {
+          if (v === first) {
+            const last = x.times[x.there.at(-1)];
+            const windows = s.queries.some(({ text }) => /time\(1d|every: 1d/.test(text));
+            if (windows && Number(lib.g.dateTimeFormat(last, { format: 'H', timeZone: zone })) >= 14) add(s, `${x.name}: what is of ${date(last, zone, 0.5)} stands at ${date(last, zone)}`);
+            continue;
+          }
+          const y = dailies(mine).find((o) => o.name === x.name);
+          if (!y) continue;
+          const at = new Map(y.there.map((i) => [date(y.times[i], zoneOf(first)), y.values[i]]));
+          const equal = (back) => x.there.filter((i) => at.get(date(x.times[i], zone, back)) === x.values[i]).length;
+          const [same, before, after] = [equal(0), equal(1), equal(-1)];
+          if (Math.max(before, after) > same && Math.max(before, after) > x.there.length / 3) {
+            const i = x.there.at(-1), back = before > after ? 1 : -1;
+            add(s, `${x.name}: what is of ${date(x.times[i], zone, back)} stands at ${date(x.times[i], zone)}${differs(v)}`);
           }
         }
       }
@@ -321,9 +343,19 @@ const perDashboard = {
     for (const s of other.seen) {
       const mine = first.seen.find((o) => o.panel.id === s.panel.id);
       if (!s.rows || !mine.rows) continue;
-      const cells = (x, v) => x.fields.filter(({ field }) => field.type === lib.g.FieldType.number).map(({ field }) => field.name + '=' + [...field.values].map((n) => n ?? '')).join(';');
-      const a = sorted(cells(mine)), b = sorted(cells(s));
-      if (a !== b) add(s, `with ${other.who.choose.tz} chosen in another zone the cells are others`);
+      // The ranges of the two begin and end at other instants, so their outer columns may differ.
+      const cells = (x) => {
+        const out = new Map();
+        x.columns.slice(1, -1).forEach((t, i) => {
+          const column = lib.g.dateTimeFormat(t + 12 * hour, { format: 'YYYY-MM-DD', timeZone: x.who.zone });
+          for (const { field } of x.fields) if (field.type === lib.g.FieldType.number && field.values[i + 1] != null) out.set(`${column} ${field.name}`, field.values[i + 1]);
+        });
+        return out;
+      };
+      const a = cells(mine), b = cells(s);
+      const days = new Set([...a.keys()].map((k) => k.slice(0, 10)));
+      const differing = [...b].find(([k, v]) => days.has(k.slice(0, 10)) && a.get(k) !== v);
+      if (differing || a.size === 0 || b.size === 0) add(s, `with ${other.who.choose.tz} chosen in another zone ${differing?.[0]} is ${differing?.[1]}, not ${a.get(differing?.[0])}`);
     }
   },
 
@@ -381,13 +413,6 @@ const perDashboard = {
     for (const [name, all] of by) if (name !== most) for (const { s, word } of all) add(s, `${word} here, ${by.get(most)[0].word} elsewhere (${by.get(most)[0].s.title})`);
   },
 };
-
-const sorted = (text) => text.split(';').sort().join(';');
-
-// isDaily: are a series' points all at midnights of the person?
-function isDaily(x, person, lib) {
-  return x.there.length > 3 && x.there.every((i) => lib.g.dateTimeFormat(x.times[i], { format: 'HH:mm:ss', timeZone: person }) === '00:00:00') && step(x) > 20 * hour;
-}
 
 // names are those of all rules.
 export const names = [...Object.keys(perPanel), ...Object.keys(perDashboard)];
