@@ -106,6 +106,11 @@ test-homeassistant: ## every sensor in a real Home Assistant; HOMEASSISTANT_VERS
 	@scripts/home-assistant $(HOMEASSISTANT_VERSION)
 	HOMEASSISTANT_VERSION=$(HOMEASSISTANT_VERSION) $(GO) test $(LEAN) -tags homeassistant -count=1 $(call minutes,10) -v ./internal/realhome
 
+.PHONY: test-grafana
+test-grafana: $(INFLUXD_1_8) ## what a person reads in each panel, by Grafana's own libraries; UPDATE=1 writes it down, DASHBOARDS names another folder
+	@for version in 13.2 12.3; do scripts/grafana $$version >/dev/null || exit 1; done
+	$(GO) test -tags grafana -count=1 -timeout 10m -run "TestGrafana$$" ./internal/dashboard $(if $(UPDATE)$(DASHBOARDS),-args $(if $(UPDATE),-update) $(if $(DASHBOARDS),-dashboards $(abspath $(DASHBOARDS))))
+
 .PHONY: release
 release: ## dist/: the program for Linux, macOS and Windows, packed, with SHA256SUMS; the same sources give the same bytes
 	rm -rf dist
