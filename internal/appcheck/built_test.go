@@ -137,9 +137,14 @@ func (w workshop) args(t *testing.T, ours modules) []string {
 		t.Fatal(err)
 	}
 	args := []string{"bud", "--pull-never", "--format", "docker", "--isolation", "chroot", "--build-arg", "GO_IMAGE=" + w.base,
-		"-v", goEnv(t, "GOMODCACHE") + ":/modules:ro", "-v", goEnv(t, "GOMODCACHE") + ":/root/go/pkg/mod:O", "-v", goCache + ":/root/.cache/go-build"}
+		"-v", goEnv(t, "GOMODCACHE") + ":/modules:O", "-v", goEnv(t, "GOMODCACHE") + ":/root/go/pkg/mod:O", "-v", goCache + ":/root/.cache/go-build"}
 	if ours != "" {
 		args = append(args, "-v", string(ours)+":/ours:ro")
+	}
+	// What this machine has fetched of ours before is hidden: a build takes what is published now.
+	owner := filepath.Dir(modulePath(t, root))
+	for _, place := range []string{"/root/go/pkg/mod", "/root/go/pkg/mod/cache/download", "/modules/cache/download"} {
+		args = append(args, "-v", t.TempDir()+":"+filepath.Join(place, owner))
 	}
 	return args
 }
