@@ -65,7 +65,7 @@ func TestImagePublished(t *testing.T) {
 			w.do(t, "rm", c)
 			images = append(images, name)
 		}
-		to := "docker://" + address + "/fitbit-fetch/fitbit-fetch:" + tag
+		to := "docker://" + address + "/owner/fitbit-fetch:" + tag
 		creds := []string{"--tls-verify=false", "--creds", "owner:owner"}
 		if len(images) == 1 {
 			w.do(t, append(append([]string{"push", "-q"}, creds...), images[0], to)...)
@@ -100,7 +100,7 @@ func TestImagePublished(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tree := releasedTree(t, c.version, append(words, "scripts/check-image")...)
-			edit(t, filepath.Join(tree, "fitbit_fetch", "config.yaml"), regexp.MustCompile(`(?m)^image: .*$`), "image: "+c.registry+"/fitbit-fetch/fitbit-fetch")
+			edit(t, filepath.Join(tree, "fitbit_fetch", "config.yaml"), regexp.MustCompile(`(?m)^image: .*$`), "image: "+c.registry+"/owner/fitbit-fetch")
 			check := exec.Command("sh", filepath.Join(tree, "scripts", "check-image"))
 			check.Env = append(os.Environ(), "HOME="+home)
 			out, err := check.CombinedOutput()
