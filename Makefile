@@ -9,6 +9,7 @@ INFLUXD_1_8 := $(TOOLS)/influxd-1.8.3
 INFLUXD_2   ?= $(TOOLS)/influxd-2.7.12
 HOMEASSISTANT_VERSION ?= 2026.11.0
 STATICCHECK := $(TOOLS)/staticcheck-0.8.2
+ACTIONLINT  := $(TOOLS)/actionlint-1.7.12
 
 # SQLite itself, which is C made into Go, is left out of the race detector's sight: watched, it takes most of the tests' time, and it has
 # its own tests. All around it is watched. (It holds no generic code of others, which the linker might take from it for all.)
@@ -98,6 +99,8 @@ test-image: ## build the app's image, and run it as Home Assistant and Docker do
 	@scripts/need buildah "buildah" buildah
 	@scripts/need debootstrap "debootstrap" debootstrap
 	@scripts/need qemu-aarch64 "the other architecture" qemu-user
+	@scripts/need skopeo "the client of registries Skopeo" skopeo
+	@scripts/need docker-registry "a registry of images" docker-registry
 	$(GO) test $(LEAN) -tags image -count=1 $(call minutes,20) -run TestImage ./internal/appcheck
 
 .PHONY: test-homeassistant
@@ -148,10 +151,13 @@ generate: ## docs/schema.md, docs/configuration.md, the dashboards
 	$(GO) generate ./...
 
 .PHONY: check
-check: $(STATICCHECK) ## formatting, vet, staticcheck, known vulnerabilities, go.mod, whether it compiles for Windows and macOS
+check: $(STATICCHECK) $(ACTIONLINT) ## formatting, vet, staticcheck, scripts, workflows, known vulnerabilities, go.mod, whether it compiles for Windows and macOS
+	@scripts/need shellcheck "the check of shell scripts" shellcheck
 	@out=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$out" ]; then echo "not formatted (run gofmt -w):"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
+	shellcheck --severity=warning --exclude=SC1007 .ci/run scripts/*
+	$(ACTIONLINT)
 	$(GO) mod tidy -diff
 	for system in windows darwin; do GOOS=$$system $(GO) build -o /dev/null ./cmd/fitbit-fetch || exit 1; done
 	scripts/govulncheck $(TOOLS)
@@ -159,6 +165,10 @@ check: $(STATICCHECK) ## formatting, vet, staticcheck, known vulnerabilities, go
 $(STATICCHECK):
 	@mkdir -p $(TOOLS)
 	new=$$(mktemp -d $(TOOLS)/new.XXXXXX) && GOBIN=$$new $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2 && mv $$new/staticcheck $@ && rmdir $$new
+
+$(ACTIONLINT):
+	@mkdir -p $(TOOLS)
+	new=$$(mktemp -d $(TOOLS)/new.XXXXXX) && GOBIN=$$new $(GO) install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 && mv $$new/actionlint $@ && rmdir $$new
 
 .PHONY: help
 help: ## this list

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -44,7 +45,7 @@ func newWorkshop(t *testing.T) workshop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := workshop{dir: filepath.Join(cache, "fitbit-fetch", "image"), base: "localhost/golang:" + strings.TrimPrefix(runtime.Version(), "go")}
+	w := workshop{dir: filepath.Join(cache, "fitbit-fetch", "image"), base: "localhost/golang-offline:" + strings.TrimPrefix(runtime.Version(), "go")}
 	if err := os.MkdirAll(w.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,9 @@ func newWorkshop(t *testing.T) workshop {
 	c := w.do(t, "from", "scratch")
 	w.do(t, "copy", "-q", c, system, "/")
 	w.do(t, "copy", "-q", c, goEnv(t, "GOROOT"), "/usr/local/go")
-	w.do(t, "config", "--env", "PATH=/usr/local/go/bin:/usr/bin:/bin", "--env", "GOTOOLCHAIN=local", c)
+	// Modules come from two folders: ours as it would be published, and those that this machine has got already.
+	w.do(t, "config", "--env", "PATH=/usr/local/go/bin:/usr/bin:/bin", "--env", "HOME=/root", "--env", "GOTOOLCHAIN=local",
+		"--env", "GOPROXY=file:///ours,file:///modules/cache/download", "--env", "GOSUMDB=off", "--env", "GOFLAGS=-modcacherw", c)
 	w.do(t, "commit", "-q", c, w.base)
 	w.do(t, "rm", c)
 	return w
@@ -99,28 +102,108 @@ func (w workshop) do(t *testing.T, args ...string) string {
 	return lines[len(lines)-1]
 }
 
-// build builds the image of an architecture from a context, as an engine would, and returns its name.
-func (w workshop) build(t *testing.T, context, dockerfile, arch string) string {
+// A modules is a folder of Go modules as a proxy serves them, with ours in it as GitHub's would be once it is published.
+type modules string
+
+// publish puts a tree there as a version, under the names by which it is asked for: its own, or a branch's.
+func (m modules) publish(t *testing.T, tree, version string, branches ...string) {
 	t.Helper()
-	text, err := os.ReadFile(dockerfile)
+	dir := filepath.Join(string(m), modulePath(t, tree), "@v")
+	write := func(name string, data []byte) {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	packModule(t, &packed, tree, version)
+	mod, err := os.ReadFile(filepath.Join(tree, "go.mod"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// buildah before 1.33 does not know this word; the builders that are really used do.
-	mine := filepath.Join(t.TempDir(), "Dockerfile")
-	if err := os.WriteFile(mine, bytes.Replace(text, []byte(" --start-interval=3s"), nil, 1), 0o644); err != nil {
-		t.Fatal(err)
+	write(version+".zip", packed.Bytes())
+	write(version+".mod", mod)
+	for _, name := range append(branches, version) {
+		write(name+".info", fmt.Appendf(nil, `{"Version": %q, "Time": "2026-11-30T22:17:00Z"}`, version))
 	}
+}
+
+// args are what every build has: the base, the modules that this machine has got already, and nothing from the network.
+func (w workshop) args(t *testing.T, ours modules) []string {
+	t.Helper()
 	goCache := filepath.Join(w.dir, "gocache")
 	if err := os.MkdirAll(goCache, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	args := []string{"bud", "--pull-never", "--format", "docker", "--isolation", "chroot", "--build-arg", "GO_IMAGE=" + w.base,
+		"-v", goEnv(t, "GOMODCACHE") + ":/modules:O", "-v", goEnv(t, "GOMODCACHE") + ":/root/go/pkg/mod:O", "-v", goCache + ":/root/.cache/go-build"}
+	if ours != "" {
+		args = append(args, "-v", string(ours)+":/ours:ro")
+	}
+	// What this machine has fetched of ours before is hidden: a build takes what is published now.
+	owner := filepath.Dir(modulePath(t, root))
+	for _, place := range []string{"/root/go/pkg/mod", "/root/go/pkg/mod/cache/download", "/modules/cache/download"} {
+		args = append(args, "-v", t.TempDir()+":"+filepath.Join(place, owner))
+	}
+	return args
+}
+
+// dockerfile is a copy that buildah before 1.33 understands: it does not know one word, which the builders that are really used do.
+func dockerfile(t *testing.T, folder string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(folder, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := filepath.Join(t.TempDir(), "Dockerfile")
+	if err := os.WriteFile(mine, bytes.Replace(text, []byte(" --start-interval=3s"), nil, 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return mine
+}
+
+// build builds the image of an architecture from a context, as an engine would, and returns its name.
+func (w workshop) build(t *testing.T, context, folder, arch, version string) string {
+	t.Helper()
 	name := "localhost/fitbit-fetch-test:" + arch
-	w.do(t, "bud", "-q", "--pull-never", "--format", "docker", "--isolation", "chroot",
-		"--build-arg", "BUILD_FROM="+w.base, "--build-arg", "TARGETARCH="+arch, "--build-arg", "BUILD_VERSION=9.9.9",
-		"-v", goEnv(t, "GOMODCACHE")+":/root/go/pkg/mod:ro", "-v", goCache+":/root/.cache/go-build",
-		"--env", "GOPROXY=off", "--env", "GOFLAGS=-mod=mod", "--env", "HOME=/root", "-t", name, "-f", mine, context)
+	w.do(t, append(w.args(t, ""), "--build-arg", "TARGETARCH="+arch, "--build-arg", "BUILD_VERSION="+version, "-t", name, "-f", dockerfile(t, folder), context)...)
 	return name
+}
+
+// asSupervisor is the call with which Supervisor builds an app, from its folder alone.
+func (w workshop) asSupervisor(t *testing.T, ours modules, folder, version string) *exec.Cmd {
+	t.Helper()
+	arch := map[string]string{"amd64": "amd64", "arm64": "aarch64"}[runtime.GOARCH]
+	cmd := w.command(append(w.args(t, ours), "--tag", supervised+version, "--file", dockerfile(t, folder), "--platform", "linux/"+runtime.GOARCH,
+		"--label", "io.hass.version="+version, "--label", "io.hass.arch="+arch, "--label", "io.hass.type=app", "--build-arg", "BUILD_VERSION="+version,
+		"--build-arg", "BUILD_ARCH="+arch, "--build-arg", "TARGETARCH="+runtime.GOARCH, ".")...)
+	cmd.Dir = folder
+	return cmd
+}
+
+const supervised = "localhost/1a2b3c4d/addon-fitbit_fetch:"
+
+// appAlone is a copy of a tree's app folder, where nothing else of the tree can be reached.
+func appAlone(t *testing.T, tree string) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "addon")
+	if err := os.CopyFS(folder, os.DirFS(filepath.Join(tree, "fitbit_fetch"))); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// offered is the version that an app's folder names.
+func offered(t *testing.T, folder string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(folder, "config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, _ := parseConfig(t, string(text)).values["version"].(string)
+	return version
 }
 
 // container is a run of an image.
@@ -220,16 +303,24 @@ func program(t *testing.T, of int) int {
 	return found
 }
 
-// TestImage builds the image as Supervisor does, from a folder that has nothing but the app, and runs it as Home Assistant (root,
-// options.json in /data) and Docker (user 1000) do.
+// TestImage builds the image as Supervisor does for who has added the repository by its address, from the app's folder alone, and runs
+// it as Home Assistant (root, options.json in /data) and Docker (user 1000) do.
 func TestImage(t *testing.T) {
 	w := newWorkshop(t)
-	folder := filepath.Join(t.TempDir(), "app")
-	if out, err := exec.Command("sh", filepath.Join(root, "scripts", "app-folder"), folder).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	tree, ours := copyTree(t), modules(t.TempDir())
+	folder := appAlone(t, tree)
+	version := offered(t, folder)
+	want := version
+	if strings.Contains(version, "-dev") {
+		ours.publish(t, tree, "v0.0.0-20261130221700-1a2b3c4d5e6f", "main")
+		want += "+1a2b3c4d5e6f"
+	} else {
+		ours.publish(t, tree, "v"+version)
 	}
-	app := filepath.Join(folder, "fitbit_fetch")
-	image := w.build(t, app, filepath.Join(app, "Dockerfile"), runtime.GOARCH)
+	if out, err := w.asSupervisor(t, ours, folder, version).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, tail(out))
+	}
+	image := supervised + version
 
 	t.Run("facts", func(t *testing.T) {
 		var facts struct {
@@ -263,9 +354,7 @@ func TestImage(t *testing.T) {
 			t.Errorf("the image is %d bytes to fetch, %v", size, err)
 		}
 		t.Logf("%.1f MB to fetch", float64(size)/1e6)
-		if out, err := c.command("version").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("9.9.9")) {
-			t.Errorf("%s, %v", out, err)
-		}
+		c.says(t, want)
 	})
 	for name, user := range map[string]int{"Home Assistant": 0, "Docker": 1000} {
 		t.Run(name, func(t *testing.T) { lives(t, w.start(t, image, user), user == 0) })
@@ -273,11 +362,61 @@ func TestImage(t *testing.T) {
 	for name, user := range map[string]int{"the Python project's way, as root": 0, "the Python project's way, as its user": 1000} {
 		t.Run(name, func(t *testing.T) { takesOver(t, w, image, user) })
 	}
-	t.Run("no sources", func(t *testing.T) {
-		if err := w.command("bud", "-q", "--pull-never", "--isolation", "chroot", "--build-arg", "BUILD_FROM="+w.base, "-f", filepath.Join(app, "Dockerfile"), appDir).Run(); err == nil {
-			t.Error("an image without a program was built")
+}
+
+// says holds the version of the program in an image against the one that was to be built.
+func (c container) says(t *testing.T, version string) {
+	t.Helper()
+	if out, err := c.command("version").CombinedOutput(); err != nil || !bytes.HasPrefix(out, []byte("fitbit-fetch "+version+" (")) {
+		t.Errorf("want version %s, got %s, %v", version, out, err)
+	}
+}
+
+// TestImageVersions: what is built is the version that the folder names, or nothing.
+func TestImageVersions(t *testing.T) {
+	w := newWorkshop(t)
+	dev := copyTree(t)
+	edit(t, filepath.Join(dev, "fitbit_fetch", "config.yaml"), regexp.MustCompile(`(?m)^version: .*$`), `version: "0.98.0-dev.2"`)
+	released := releasedTree(t, "0.99.0")
+	ours, empty := modules(t.TempDir()), modules(t.TempDir())
+	ours.publish(t, released, "v0.99.0", "main")
+
+	t.Run("a tag", func(t *testing.T) {
+		if out, err := w.asSupervisor(t, ours, appAlone(t, released), "0.99.0").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, tail(out))
 		}
+		w.start(t, supervised+"0.99.0", 0).says(t, "0.99.0")
 	})
+	t.Run("sources in the folder", func(t *testing.T) {
+		folder := filepath.Join(t.TempDir(), "app")
+		if out, err := exec.Command("sh", filepath.Join(root, "scripts", "app-folder"), folder).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		folder = filepath.Join(folder, "fitbit_fetch")
+		version := offered(t, folder)
+		if out, err := w.asSupervisor(t, empty, folder, version).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, tail(out))
+		}
+		w.start(t, supervised+version, 0).says(t, version)
+	})
+	for name, c := range map[string]struct {
+		tree    string
+		ours    modules
+		version string
+		want    string
+	}{
+		"nothing is published":    {dev, empty, "0.98.0-dev.2", "The sources of version 0.98.0-dev.2 could not be fetched: github.com/"},
+		"no such tag":             {released, empty, "0.99.0", "@v0.99.0. They have to be published before"},
+		"main has gone on":        {dev, ours, "0.98.0-dev.2", "This folder is version 0.98.0-dev.2, but github.com/"},
+		"built as something else": {dev, ours, "0.97.0", "This folder is version 0.98.0-dev.2, and cannot be built as 0.97.0."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := w.asSupervisor(t, c.ours, appAlone(t, c.tree), c.version).CombinedOutput()
+			if err == nil || !bytes.Contains(out, []byte(c.want)) {
+				t.Errorf("%v, without %q:\n%s", err, c.want, tail(out))
+			}
+		})
+	}
 }
 
 // lives starts the program, asks after its health, takes a snapshot as before a backup, and stops it.
@@ -421,7 +560,7 @@ func TestImageOtherArchitecture(t *testing.T) {
 		t.Fatal("this test runs arm64 on amd64")
 	}
 	w := newWorkshop(t)
-	image := w.build(t, root, filepath.Join(appDir, "Dockerfile"), "arm64")
+	image := w.build(t, root, appDir, "arm64", "dev")
 	c := w.start(t, image, 0)
 	binary := filepath.Join(c.root, "usr", "bin", "fitbit-fetch")
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)

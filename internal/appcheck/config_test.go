@@ -403,15 +403,3 @@ func TestBackupHoldsTheSnapshot(t *testing.T) {
 		}
 	}
 }
-
-// TestVersions: the newest entry of the app's changelog is the version that is offered.
-func TestVersions(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(appDir, "CHANGELOG.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+)$`).FindSubmatch(data)
-	if m == nil || string(m[1]) != readConfig(t).values["version"] {
-		t.Errorf("the changelog begins with %q, config.yaml says %v", m, readConfig(t).values["version"])
-	}
-}

@@ -60,20 +60,3 @@ func TestSystemdUnit(t *testing.T) {
 }
 
 func tailOf(b []byte) []byte { return b[max(0, len(b)-2000):] }
-
-// TestReleaseWorkflow: what is published is what the make target makes and checks.
-func TestReleaseWorkflow(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root, ".github", "workflows", "release.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"run: make test-release VERSION=", "gh release create", "dist/*"} {
-		if !strings.Contains(string(text), want) {
-			t.Errorf("release.yml lacks %q", want)
-		}
-	}
-	made, err := os.ReadFile(filepath.Join(root, "Makefile"))
-	if err != nil || !strings.Contains(string(made), "\ntest-release: release ") {
-		t.Errorf("there is no such target (%v)", err)
-	}
-}
