@@ -107,7 +107,7 @@ func (a *app) pageAddress(ctx context.Context) string {
 // broker tells where to connect to: what the options say, or else what Supervisor knows.
 func (a *app) broker(ctx context.Context) (homeassistant.Broker, error) {
 	m := a.opts.MQTT
-	b := homeassistant.Broker{Username: m.Username, Password: m.Password.Reveal(), CA: m.CA}
+	b := homeassistant.Broker{Username: m.Username, Password: m.Password.Reveal(), CA: m.CA, Insecure: m.Insecure}
 	host, port, tls := m.Host, m.Port, m.TLS || m.CA != ""
 	if host == "" {
 		got, err := a.supervisor.AwaitBroker(ctx, func(err error) {

@@ -2,8 +2,6 @@ package homeassistant
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/certificate"
 )
 
 // An Error says in plain words why there is no connection.
@@ -49,13 +49,14 @@ func explain(err error, to *url.URL) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	err = portless(err)
 	where := to.Host
+	wrong, cure, ok := certificate.Explain(err, certificate.Peer{Name: "the MQTT broker at " + where, CA: "mqtt.tls_ca", Insecure: "mqtt.tls_insecure", Plain: "its port without TLS (mqtt.tls: false)"})
+	err = portless(err)
+	if ok {
+		return &Error{Err: fmt.Errorf("%s: %w", wrong, err), Hint: cure, wait: waitRefused}
+	}
 	say := func(hint, format string, args ...any) *Error {
 		return &Error{Err: fmt.Errorf(format+": %w", append(args, err)...), Hint: hint}
-	}
-	if e := explainTLS(err, where, say); e != nil {
-		return e
 	}
 	var dns *net.DNSError
 	switch {
@@ -88,27 +89,6 @@ func portless(err error) error {
 		return op.Err
 	}
 	return err
-}
-
-// explainTLS finds plain words for what is wrong with certificates.
-func explainTLS(err error, where string, say func(hint, format string, args ...any) *Error) error {
-	var (
-		unknown x509.UnknownAuthorityError
-		name    x509.HostnameError
-		invalid x509.CertificateInvalidError
-		record  tls.RecordHeaderError
-	)
-	switch {
-	case errors.As(err, &unknown):
-		return say("give the file with the certificate of the authority that signed the broker's", "the certificate of the MQTT broker at %s is signed by an unknown authority", where)
-	case errors.As(err, &name):
-		return say("connect by a name that stands in the certificate", "the certificate of the MQTT broker at %s is for another name", where)
-	case errors.As(err, &invalid):
-		return say("renew the broker's certificate, or check this machine's clock", "the certificate of the MQTT broker at %s is not valid", where)
-	case errors.As(err, &record):
-		return say("use mqtt:// there, or the broker's TLS port, mostly 8883", "%s does not speak TLS", where)
-	}
-	return nil
 }
 
 // trouble tells what is wrong, once, to the log and by Status.
