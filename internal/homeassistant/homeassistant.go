@@ -104,7 +104,7 @@ type Publisher struct {
 
 	mu     sync.Mutex
 	status Status
-	said   string // the trouble told last
+	said   report
 
 	mem  *memory // of Run alone, as kept
 	kept string  // its text in the archive

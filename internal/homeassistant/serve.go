@@ -38,16 +38,17 @@ const (
 // serving is one connection being served.
 type serving struct {
 	*Publisher
-	link       link
-	facts      map[string]facts     // by person; nil when the archive has to be asked
-	sent       map[string]string    // what this broker has of us: payload by topic
-	gone       map[string]departure // components being removed, by device
-	announced  time.Time            // the last discovery message
-	away       bool                 // Home Assistant said that it stops
-	began      time.Time
-	heard      map[string]bool // topics of our own that the broker gave back
-	waiting    bool            // events wait for Home Assistant to subscribe
-	complained string          // the trouble with the archive told last
+	link      link
+	facts     map[string]facts     // by person; nil when the archive has to be asked
+	sent      map[string]string    // what this broker has of us: payload by topic
+	gone      map[string]departure // components being removed, by device
+	announced time.Time            // the last discovery message
+	away      bool                 // Home Assistant said that it stops
+	began     time.Time
+	heard     map[string]bool // topics of our own that the broker gave back
+	waiting   bool            // events wait for Home Assistant to subscribe
+	reading   report          // trouble with the archive
+	storing   report
 }
 
 // departure is what is being removed from a device: first announced as removed, then no longer announced.
@@ -195,9 +196,12 @@ func (s *serving) arrived(a arrival) bool {
 func (s *serving) look(ctx context.Context, glance bool) (told bool, err error) {
 	if err := s.read(ctx); err != nil {
 		if ctx.Err() == nil {
-			s.complain("Home Assistant does not get new values", err)
+			s.complain(&s.reading, "Home Assistant does not get new values", err)
 		}
 		return true, nil // the archive may be well at the next look
+	}
+	if s.reading.over() {
+		s.log.Info("Home Assistant gets new values again")
 	}
 	for _, who := range s.cfg.People {
 		f := s.facts[who.ID]
@@ -249,21 +253,22 @@ func (s *serving) read(ctx context.Context) error {
 	return nil
 }
 
-// complain tells a trouble with the archive, once.
-func (s *serving) complain(what string, err error) {
-	if s.complained != err.Error() {
+// complain reports a trouble with the archive, once.
+func (s *serving) complain(r *report, what string, err error) {
+	if r.bad(err) {
 		s.log.Error(what, "err", err)
-		s.complained = err.Error()
 	}
 }
 
 // store remembers, even when we are about to stop.
 func (s *serving) store(ctx context.Context) {
 	if err := s.remember(context.WithoutCancel(ctx)); err != nil {
-		s.complain("what Home Assistant was told is not remembered", err)
+		s.complain(&s.storing, "what Home Assistant was told is not remembered", err)
 		return
 	}
-	s.complained = ""
+	if s.storing.over() {
+		s.log.Info("what Home Assistant is told is remembered again")
+	}
 }
 
 // expect remembers what is about to be announced, beside what is still to be removed: a stop in between forgets neither.

@@ -91,17 +91,33 @@ func portless(err error) error {
 	return err
 }
 
-// trouble tells what is wrong, once, to the log and by Status.
+// report knows whether a trouble has been reported, so that it is reported once, and its end once.
+type report struct{ said string }
+
+// bad reports whether the trouble is news.
+func (r *report) bad(err error) bool {
+	news := r.said != err.Error()
+	r.said = err.Error()
+	return news
+}
+
+// over reports whether there was a trouble that is over now.
+func (r *report) over() bool {
+	news := r.said != ""
+	r.said = ""
+	return news
+}
+
+// trouble reports what is wrong, once, to the log and by Status.
 func (p *Publisher) trouble(err error, connected bool) {
 	p.mu.Lock()
-	told := p.said == err.Error()
-	p.said = err.Error()
+	news := p.said.bad(err)
 	if p.status.Connected != connected || p.status.Since.IsZero() {
 		p.status.Since = p.cfg.Clock.Now()
 	}
 	p.status.Connected, p.status.Problem, p.status.Hint = connected, err.Error(), hint(err)
 	p.mu.Unlock()
-	if !told {
+	if news {
 		p.log.Warn("Home Assistant: "+err.Error(), "hint", hint(err))
 	}
 }
@@ -120,9 +136,28 @@ func (p *Publisher) over() {
 	p.status = Status{Since: p.cfg.Clock.Now()}
 }
 
-// forgive forgets the trouble told last: it is told again when it comes again.
+// connected reports a connection in the log, and with it the end of what kept it from being made.
+func (p *Publisher) connected(where string) {
+	p.mu.Lock()
+	p.said.over()
+	p.mu.Unlock()
+	p.log.Info("connected to the MQTT broker", "broker", where)
+}
+
+// lasting is called of a connection that has lasted. One that was made behind others that ended at once is reported only now: until
+// then it could have been one of them.
+func (p *Publisher) lasting(where string) {
+	p.mu.Lock()
+	over := p.status.Problem == "" && p.said.over()
+	p.mu.Unlock()
+	if over {
+		p.log.Info("connected to the MQTT broker again", "broker", where)
+	}
+}
+
+// forgive forgets the trouble reported last: it is reported again when it comes again.
 func (p *Publisher) forgive() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.said = ""
+	p.said.over()
 }
