@@ -24,6 +24,7 @@ var layers = map[string][]string{
 	"internal/metric":                 {},
 	"internal/clock":                  {},
 	"internal/atomicfile":             {},
+	"internal/advice":                 {},
 	"internal/certificate":            {},
 	"internal/control":                {},
 	"internal/plan":                   {"internal/metric"},

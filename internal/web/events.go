@@ -132,7 +132,7 @@ func (s *Server) changed(ctx context.Context, names []string, q url.Values, toke
 			s.cfg.Log.Error("a piece of a page could not be made", "piece", name, "error", err)
 			return nil, err
 		}
-		if html := b.String(); sent[name] != html {
+		if html := s.advised(b.String()); sent[name] != html {
 			sent[name], out[name] = html, html
 		}
 	}
