@@ -34,8 +34,8 @@ func (a *app) publish(ctx context.Context) {
 	p := homeassistant.New(homeassistant.Config{
 		Archive: a.archive, Latest: a.latest, Catalogue: a.catalogue, Clock: a.clock, Log: a.log.With("part", "mqtt"), People: a.published(),
 		Broker: a.broker, Changed: a.archive.Changed, Service: a.service, Sync: a.syncAll,
-		Words: a.sensorName,
-		Hide:  a.hidden(), Keep: a.held(), Prefix: m.Prefix, Version: programVersion(), Support: support(), Page: a.pageAddress(ctx),
+		Words: a.sensorName, Renamed: a.tongue.changed,
+		Hide: a.hidden(), Keep: a.held(), Prefix: m.Prefix, Version: programVersion(), Support: support(), Page: a.pageAddress(ctx),
 	})
 	if err := p.Run(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("publishing for Home Assistant has ended", "err", err, "hint", hint(err))

@@ -19,6 +19,17 @@ type tongue struct {
 	mu    sync.Mutex
 	lang  string
 	words translations.Words
+	news  chan struct{}
+}
+
+// changed is closed when there is another language.
+func (t *tongue) changed() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.news == nil {
+		t.news = make(chan struct{})
+	}
+	return t.news
 }
 
 func (t *tongue) get() (string, translations.Words) {
@@ -34,6 +45,10 @@ func (t *tongue) set(lang string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lang, t.words = lang, translations.Lookup(lang)
+	if t.news != nil {
+		close(t.news)
+		t.news = nil
+	}
 }
 
 // sensorName is the name of an entity in the user's language; empty for the English one.

@@ -92,7 +92,7 @@ func (s *serving) loop(ctx context.Context) error {
 		return err
 	}
 	when := agenda{due: s.now()}
-	changed := s.cfg.Changed()
+	changed, renamed := s.cfg.Changed(), s.renamed()
 	for {
 		timer := time.NewTimer(when.next().Sub(s.now()))
 		select {
@@ -105,6 +105,8 @@ func (s *serving) loop(ctx context.Context) error {
 		case <-changed:
 			changed = nil
 			when.glance = later(s.now().Add(s.timing.quiet), when.glanced.Add(s.timing.glance))
+		case <-renamed:
+			renamed, when.due = s.renamed(), s.now()
 		case a := <-s.link.arrivals():
 			if s.arrived(a) {
 				clear(s.sent)
@@ -120,6 +122,14 @@ func (s *serving) loop(ctx context.Context) error {
 		}
 		timer.Stop()
 	}
+}
+
+// renamed is closed when the entities have other names.
+func (p *Publisher) renamed() <-chan struct{} {
+	if p.cfg.Renamed == nil {
+		return nil
+	}
+	return p.cfg.Renamed()
 }
 
 // turn looks, or only glances, and settles when to do so again.
