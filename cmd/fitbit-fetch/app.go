@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/advice"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
@@ -42,6 +43,7 @@ type app struct {
 	supervisor *supervisor.Client // nil outside of Home Assistant's app
 	started    time.Time
 	stats      memo[archive.Stats]
+	tongue     tongue
 
 	inputs config.Inputs // where the options came from
 	renew  chan struct{} // the program is to be built anew; nil where nothing can be given on the page
@@ -56,23 +58,24 @@ type app struct {
 // person is whose data it is, and all that belongs to them alone.
 type person struct {
 	metric.Person
-	opts    config.Person
-	service service
-	tokens  *auth.TokenSource
-	flow    *auth.Flow
-	wire    http.RoundTripper // to the service, past what counts the requests
-	http    *http.Client      // the same, with the authorization
-	source  source.Source
-	probe   prober // what diagnose may ask of the source
-	collect *collect.Collector
-	archive *archive.Archive
-	recent  *history
-	counts  memo[[]archive.Count]
-	values  memo[[]latest.Value]
-	beats   memo[[]metric.Block] // of the day looked at last
-	again   chan struct{}        // the person has authorized again
-	taking  sync.Mutex           // held while an authorization of the options is taken over
-	log     *slog.Logger
+	opts     config.Person
+	service  service
+	tokens   *auth.TokenSource
+	flow     *auth.Flow
+	wire     http.RoundTripper // to the service, past what counts the requests
+	http     *http.Client      // the same, with the authorization
+	source   source.Source
+	probe    prober // what diagnose may ask of the source
+	collect  *collect.Collector
+	archive  *archive.Archive
+	recent   *history
+	counts   memo[[]archive.Count]
+	values   memo[[]latest.Value]
+	beats    memo[[]metric.Block] // of the day looked at last
+	again    chan struct{}        // the person has authorized again
+	attempts attempts             // to use what the options hold
+	taking   sync.Mutex           // held while an authorization of the options is taken over
+	log      *slog.Logger
 }
 
 // target is a sink and the loop that delivers to it.
@@ -227,6 +230,15 @@ func hints(err error) []string {
 		err = errors.Unwrap(err)
 	}
 	return out
+}
+
+// advice is what the user is told to do, in the words of the place where the program runs. All that is shown in Home Assistant goes
+// through here: the page, notifications, sensors and the log.
+func (a *app) advice(text string) string {
+	if a.opts.InApp {
+		return advice.InApp(text)
+	}
+	return text
 }
 
 // hint is hints in one line, for the log.

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"math"
 	"net"
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
@@ -17,8 +14,6 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/homeassistant"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor"
-	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
 
 // support is where help is found: beside the code.
@@ -35,16 +30,11 @@ func (a *app) publish(ctx context.Context) {
 	if !m.On || m.Host == "" && (!m.Ask || a.supervisor == nil) {
 		return
 	}
-	words := a.words(ctx)
+	a.recallLanguage(ctx)
 	p := homeassistant.New(homeassistant.Config{
 		Archive: a.archive, Latest: a.latest, Catalogue: a.catalogue, Clock: a.clock, Log: a.log.With("part", "mqtt"), People: a.published(),
 		Broker: a.broker, Changed: a.archive.Changed, Service: a.service, Sync: a.syncAll,
-		Words: func(key string) string {
-			if text := words.Text(key); text != key {
-				return text
-			}
-			return ""
-		},
+		Words: a.sensorName, Renamed: a.tongue.changed,
 		Hide: a.hidden(), Keep: a.held(), Prefix: m.Prefix, Version: programVersion(), Support: support(), Page: a.pageAddress(ctx),
 	})
 	if err := p.Run(ctx); err != nil && ctx.Err() == nil {
@@ -77,19 +67,6 @@ func (p *person) devices(ctx context.Context) []metric.Device {
 	return d
 }
 
-// words are the names of the sensors in the user's language.
-func (a *app) words(ctx context.Context) translations.Words {
-	lang := a.opts.Language
-	if lang == "" && a.supervisor != nil {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		if core, err := a.supervisor.Core(ctx); err == nil {
-			lang = core.Language
-		}
-	}
-	return translations.Lookup(cmp.Or(lang, translations.English))
-}
-
 // pageAddress is where Home Assistant shows our page; empty outside of it.
 func (a *app) pageAddress(ctx context.Context) string {
 	if a.supervisor == nil {
@@ -107,7 +84,7 @@ func (a *app) pageAddress(ctx context.Context) string {
 // broker tells where to connect to: what the options say, or else what Supervisor knows.
 func (a *app) broker(ctx context.Context) (homeassistant.Broker, error) {
 	m := a.opts.MQTT
-	b := homeassistant.Broker{Username: m.Username, Password: m.Password.Reveal(), CA: m.CA}
+	b := homeassistant.Broker{Username: m.Username, Password: m.Password.Reveal(), CA: m.CA, Insecure: m.Insecure}
 	host, port, tls := m.Host, m.Port, m.TLS || m.CA != ""
 	if host == "" {
 		got, err := a.supervisor.AwaitBroker(ctx, func(err error) {
@@ -189,6 +166,7 @@ func (a *app) service() homeassistant.Service {
 	if a.held() {
 		s.LastError = oneLine(a.opts.Wrong)
 	}
+	s.LastError = a.advice(s.LastError)
 	return s
 }
 
@@ -201,84 +179,4 @@ func (p *person) requestsLeft(b plan.Budget) int {
 		return s.Left()
 	}
 	return -1
-}
-
-// noticeEvery is how often Home Assistant's notifications are looked after, beside every change of an authorization.
-const noticeEvery = 5 * time.Minute
-
-// notify keeps Home Assistant's notifications as they should be: one for an authorization that died or is about to, one for wrong
-// options, one where the broker runs and nobody in Home Assistant listens. Each is taken back once cured.
-func (a *app) notify(ctx context.Context) {
-	if a.supervisor == nil {
-		return
-	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	shown := notices{a: a, shown: map[string]string{}}
-	for _, p := range a.people {
-		if !a.held() {
-			wg.Go(func() { a.notifyPerson(ctx, p) })
-		}
-	}
-	for ctx.Err() == nil {
-		shown.set(ctx, "fitbit_fetch_options", a.heldNotice())
-		if core, err := a.supervisor.Core(ctx); err == nil && core.Started() {
-			text := ""
-			if a.opts.MQTT.On && a.opts.MQTT.Host == "" && !core.MQTT() {
-				if _, err := a.supervisor.Broker(ctx); err == nil {
-					text = "The MQTT broker runs, but Home Assistant does not listen to it yet: open *Settings → Devices & services*, and add the integration *MQTT* that is offered there. The sensors appear by themselves then."
-				}
-			}
-			shown.set(ctx, "fitbit_fetch_mqtt", text)
-		}
-		a.clock.Sleep(ctx, noticeEvery)
-	}
-}
-
-func (a *app) notifyPerson(ctx context.Context, p *person) {
-	shown := notices{a: a, shown: map[string]string{}}
-	for ctx.Err() == nil {
-		changed := p.tokens.Changed()
-		s := p.tokens.State(a.clock.Now())
-		text := ""
-		if s.Standing == auth.Missing || s.Standing == auth.Dead || s.Soon {
-			text = s.Text + " " + s.Hint
-			if page := a.pageAddress(ctx); page != "" {
-				text += fmt.Sprintf(" [Open Fitbit Fetch](%s)", page)
-			}
-		}
-		shown.set(ctx, "fitbit_fetch_authorization_"+p.ID, text)
-		wait, cancel := context.WithTimeout(ctx, a.clock.Real(noticeEvery))
-		select {
-		case <-changed:
-		case <-wait.Done():
-		}
-		cancel()
-	}
-}
-
-// notices remembers what is shown, so that nothing is said twice.
-type notices struct {
-	a     *app
-	shown map[string]string
-}
-
-// set shows text under id, or takes the notification back where text is empty.
-func (n *notices) set(ctx context.Context, id, text string) {
-	if was, known := n.shown[id]; known && was == text {
-		return
-	}
-	var err error
-	if text == "" {
-		err = n.a.supervisor.Dismiss(ctx, id)
-	} else {
-		err = n.a.supervisor.Notify(ctx, supervisor.Notice{ID: id, Title: "Fitbit Fetch", Message: text})
-	}
-	if err != nil {
-		if ctx.Err() == nil {
-			n.a.log.Debug("Home Assistant does not take the notification yet; it is tried again", "err", err)
-		}
-		return
-	}
-	n.shown[id] = text
 }

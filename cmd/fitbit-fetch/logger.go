@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"gopkg.in/natefinch/lumberjack.v2"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/advice"
 )
 
 // A log file is begun anew at this size, and so many old ones are kept.
@@ -32,7 +34,22 @@ func (c *call) logger() (*slog.Logger, func()) {
 		}
 	}
 	c.kept = newLogKeeper()
-	return slog.New(c.kept.wrap(slog.NewTextHandler(w, &slog.HandlerOptions{Level: c.opts.Log.Level}))), end
+	o := &slog.HandlerOptions{Level: c.opts.Log.Level}
+	if c.opts.InApp {
+		o.ReplaceAttr = advisedAttr
+	}
+	return slog.New(c.kept.wrap(slog.NewTextHandler(w, o))), end
+}
+
+// advisedAttr puts the advice in a line of the log into the words of Home Assistant's app.
+func advisedAttr(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(advice.InApp(v))
+	case error:
+		a.Value = slog.StringValue(advice.InApp(v.Error()))
+	}
+	return a
 }
 
 // quietLogger is for a command that ends soon: what goes well shows in its output, unless the user wants to know more. The file

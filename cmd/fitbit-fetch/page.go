@@ -28,7 +28,7 @@ func (a *app) newPage() *web.Server {
 		return nil
 	}
 	return web.New(web.Config{
-		Listen: o.Listen, Language: a.opts.Language, Ingress: a.opts.InApp, Password: o.Password.Reveal(), Clock: a.clock, Log: a.log.With("part", "page"), Program: page{a},
+		Listen: o.Listen, Language: a.opts.Language, Ingress: a.opts.InApp, Password: o.Password.Reveal(), Clock: a.clock, Log: a.log.With("part", "page"), Program: page{a}, Advice: a.advice,
 	})
 }
 

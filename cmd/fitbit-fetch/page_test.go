@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,7 +44,7 @@ func TestDatabaseTrouble(t *testing.T) {
 	for want, err := range map[string]error{
 		"host":     &sink.Error{Err: fmt.Errorf("InfluxDB: %w", &net.DNSError{Name: "nas"})},
 		"silent":   context.DeadlineExceeded,
-		"tls":      &sink.Error{Err: errors.New("x509: certificate signed by unknown authority")},
+		"tls":      &sink.Error{Err: fmt.Errorf("asking: %w", x509.UnknownAuthorityError{})},
 		"user":     answer(401, "authorization failed"),
 		"rights":   answer(403, "not authorized"),
 		"database": answer(404, `database not found: "x"`),

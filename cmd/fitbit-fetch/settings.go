@@ -3,13 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"net"
 	"slices"
 	"strings"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/certificate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
@@ -154,13 +154,12 @@ func (p page) TryDatabase(ctx context.Context, values map[string]string) (string
 func databaseTrouble(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
-	var unknown x509.UnknownAuthorityError
 	var answer *sink.Error
 	errors.As(err, &answer)
 	switch {
 	case errors.As(err, &dns):
 		return "host"
-	case errors.As(err, &unknown), strings.Contains(err.Error(), "certificate"), strings.Contains(err.Error(), "HTTP response to HTTPS"):
+	case certificate.Of(err) != certificate.None:
 		return "tls"
 	case errors.As(err, &timeout), errors.Is(err, context.DeadlineExceeded):
 		return "silent"

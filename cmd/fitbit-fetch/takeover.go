@@ -34,8 +34,27 @@ func (p *person) takeOver(ctx context.Context, a *app) error {
 	defer p.taking.Unlock()
 	standing := p.tokens.State(a.clock.Now()).Standing
 	if standing != auth.Missing && standing != auth.Dead {
+		p.attempts.end(standing, true)
 		return nil
 	}
+	err := p.takeOptions(ctx, a, standing)
+	switch now := p.tokens.State(a.clock.Now()).Standing; {
+	case now != auth.Missing && now != auth.Dead:
+		p.attempts.end(standing, true)
+	case err == nil || settled(err):
+		p.attempts.end(standing, false)
+	}
+	return err
+}
+
+// settled reports whether trying the same again is of no use: then somebody has to do something.
+func settled(err error) bool {
+	var e *source.Error
+	return !errors.As(err, &e) || e.Kind != source.Retry && e.Kind != source.Limited
+}
+
+// takeOptions is takeOver where there is something to take.
+func (p *person) takeOptions(ctx context.Context, a *app, standing auth.Standing) error {
 	done, err := p.takeAddress(ctx)
 	if done || err != nil || standing == auth.Dead {
 		return err
@@ -88,8 +107,9 @@ func (p *person) tookOver(grant auth.Grant, err error) error {
 func (p *person) watchAuthorization(ctx context.Context, a *app) {
 	for {
 		changed := p.tokens.Changed()
-		switch p.tokens.State(a.clock.Now()).Standing {
+		switch s := p.tokens.State(a.clock.Now()).Standing; s {
 		case auth.Good, auth.Ending:
+			p.attempts.end(s, true)
 			select {
 			case p.again <- struct{}{}:
 			default:

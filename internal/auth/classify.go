@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/certificate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
@@ -23,6 +24,9 @@ func (c Client) classify(doing string, err error, now time.Time, secrets ...stri
 	if !errors.As(err, &answer) {
 		// The text only: a deadline in here is ours, not the caller's.
 		out.Err = fmt.Errorf("%s: %s", doing, c.redact(err.Error(), secrets))
+		if text, hint, ok := certificate.Explain(err, certificate.Peer{Name: c.Provider.Title}); ok {
+			out.Err, out.Hint = fmt.Errorf("%s: %s", doing, text), hint
+		}
 		return out
 	}
 	answer = inFamily(answer)

@@ -252,6 +252,9 @@ func (s *TokenSource) saveLocked(t Token, rotated bool) error {
 	err := s.cfg.File.Save(t, s.cfg.Now())
 	s.tok, s.unsaved = t, err != nil && rotated
 	if err == nil {
+		if s.failed.err != nil {
+			s.cfg.Log.Info("the access token is renewed again")
+		}
 		s.failed = failure{}
 		s.cfg.Log.Debug("access token renewed", "token", t)
 		return nil

@@ -200,8 +200,14 @@ func TestNetworkErrorsPause(t *testing.T) {
 		t.Fatalf("pauses %v", pauses)
 	}
 	r.change(func() { r.fault = nil })
-	if _, err := r.tokens.Token(t.Context()); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if _, err := r.tokens.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.clock.add(24 * time.Hour)
+	}
+	if n := strings.Count(r.log.String(), "renewed again"); n != 1 {
+		t.Errorf("that it is over was reported %d times:\n%s", n, r.log)
 	}
 }
 

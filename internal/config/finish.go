@@ -275,8 +275,8 @@ func (l *loader) mqtt() {
 		return
 	}
 	if m.Host == "" {
-		for _, path := range []string{"mqtt.port", "mqtt.username", "mqtt.password", "mqtt.tls", "mqtt.tls_ca"} {
-			if w, said := l.said[path]; said && (path != "mqtt.tls" || m.TLS) {
+		for _, path := range []string{"mqtt.port", "mqtt.username", "mqtt.password", "mqtt.tls", "mqtt.tls_ca", "mqtt.tls_insecure"} {
+			if w, said := l.said[path]; said && (path != "mqtt.tls" || m.TLS) && (path != "mqtt.tls_insecure" || m.Insecure) {
 				l.opts.Notes = append(l.opts.Notes, w+" is left aside: without mqtt.host the broker of Home Assistant is used, with what it says itself")
 			}
 		}
@@ -287,7 +287,7 @@ func (l *loader) mqtt() {
 		l.problems.add(l.where("mqtt.username"), "is missing beside the password")
 	}
 	l.authority(l.where("mqtt.tls_ca"), m.CA)
-	m.TLS = m.TLS || m.CA != ""
+	m.TLS = m.TLS || m.CA != "" || m.Insecure
 	if m.Port == 0 {
 		m.Port = 1883
 		if m.TLS {

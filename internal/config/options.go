@@ -137,6 +137,7 @@ type MQTT struct {
 	Password Secret `json:"password"`
 	TLS      bool   `json:"tls"`
 	CA       string `json:"tls_ca"` // PEM file; empty: the system's authorities
+	Insecure bool   `json:"tls_insecure"`
 	Prefix   string `json:"discovery_prefix"`
 }
 

@@ -77,6 +77,7 @@ type Config struct {
 	Sync    func() // the button was pressed; must not block
 
 	Words   func(key string) string // the name of an entity, by its key; empty, or a nil Words, for English
+	Renamed func() <-chan struct{}  // closed when Words gives other names; nil where it never does
 	Hide    []string                // keys of entities that are not published
 	Keep    bool                    // who and what is missing now may only be mistaken for gone: nothing that was announced is removed
 	Prefix  string                  // of discovery; empty: homeassistant
@@ -104,7 +105,7 @@ type Publisher struct {
 
 	mu     sync.Mutex
 	status Status
-	said   string // the trouble told last
+	said   report
 
 	mem  *memory // of Run alone, as kept
 	kept string  // its text in the archive

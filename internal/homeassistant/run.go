@@ -60,21 +60,23 @@ func (p *Publisher) session(ctx context.Context, a *attempts) error {
 		a.failed++
 		return err
 	}
-	began := time.NewTimer(p.timing.fleeting)
-	defer began.Stop()
 	p.well()
 	if a.short == 0 {
-		p.log.Info("connected to the MQTT broker", "broker", c.where)
+		p.connected(c.where)
 	}
+	lasted := make(chan struct{})
+	began := time.AfterFunc(p.timing.fleeting, func() {
+		defer close(lasted)
+		p.lasting(c.where)
+	})
 	a.failed = 0
 	err = p.serve(ctx, c)
 	c.close()
-	select {
-	case <-began.C:
+	if !began.Stop() {
+		<-lasted
 		a.short = 0
 		p.forgive()
 		return err
-	default:
 	}
 	a.short++
 	if a.short < kicked || ctx.Err() != nil {

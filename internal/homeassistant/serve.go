@@ -38,16 +38,17 @@ const (
 // serving is one connection being served.
 type serving struct {
 	*Publisher
-	link       link
-	facts      map[string]facts     // by person; nil when the archive has to be asked
-	sent       map[string]string    // what this broker has of us: payload by topic
-	gone       map[string]departure // components being removed, by device
-	announced  time.Time            // the last discovery message
-	away       bool                 // Home Assistant said that it stops
-	began      time.Time
-	heard      map[string]bool // topics of our own that the broker gave back
-	waiting    bool            // events wait for Home Assistant to subscribe
-	complained string          // the trouble with the archive told last
+	link      link
+	facts     map[string]facts     // by person; nil when the archive has to be asked
+	sent      map[string]string    // what this broker has of us: payload by topic
+	gone      map[string]departure // components being removed, by device
+	announced time.Time            // the last discovery message
+	away      bool                 // Home Assistant said that it stops
+	began     time.Time
+	heard     map[string]bool // topics of our own that the broker gave back
+	waiting   bool            // events wait for Home Assistant to subscribe
+	reading   report          // trouble with the archive
+	storing   report
 }
 
 // departure is what is being removed from a device: first announced as removed, then no longer announced.
@@ -91,7 +92,7 @@ func (s *serving) loop(ctx context.Context) error {
 		return err
 	}
 	when := agenda{due: s.now()}
-	changed := s.cfg.Changed()
+	changed, renamed := s.cfg.Changed(), s.renamed()
 	for {
 		timer := time.NewTimer(when.next().Sub(s.now()))
 		select {
@@ -104,6 +105,8 @@ func (s *serving) loop(ctx context.Context) error {
 		case <-changed:
 			changed = nil
 			when.glance = later(s.now().Add(s.timing.quiet), when.glanced.Add(s.timing.glance))
+		case <-renamed:
+			renamed, when.due = s.renamed(), s.now()
 		case a := <-s.link.arrivals():
 			if s.arrived(a) {
 				clear(s.sent)
@@ -119,6 +122,14 @@ func (s *serving) loop(ctx context.Context) error {
 		}
 		timer.Stop()
 	}
+}
+
+// renamed is closed when the entities have other names.
+func (p *Publisher) renamed() <-chan struct{} {
+	if p.cfg.Renamed == nil {
+		return nil
+	}
+	return p.cfg.Renamed()
 }
 
 // turn looks, or only glances, and settles when to do so again.
@@ -195,9 +206,12 @@ func (s *serving) arrived(a arrival) bool {
 func (s *serving) look(ctx context.Context, glance bool) (told bool, err error) {
 	if err := s.read(ctx); err != nil {
 		if ctx.Err() == nil {
-			s.complain("Home Assistant does not get new values", err)
+			s.complain(&s.reading, "Home Assistant does not get new values", err)
 		}
 		return true, nil // the archive may be well at the next look
+	}
+	if s.reading.over() {
+		s.log.Info("Home Assistant gets new values again")
 	}
 	for _, who := range s.cfg.People {
 		f := s.facts[who.ID]
@@ -249,21 +263,22 @@ func (s *serving) read(ctx context.Context) error {
 	return nil
 }
 
-// complain tells a trouble with the archive, once.
-func (s *serving) complain(what string, err error) {
-	if s.complained != err.Error() {
+// complain reports a trouble with the archive, once.
+func (s *serving) complain(r *report, what string, err error) {
+	if r.bad(err) {
 		s.log.Error(what, "err", err)
-		s.complained = err.Error()
 	}
 }
 
 // store remembers, even when we are about to stop.
 func (s *serving) store(ctx context.Context) {
 	if err := s.remember(context.WithoutCancel(ctx)); err != nil {
-		s.complain("what Home Assistant was told is not remembered", err)
+		s.complain(&s.storing, "what Home Assistant was told is not remembered", err)
 		return
 	}
-	s.complained = ""
+	if s.storing.over() {
+		s.log.Info("what Home Assistant is told is remembered again")
+	}
 }
 
 // expect remembers what is about to be announced, beside what is still to be removed: a stop in between forgets neither.

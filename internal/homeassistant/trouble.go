@@ -2,8 +2,6 @@ package homeassistant
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/certificate"
 )
 
 // An Error says in plain words why there is no connection.
@@ -49,13 +49,14 @@ func explain(err error, to *url.URL) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	err = portless(err)
 	where := to.Host
+	wrong, cure, ok := certificate.Explain(err, certificate.Peer{Name: "the MQTT broker at " + where, CA: "mqtt.tls_ca", Insecure: "mqtt.tls_insecure", Plain: "its port without TLS (mqtt.tls: false)"})
+	err = portless(err)
+	if ok {
+		return &Error{Err: fmt.Errorf("%s: %w", wrong, err), Hint: cure, wait: waitRefused}
+	}
 	say := func(hint, format string, args ...any) *Error {
 		return &Error{Err: fmt.Errorf(format+": %w", append(args, err)...), Hint: hint}
-	}
-	if e := explainTLS(err, where, say); e != nil {
-		return e
 	}
 	var dns *net.DNSError
 	switch {
@@ -90,38 +91,33 @@ func portless(err error) error {
 	return err
 }
 
-// explainTLS finds plain words for what is wrong with certificates.
-func explainTLS(err error, where string, say func(hint, format string, args ...any) *Error) error {
-	var (
-		unknown x509.UnknownAuthorityError
-		name    x509.HostnameError
-		invalid x509.CertificateInvalidError
-		record  tls.RecordHeaderError
-	)
-	switch {
-	case errors.As(err, &unknown):
-		return say("give the file with the certificate of the authority that signed the broker's", "the certificate of the MQTT broker at %s is signed by an unknown authority", where)
-	case errors.As(err, &name):
-		return say("connect by a name that stands in the certificate", "the certificate of the MQTT broker at %s is for another name", where)
-	case errors.As(err, &invalid):
-		return say("renew the broker's certificate, or check this machine's clock", "the certificate of the MQTT broker at %s is not valid", where)
-	case errors.As(err, &record):
-		return say("use mqtt:// there, or the broker's TLS port, mostly 8883", "%s does not speak TLS", where)
-	}
-	return nil
+// report knows whether a trouble has been reported, so that it is reported once, and its end once.
+type report struct{ said string }
+
+// bad reports whether the trouble is news.
+func (r *report) bad(err error) bool {
+	news := r.said != err.Error()
+	r.said = err.Error()
+	return news
 }
 
-// trouble tells what is wrong, once, to the log and by Status.
+// over reports whether there was a trouble that is over now.
+func (r *report) over() bool {
+	news := r.said != ""
+	r.said = ""
+	return news
+}
+
+// trouble reports what is wrong, once, to the log and by Status.
 func (p *Publisher) trouble(err error, connected bool) {
 	p.mu.Lock()
-	told := p.said == err.Error()
-	p.said = err.Error()
+	news := p.said.bad(err)
 	if p.status.Connected != connected || p.status.Since.IsZero() {
 		p.status.Since = p.cfg.Clock.Now()
 	}
 	p.status.Connected, p.status.Problem, p.status.Hint = connected, err.Error(), hint(err)
 	p.mu.Unlock()
-	if !told {
+	if news {
 		p.log.Warn("Home Assistant: "+err.Error(), "hint", hint(err))
 	}
 }
@@ -140,9 +136,28 @@ func (p *Publisher) over() {
 	p.status = Status{Since: p.cfg.Clock.Now()}
 }
 
-// forgive forgets the trouble told last: it is told again when it comes again.
+// connected reports a connection in the log, and with it the end of what kept it from being made.
+func (p *Publisher) connected(where string) {
+	p.mu.Lock()
+	p.said.over()
+	p.mu.Unlock()
+	p.log.Info("connected to the MQTT broker", "broker", where)
+}
+
+// lasting is called of a connection that has lasted. One that was made behind others that ended at once is reported only now: until
+// then it could have been one of them.
+func (p *Publisher) lasting(where string) {
+	p.mu.Lock()
+	over := p.status.Problem == "" && p.said.over()
+	p.mu.Unlock()
+	if over {
+		p.log.Info("connected to the MQTT broker again", "broker", where)
+	}
+}
+
+// forgive forgets the trouble reported last: it is reported again when it comes again.
 func (p *Publisher) forgive() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.said = ""
+	p.said.over()
 }

@@ -29,6 +29,8 @@ type fakeArchive struct {
 	states   map[string]string
 	changed  chan struct{}
 	fail     error
+
+	keepFails error
 }
 
 func newArchive() *fakeArchive {
@@ -59,6 +61,9 @@ func (a *fakeArchive) State(_ context.Context, person, key string) ([]byte, erro
 func (a *fakeArchive) SetState(_ context.Context, person, key string, value []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.keepFails != nil {
+		return a.keepFails
+	}
 	a.states[person+"/"+key] = string(value)
 	return nil
 }

@@ -233,7 +233,7 @@ const maxReport = 16 << 20
 
 func (l *limited) Write(p []byte) (int, error) {
 	if l.Len()+len(p) > maxReport {
-		return 0, errors.New("the report is too large for the page; use the command diagnose")
+		return 0, errors.New("the report is too large to be downloaded here")
 	}
 	return l.Buffer.Write(p)
 }

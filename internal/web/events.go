@@ -3,6 +3,8 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -28,7 +30,9 @@ const (
 	eventsWrite = 10 * time.Second
 )
 
-// stream sends the fragments of a page that have changed, as server-sent events: {"id": "html", …}.
+// stream sends the fragments of a page that have changed, as server-sent events: {"id": "html", …}. The first comes at once, and {}
+// where nothing has changed for a while, so that the script notices where nothing gets through: what stands between may gather an
+// answer before it hands it on, such as the ingress of Home Assistant 2025.12, which compresses it. Then the script asks for pieces.
 func (s *Server) stream(w http.ResponseWriter, r *request) {
 	q := r.URL.Query()
 	names, ok := fragments[q.Get("page")]
@@ -47,6 +51,7 @@ func (s *Server) stream(w http.ResponseWriter, r *request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
+	h.Set("Cache-Control", "no-store, no-transform") // who compresses would hold it back
 	out := http.NewResponseController(w)
 	sent, quiet, pause := map[string]string{}, time.Duration(0), eventsEvery
 	for {
@@ -65,7 +70,7 @@ func (s *Server) stream(w http.ResponseWriter, r *request) {
 			}
 			text = fmt.Sprintf("data: %s\n\n", data)
 		case quiet >= eventsAlive || len(sent) == 0:
-			text = ": \n\n"
+			text = "data: {}\n\n"
 		}
 		if len(changed) > 0 {
 			pause = eventsEvery
@@ -94,7 +99,36 @@ func (s *Server) stream(w http.ResponseWriter, r *request) {
 	}
 }
 
-// changed renders the fragments and returns those that are not as they were sent.
+// pieces answers once with all fragments of a page, {"sum": "…", "pieces": {"id": "html", …}}, for those whom events do not reach;
+// with nothing where they are as the visitor has them, by their sum.
+func (s *Server) pieces(w http.ResponseWriter, r *request) {
+	q := r.URL.Query()
+	names, ok := fragments[q.Get("page")]
+	if !ok {
+		s.refuse(w, http.StatusNotFound, "refused_path")
+		return
+	}
+	all, err := s.fragmentsOf(r.Context(), names, q, s.sessions.token(r.identity), map[string]string{})
+	if err != nil {
+		s.refuse(w, http.StatusServiceUnavailable, "refused_broken")
+		return
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		s.refuse(w, http.StatusInternalServerError, "refused_broken")
+		return
+	}
+	hash := sha256.Sum256(text)
+	sum := hex.EncodeToString(hash[:6])
+	if q.Get("had") == sum {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"sum":%q,"pieces":%s}`, sum, text)
+}
+
+// changed is fragmentsOf for a visitor who is not inside yet.
 func (s *Server) changed(ctx context.Context, names []string, q url.Values, token string, sent map[string]string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, eventsWrite)
 	defer cancel()
@@ -103,6 +137,11 @@ func (s *Server) changed(ctx context.Context, names []string, q url.Values, toke
 		return nil, err
 	}
 	defer leave()
+	return s.fragmentsOf(ctx, names, q, token, sent)
+}
+
+// fragmentsOf renders the fragments and returns those that are not as they were sent.
+func (s *Server) fragmentsOf(ctx context.Context, names []string, q url.Values, token string, sent map[string]string) (map[string]string, error) {
 	people, p, err := s.person(ctx, q.Get("person"))
 	if err != nil {
 		return nil, err
@@ -132,7 +171,7 @@ func (s *Server) changed(ctx context.Context, names []string, q url.Values, toke
 			s.cfg.Log.Error("a piece of a page could not be made", "piece", name, "error", err)
 			return nil, err
 		}
-		if html := b.String(); sent[name] != html {
+		if html := s.advised(b.String()); sent[name] != html {
 			sent[name], out[name] = html, html
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -46,7 +47,15 @@ func (s *Server) render(w http.ResponseWriter, r *request, page string, status i
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(b.Bytes())
+	io.WriteString(w, s.advised(b.String()))
+}
+
+// advised is HTML with all advice in the words of the place where the program runs.
+func (s *Server) advised(html string) string {
+	if s.cfg.Advice == nil {
+		return html
+	}
+	return s.cfg.Advice(html)
 }
 
 // fail shows a page that cannot be shown.

@@ -41,6 +41,7 @@ func (s *Server) routes() http.Handler {
 		"/qr":          {get: (*Server).qr},
 		"/confirm":     {get: (*Server).confirm},
 		"/events":      {get: (*Server).stream},
+		"/pieces":      {get: (*Server).pieces},
 		"/client":      {post: (*Server).client},
 		"/begin":       {post: (*Server).begin},
 		"/finish":      {post: (*Server).finish},
@@ -191,7 +192,7 @@ func (s *Server) refuse(w http.ResponseWriter, status int, key string) {
 
 // needLogin sends a browser to the form, and stops everything else.
 func (s *Server) needLogin(w http.ResponseWriter, r *http.Request) {
-	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path != "/events" {
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path != "/events" && r.URL.Path != "/pieces" {
 		redirect(w, "login")
 		return
 	}

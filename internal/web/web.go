@@ -39,6 +39,7 @@ type Config struct {
 	Log      *slog.Logger
 	Language string // one of translations.Languages; empty for the one that the browser asks for
 	Program  Program
+	Advice   func(text string) string // puts what the user is told to do into the words of the place; nil leaves it as it is
 }
 
 // Limits on what visitors can make it do.

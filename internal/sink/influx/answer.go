@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/certificate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
 )
 
@@ -163,10 +164,10 @@ func (s *Sink) unreachable(err error) error {
 	switch {
 	case errors.As(err, &dns):
 		hint = fmt.Sprintf("The host name in %s is not known here. Check the address in the settings.", s.cfg.URL)
-	case strings.Contains(err.Error(), "certificate"):
-		hint = fmt.Sprintf("The certificate of %s is not trusted. Give the authority's certificate in the settings, or switch the check off if the network is your own.", s.cfg.URL)
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		hint = "The server speaks plain HTTP: the address must begin with http://."
+	}
+	peer := certificate.Peer{Name: s.dialect.title + " at " + s.cfg.URL, CA: "the database's tls_ca", Insecure: "its tls_insecure", Plain: "an address that begins with http://"}
+	if text, cure, ok := certificate.Explain(err, peer); ok {
+		return &sink.Error{Hint: cure, Err: fmt.Errorf("%s: %w", text, err)}
 	}
 	return &sink.Error{Hint: hint, Err: fmt.Errorf("%s at %s: %w", s.dialect.title, s.cfg.URL, err)}
 }

@@ -180,7 +180,7 @@ func TestCertificate(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = s.Write(t.Context(), []sink.Points{pulse(1)})
-		if insecure && err != nil || !insecure && !strings.Contains(hintOf(err), "not trusted") {
+		if insecure && err != nil || !insecure && !strings.Contains(hintOf(err), "switch the check off with its tls_insecure") {
 			t.Errorf("insecure=%v: got %v, hint %q", insecure, err, hintOf(err))
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/certificate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
@@ -183,7 +184,15 @@ func unsent(err error) *source.Error {
 		same := *ours
 		return &same
 	}
-	return &source.Error{Kind: source.Retry, Hint: hintNetwork, Err: fmt.Errorf("no answer: %w", err)}
+	return &source.Error{Kind: source.Retry, Hint: networkHint(err), Err: fmt.Errorf("no answer: %w", err)}
+}
+
+// networkHint is what to do where no answer came: mostly the network is away, but a certificate that is not accepted comes first.
+func networkHint(err error) string {
+	if text, hint, ok := certificate.Explain(err, certificate.Peer{Name: "the service"}); ok {
+		return strings.ToUpper(text[:1]) + text[1:] + ". " + hint
+	}
+	return hintNetwork
 }
 
 // unread turns an error of reading an answer into one of ours.

@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/oauth2"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/certificate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
@@ -193,7 +194,7 @@ func unsent(err error) *source.Error {
 	case errors.As(err, &token):
 		return tokenError(token, err)
 	}
-	return &source.Error{Kind: source.Retry, Hint: hintNetwork, Err: err}
+	return &source.Error{Kind: source.Retry, Hint: networkHint(err), Err: err}
 }
 
 // tokenError sorts what the token endpoint says while a token is renewed.
@@ -215,6 +216,14 @@ func tokenError(t *oauth2.RetrieveError, err error) *source.Error {
 	// The endpoint's text may repeat what was sent to it, so only its code is passed on.
 	e.Err = errors.New("renewing the access token was refused")
 	return e
+}
+
+// networkHint is what to do where no answer came: mostly the network is away, but a certificate that is not accepted comes first.
+func networkHint(err error) string {
+	if text, hint, ok := certificate.Explain(err, certificate.Peer{Name: "the service"}); ok {
+		return strings.ToUpper(text[:1]) + text[1:] + ". " + hint
+	}
+	return hintNetwork
 }
 
 // unread turns an error of reading an answer into one of ours.

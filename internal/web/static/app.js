@@ -32,28 +32,99 @@
     });
   });
 
+  // News come as events. The server sends the first at once: where none arrives, something in between gathers them, and the page asks
+  // for its pieces instead, says so, and tries events again from time to time.
+  const asking = document.getElementById("asking");
+  const proof = 5000; // ms from connecting to the first event
+  const silence = 45000; // ms without one: the server sends more often
+  const every = 5000; // ms between two questions
+  const firstRetry = 60000, lastRetry = 600000; // ms until events are tried again
+
   function listen() {
     const about = new URLSearchParams({ page: live.dataset.live, person: live.dataset.person });
     for (const k of ["day", "range", "group"]) if (live.dataset[k]) about.set(k, live.dataset[k]);
-    const source = new EventSource("events?" + about);
-    let late = null;
-    source.onmessage = function (e) {
-      clearTimeout(late);
-      late = null;
-      offline.hidden = true;
-      const pieces = JSON.parse(e.data);
+    let source = null; // of events
+    let watch = null; // the timer of its next sign of life
+    let poll = null; // the timer of the next question
+    let again = null; // the timer of the next try with events
+    let retry = firstRetry;
+    let had = ""; // the sum of the pieces that are shown
+    let failed = 0; // questions in a row
+    let gone = false;
+
+    function take(pieces) {
       for (const id of Object.keys(pieces)) put(id, pieces[id]);
-    };
-    source.onopen = function () {
-      clearTimeout(late);
-      late = null;
-      offline.hidden = true;
-    };
-    source.onerror = function () {
-      if (late === null) late = setTimeout(function () { offline.hidden = false; }, 8000);
-      if (source.readyState === EventSource.CLOSED) setTimeout(listen, 15000);
-    };
-    window.addEventListener("pagehide", function () { source.close(); }, { once: true });
+    }
+
+    function connect() {
+      clearTimeout(again);
+      if (source) source.close();
+      source = new EventSource("events?" + about);
+      clearTimeout(watch);
+      watch = setTimeout(fallBack, proof);
+      source.onmessage = function (e) {
+        clearTimeout(watch);
+        watch = setTimeout(fallBack, silence);
+        clearTimeout(poll);
+        poll = null;
+        retry = firstRetry;
+        failed = 0;
+        offline.hidden = asking.hidden = true;
+        take(JSON.parse(e.data));
+      };
+      source.onerror = function () {
+        clearTimeout(watch); // the browser connects again by itself, or has given up
+        watch = setTimeout(fallBack, source.readyState === EventSource.CLOSED ? 0 : proof);
+      };
+    }
+
+    function fallBack() {
+      source.close();
+      if (gone) return;
+      again = setTimeout(connect, retry);
+      retry = Math.min(2 * retry, lastRetry);
+      if (poll === null) ask();
+    }
+
+    async function ask() {
+      poll = setTimeout(ask, every);
+      if (document.hidden) return;
+      const mine = poll;
+      try {
+        const answer = await fetch("pieces?" + about + "&had=" + had, { cache: "no-store", redirect: "error" });
+        if (!answer.ok) throw new Error(answer.status);
+        const news = answer.status === 204 ? null : await answer.json();
+        if (poll !== mine) return; // events came meanwhile, or a later question
+        offline.hidden = true;
+        if (failed > 0) connect(); // it was away, and events may come again
+        else asking.hidden = false;
+        failed = 0;
+        if (news) {
+          had = news.sum;
+          take(news.pieces);
+        }
+      } catch {
+        if (poll !== mine) return;
+        failed++;
+        if (failed < 2) return;
+        asking.hidden = true;
+        offline.hidden = false;
+      }
+    }
+
+    // Another network may let events through.
+    window.addEventListener("online", function () { if (poll !== null) connect(); });
+    document.addEventListener("visibilitychange", function () {
+      if (document.hidden || poll === null) return;
+      clearTimeout(poll);
+      ask();
+    });
+    window.addEventListener("pagehide", function () {
+      gone = true;
+      for (const t of [watch, poll, again]) clearTimeout(t);
+      source.close();
+    }, { once: true });
+    connect();
   }
   if (live && window.EventSource) listen();
 
