@@ -15,7 +15,7 @@ import (
 )
 
 // write has fill write what a command's user wants in a file, and returns that file; empty for standard output, which is no name, - or
-// one of the system's names for it. A file gets its new content when all of it is on disk; an error leaves the old one.
+// one of the system's names for it. A file gets its new content when all of it is on disk; an error, or the end of ctx, leaves the old one.
 func (c *call) write(ctx context.Context, name string, fill func(io.Writer) error) (path string, err error) {
 	switch name {
 	case "", "-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1":
@@ -36,13 +36,14 @@ func (c *call) write(ctx context.Context, name string, fill func(io.Writer) erro
 	}
 	defer f.Abort()
 	defer context.AfterFunc(ctx, f.Abort)() // a FIFO whose reader has stopped reading does not hold the command up
-	if err := fill(f); err != nil {
-		if ctx.Err() != nil {
-			return "", fmt.Errorf("writing %s: %w", path, ctx.Err())
-		}
-		return "", err
+	err = fill(f)
+	if err == nil {
+		err = f.Commit()
 	}
-	return path, f.Commit()
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("writing %s: %w", path, ctx.Err())
+	}
+	return path, err
 }
 
 // A printer is standard output. It keeps its first error, so that a command whose output went nowhere does not end as if all were well:

@@ -102,18 +102,22 @@ func TestInterruptedOutput(t *testing.T) {
 	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	_, err := c.write(ctx, "file", func(w io.Writer) error {
-		io.WriteString(w, "new")
-		cancel()
-		for {
-			if _, err := io.WriteString(w, "more"); err != nil {
+	for _, more := range []bool{true, false} { // the end comes in the middle, or when all is written
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := c.write(ctx, "file", func(w io.Writer) (err error) {
+			io.WriteString(w, "new")
+			cancel()
+			for err == nil {
+				_, err = io.WriteString(w, "more")
+			}
+			if more {
 				return err
 			}
+			return nil
+		})
+		if exitCode(err) != exitStopped || stdout.Len() > 0 {
+			t.Errorf("error %v, and it said: %s", err, stdout)
 		}
-	})
-	if exitCode(err) != exitStopped || stdout.Len() > 0 {
-		t.Errorf("error %v, and it said: %s", err, stdout)
 	}
 	entries, _ := os.ReadDir(c.dir)
 	if got, err := os.ReadFile(path); err != nil || string(got) != "old" || len(entries) != 1 {

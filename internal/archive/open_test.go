@@ -119,6 +119,45 @@ func TestRestoredFromTheSnapshot(t *testing.T) {
 	}
 }
 
+// What users can meet of SQLite's errors, each as it comes, has a hint.
+func TestExplain(t *testing.T) {
+	dir := t.TempDir()
+	ask := func(path, more, statement string) error {
+		db, err := sql.Open("sqlite", "file:"+path+more)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		_, err = db.Exec(statement)
+		return err
+	}
+	good, garbage := filepath.Join(dir, "good.db"), filepath.Join(dir, "garbage.db")
+	if err := ask(good, "", "CREATE TABLE x (y)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(garbage, []byte(strings.Repeat("no database ", 99)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string // in the hint; empty for none
+	}{
+		{"a folder that is missing", ask(filepath.Join(dir, "none", "x.db"), "", "CREATE TABLE x (y)"), "writable"},
+		{"a file that can only be read", ask(good, "?mode=ro", "CREATE TABLE z (y)"), "writable"},
+		{"no database", ask(garbage, "", "CREATE TABLE x (y)"), "moves the broken file aside"},
+		{"no room", ask(good, "?_pragma=max_page_count(2)", "CREATE TABLE z AS SELECT zeroblob(99999)"), "disk that holds /nas/copy.db"},
+		{"a statement of ours that is wrong", ask(good, "", "SELECT nothing"), ""},
+		{"no error of SQLite's", context.Canceled, ""},
+	} {
+		err := explainAt(tt.err, "/nas/copy.db")
+		var e *Error
+		if has := errors.As(err, &e); tt.err == nil || has != (tt.want != "") || has && !strings.Contains(e.Hint, tt.want) || !errors.Is(err, tt.err) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
 // What interrupts the start is no reason to move a good archive aside.
 func TestForeign(t *testing.T) {
 	db, err := connect(filepath.Join(t.TempDir(), "x.db"), 1)

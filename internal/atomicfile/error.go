@@ -63,6 +63,8 @@ func advice(path string, err error) string {
 		return fmt.Sprintf("Make the folder %s writable for the user that runs fitbit-fetch (%s), or choose another place.", dir, userName())
 	case is(syscall.ELOOP):
 		return "Its links lead in a circle. Choose another place, or put the link right."
+	case is(syscall.EBUSY):
+		return fmt.Sprintf("It is mounted by itself, as a container's volume may be, and cannot be replaced then. Mount its folder %s instead.", dir)
 	case is(fs.ErrExist):
 		return "Move that one to another place first."
 	case is(syscall.ENXIO):

@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,8 +31,8 @@ type File struct {
 	err   error // of the first Write that failed
 }
 
-// Create begins new content for the file at path, which will have the mode perm whatever the umask, and belong to the user of the
-// process. Nothing changes there before Commit. What processes that died before their Commit left is removed. The folder must exist.
+// Create begins new content for the file at path, which will have the mode perm whatever the umask, where the disk knows modes, and belong
+// to the user of the process. Nothing changes there before Commit. What processes that died before their Commit left is removed. The folder must exist.
 func Create(path string, perm fs.FileMode) (*File, error) {
 	real, direct, err := follow(path)
 	if err != nil {
@@ -91,7 +92,8 @@ func createTemp(real string, perm fs.FileMode) (*os.File, error) {
 			f.Close()
 			continue
 		}
-		if err := f.Chmod(perm); err != nil {
+		// Some disks know no modes, such as a memory stick's; what lies there, everybody who can read the stick can read.
+		if err := f.Chmod(perm); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errors.ErrUnsupported) {
 			f.Close()
 			os.Remove(f.Name())
 			return nil, err

@@ -65,6 +65,12 @@ func TestCommitFails(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, fs.ErrExist, "[file]"},
+		{"renaming: the file itself is mounted", func(t *testing.T, _ *File, path string) {
+			if err := syscall.Mount(path, path, "", syscall.MS_BIND, ""); err != nil {
+				t.Fatalf("a file cannot be mounted: %v. Run the tests as root, or in a name space of their own: unshare --map-root-user --mount go test …", err)
+			}
+			t.Cleanup(func() { syscall.Unmount(path, syscall.MNT_DETACH) })
+		}, syscall.EBUSY, "[file]"},
 		{"renaming: the folder has gone", func(t *testing.T, _ *File, path string) {
 			if err := os.RemoveAll(filepath.Dir(path)); err != nil {
 				t.Fatal(err)
@@ -212,22 +218,17 @@ func TestSpecialFiles(t *testing.T) {
 	if e, ok := errors.AsType[*Error](err); !ok || !errors.Is(err, syscall.ENXIO) || !strings.Contains(e.Hint, "reader") {
 		t.Fatalf("a FIFO that nobody reads: %v", err)
 	}
-	got := make(chan string)
-	reader, err := os.OpenFile(fifo, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	reader, err := os.OpenFile(fifo, os.O_RDWR, 0) // which is a reader, and sees no end
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		defer reader.Close()
-		b := make([]byte, 4)
-		n, _ := io.ReadFull(reader, b)
-		got <- string(b[:n])
-	}()
+	defer reader.Close()
 	if err := Write(fifo, []byte("abcd"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if s := <-got; s != "abcd" {
-		t.Errorf("the reader got %q", s)
+	got := make([]byte, 4)
+	if _, err := io.ReadFull(reader, got); err != nil || string(got) != "abcd" {
+		t.Errorf("the reader got %q (%v)", got, err)
 	}
 	if err := Write(null, []byte("x"), 0o600); err != nil {
 		t.Errorf("/dev/null: %v", err)

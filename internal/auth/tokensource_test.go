@@ -344,6 +344,8 @@ func TestAnswersOfTheTokenService(t *testing.T) {
 		{"secret missing", 400, "application/json", `{"error":"invalid_request","error_description":"client_secret is missing."}`, source.Auth, "invalid_request", "client secret is missing"},
 		{"redirect", 400, "application/json", `{"error":"redirect_uri_mismatch"}`, source.Auth, "redirect_uri_mismatch", "http://localhost:8080"},
 		{"echo", 400, "application/json", `{"error":"invalid_grant","error_description":"SECRET-refresh-0 SECRET-client"}`, source.Auth, "invalid_grant", "Authorize again"},
+		{"unknown right", 400, "application/json", `{"error":"invalid_scope"}`, source.Auth, "invalid_scope", "API is enabled"},
+		{"not available, as an error word", 400, "application/json", `{"error":"temporarily_unavailable"}`, source.Retry, "temporarily_unavailable", "by itself"},
 		{"overload", 503, "text/html", `<html>SECRET-refresh-0`, source.Retry, "", "internet"},
 		{"limit", 429, "application/json", `{}`, source.Limited, "", "by itself"},
 		{"retired", 410, "text/html", `gone`, source.Gone, "", "retired"},
