@@ -220,12 +220,15 @@ func callsOf(t *testing.T, path string, names map[string][]string) (found []stri
 	return found
 }
 
-// Only tests may lean on the official client and on the validator, which judge the simulated servers from outside, and on what reads
-// compose.yml.
+// Only tests may lean on the official client and on the validator, which judge the simulated servers from outside, on what reads
+// compose.yml, and on what packs a module.
 func TestJudgesAreForTests(t *testing.T) {
 	files(t, func(path string, imports []string) {
 		for _, p := range imports {
 			if (strings.HasPrefix(p, "google.golang.org/api/") || strings.HasPrefix(p, "github.com/getkin/kin-openapi/")) && !strings.HasSuffix(path, "_test.go") {
+				t.Errorf("%s imports %s", path, p)
+			}
+			if strings.HasPrefix(p, "golang.org/x/mod/") && !strings.HasSuffix(path, "_test.go") {
 				t.Errorf("%s imports %s", path, p)
 			}
 			if (p == module+"/internal/stack" || strings.HasPrefix(p, "github.com/compose-spec/")) && !strings.HasSuffix(path, "_test.go") && !strings.HasPrefix(path, "internal/stack/") {

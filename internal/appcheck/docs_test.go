@@ -108,13 +108,11 @@ func TestDocsAutomations(t *testing.T) {
 
 // TestOldestHomeAssistant: what is to be tested once for each release is the oldest version that the app can be installed in.
 func TestOldestHomeAssistant(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	oldest, _ := readConfig(t).values["homeassistant"].(string)
-	if oldest == "" || !strings.Contains(string(data), "make test-homeassistant HOMEASSISTANT_VERSION="+oldest+"\n") {
-		t.Errorf("CONTRIBUTING.md does not say how to test with Home Assistant %s", oldest)
+	for _, name := range []string{"CONTRIBUTING.md", "docs/releasing.md"} {
+		if oldest == "" || !strings.Contains(readGuide(t, name), "make test-homeassistant HOMEASSISTANT_VERSION="+oldest+"\n") {
+			t.Errorf("%s does not say how to test with Home Assistant %s", name, oldest)
+		}
 	}
 }
 
