@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
 // carried are what is taken over from every form: whom it is about, and where it stood.
@@ -23,7 +24,8 @@ type resend struct {
 	Back     string
 }
 
-type resendField struct{ Name, Word, Value string }
+// resendField is a field, and what is shown of it.
+type resendField struct{ Name, Word, Value, Shown string }
 
 // stale answers a form that is out of date: with the same form to be sent once more, or, where it holds secrets or deletes something,
 // with the page that it stood on, on which what is no secret is filled in.
@@ -44,10 +46,21 @@ func (s *Server) stale(w http.ResponseWriter, r *request, at route) {
 	d := resend{Action: strings.TrimPrefix(r.URL.Path, "/"), Title: at.resend.title, Download: at.resend.download, Back: backTo(r)}
 	for _, name := range append(at.resend.fields, carried...) {
 		for _, v := range r.PostForm[name] {
-			d.Fields = append(d.Fields, resendField{name, fieldWords[name], v})
+			d.Fields = append(d.Fields, resendField{name, fieldWords[name], v, s.shownAgain(name, v)})
 		}
 	}
 	s.render(w, r, "stale", http.StatusForbidden, view{Title: "stale_title", Data: d})
+}
+
+// shownAgain is the value of a field as its form shows it.
+func (s *Server) shownAgain(name, value string) string {
+	if length, err := time.ParseDuration(value); name == "length" && err == nil {
+		return s.lasting(length)
+	}
+	if value == "1" {
+		return "✓" // a box that is ticked
+	}
+	return value
 }
 
 // resending is what may be sent once more of a form, none of which is a secret.
