@@ -198,7 +198,7 @@ func TestStaleForm(t *testing.T) {
 		{action: "sync", told: "sync main"},
 		{action: "backfill", fields: url.Values{"first": {"2026-11-01"}, "last": {"2026-11-03"}, "again": {"1"}}, keeps: "2026-11-03", told: "backfill main 2026-11-01 2026-11-03 true"},
 		{action: "export", fields: url.Values{"first": {"2026-11-01"}, "format": {"csv"}, "series": {"steps", "weight"}}, keeps: "weight", told: "export main [steps weight] 2026-11-01 2026-11-23 true"},
-		{action: "pause", fields: url.Values{"length": {"8h0m0s"}}, keeps: "8 Stunden", told: "pause main 2026-11-23T23:42"},
+		{action: "pause", fields: url.Values{"length": {"8h0m0s"}}, keeps: "<dd>8 h</dd>", told: "pause main 2026-11-23T23:42"},
 		{action: "client", fields: url.Values{"client_id": {"77-x.apps.googleusercontent.com"}, "client_secret": {"SECRET"}, "step": {"client"}, "back": {"setup"}}, keeps: "77-x.apps"},
 		{action: "database", fields: url.Values{"version": {"2"}, "url": {"http://influx.home:8086"}, "org": {"home"}, "api_token": {"SECRET"}, "password": {"SECRET"}, "step": {"database"}, "back": {"setup"}}, keeps: "influx.home"},
 		{action: "install", fields: url.Values{"url": {"http://grafana.home:3000"}, "password": {"SECRET"}, "back": {"dashboards"}}, keeps: "grafana.home"},
