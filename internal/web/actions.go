@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -209,7 +208,8 @@ func (s *Server) check(w http.ResponseWriter, r *request) {
 	})
 }
 
-// diagnose answers with the zip. It is made in memory first, so that a failure can still be told.
+// diagnose leads to the zip. It is made in memory first, so that a failure can still be told, and is kept for as long as it can be
+// fetched: with it the service may be asked.
 func (s *Server) diagnose(w http.ResponseWriter, r *request) {
 	var zip limited
 	n := s.try(r, "diagnose", func(ctx context.Context) (note, error) {
@@ -220,10 +220,7 @@ func (s *Server) diagnose(w http.ResponseWriter, r *request) {
 		s.back(w, r)
 		return
 	}
-	w.Header().Set("Content-Type", "application/zip")
-	w.Header().Set("Content-Length", strconv.Itoa(zip.Len()))
-	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="fitbit-fetch-report-%s.zip"`, s.cfg.Clock.Now().Format("2006-01-02-1504")))
-	w.Write(zip.Bytes())
+	s.hand(w, r, &ticket{kind: "application/zip", name: fmt.Sprintf("fitbit-fetch-report-%s.zip", s.cfg.Clock.Now().Format("2006-01-02-1504")), data: zip.Bytes()})
 }
 
 // limited is a buffer that does not grow for ever.

@@ -16,12 +16,12 @@ import (
 func TestExport(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
 	v := w.server(Config{}).visitor(t)
-	got := v.post("/export", "person", "main", "format", "csv", "back", "status")
+	got := v.fetch(v.post("/export", "person", "main", "format", "csv", "back", "status"))
 	if got.Code != 200 || got.Body.String() != "Time,Value\n" || got.Header().Get("Content-Disposition") != `attachment; filename="fitbit-fetch-2026-11-23-1642.csv"` {
 		t.Errorf("status %d, %v, %q", got.Code, got.Header(), got.Body)
 	}
 	form := url.Values{"token": {v.token("/status")}, "person": {"anna"}, "format": {"line"}, "first": {"2026-11-01"}, "series": {"steps", "weight"}, "everybody": {"1"}}
-	got = v.send(http.MethodPost, "/export", form.Encode())
+	got = v.fetch(v.send(http.MethodPost, "/export", form.Encode()))
 	if got.Code != 200 || !strings.HasSuffix(got.Header().Get("Content-Disposition"), `.lp"`) {
 		t.Errorf("status %d, %v", got.Code, got.Header())
 	}
@@ -30,9 +30,17 @@ func TestExport(t *testing.T) {
 		t.Errorf("told %q, want %q", calls, want)
 	}
 	w.write = func(context.Context, io.Writer) error { return nil }
-	v.post("/export", "person", "main", "back", "status")
-	if body := v.page("/status"); !strings.Contains(body, "The archive holds nothing of that.") {
-		t.Error("an empty file is handed out")
+	got = v.fetch(v.post("/export", "person", "main", "back", "status"))
+	if body := got.Body.String(); got.Code < 400 || !strings.Contains(body, "The archive holds nothing of that.") || !strings.Contains(body, `href="status?person=main"`) {
+		t.Errorf("an empty file is handed out: status %d, %s", got.Code, body)
+	}
+	for name, field := range map[string][]string{"the last day is not written": {"last", "tomorrow"}, "there is no such series": {"series", "stairs"}} {
+		if to := v.post("/export", append(field, "person", "main", "back", "status")...).Header().Get("Location"); to != "status?person=main" {
+			t.Errorf("%s: leads to %q", name, to)
+		}
+		if body := strings.ToLower(v.page("/status")); !strings.Contains(body, name) {
+			t.Errorf("the page does not say that %s", name)
+		}
 	}
 }
 

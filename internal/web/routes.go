@@ -20,6 +20,9 @@ import (
 type route struct {
 	get, post func(s *Server, w http.ResponseWriter, r *request)
 	open      bool // also for those who have not signed in
+
+	resend *resending                           // what may be sent once more where the form was out of date; nil for nothing
+	keep   func(s *Server, r *request, n *note) // what stays filled in then, where nothing may
 }
 
 // request is a request that was let in.
@@ -31,6 +34,12 @@ type request struct {
 // routes are all addresses. They stand on one level, so that a relative address is right wherever ingress puts the page. A path is
 // one of these to the letter or nothing: nothing is cleaned, decoded twice or looked up on a disk.
 func (s *Server) routes() http.Handler {
+	table := s.addresses()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.in(r).answer(w, r, table) })
+}
+
+// addresses are what routes are made of.
+func (s *Server) addresses() map[string]route {
 	table := map[string]route{
 		"/":            {get: (*Server).today},
 		"/history":     {get: (*Server).history},
@@ -42,19 +51,20 @@ func (s *Server) routes() http.Handler {
 		"/confirm":     {get: (*Server).confirm},
 		"/events":      {get: (*Server).stream},
 		"/pieces":      {get: (*Server).pieces},
-		"/client":      {post: (*Server).client},
-		"/begin":       {post: (*Server).begin},
+		"/download":    {get: (*Server).download},
+		"/client":      {post: (*Server).client, keep: (*Server).keepClient},
+		"/begin":       {post: (*Server).begin, resend: &resending{title: "step_connect"}},
 		"/finish":      {post: (*Server).finish},
-		"/database":    {post: (*Server).database},
-		"/install":     {post: (*Server).install},
-		"/sync":        {post: (*Server).sync},
-		"/pause":       {post: (*Server).pause},
-		"/export":      {post: (*Server).export},
-		"/snapshot":    {post: (*Server).snapshot},
-		"/backfill":    {post: (*Server).backfill},
-		"/replay":      {post: (*Server).replay},
-		"/check":       {post: (*Server).check},
-		"/diagnose":    {post: (*Server).diagnose},
+		"/database":    {post: (*Server).database, keep: (*Server).keepDatabase},
+		"/install":     {post: (*Server).install, keep: (*Server).keepGrafana},
+		"/sync":        {post: (*Server).sync, resend: &resending{title: "sync_title"}},
+		"/pause":       {post: (*Server).pause, resend: &resending{title: "pause_title", fields: []string{"do", "length"}}},
+		"/export":      {post: (*Server).export, resend: &resending{title: "export_title", fields: []string{"first", "last", "format", "series", "everybody"}, download: true}},
+		"/snapshot":    {post: (*Server).snapshot, resend: &resending{title: "snapshot_title"}},
+		"/backfill":    {post: (*Server).backfill, resend: &resending{title: "backfill_title", fields: []string{"first", "last", "again"}}},
+		"/replay":      {post: (*Server).replay, resend: &resending{title: "replay_title", fields: []string{"sink"}}},
+		"/check":       {post: (*Server).check, resend: &resending{title: "check_title"}},
+		"/diagnose":    {post: (*Server).diagnose, resend: &resending{title: "diagnose_title", fields: []string{"ask"}, download: true}},
 		"/deauthorize": {post: (*Server).deauthorize},
 		"/erase":       {post: (*Server).erase},
 	}
@@ -65,7 +75,7 @@ func (s *Server) routes() http.Handler {
 	for name, a := range s.assets() {
 		table["/static/"+name] = route{get: a.serve, open: true}
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.in(r).answer(w, r, table) })
+	return table
 }
 
 // answer lets a request in, or refuses it.
@@ -79,7 +89,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, table map[string
 	}
 	at, ok := table[r.URL.Path]
 	if !ok || r.URL.RawPath != "" {
-		s.refuse(w, http.StatusNotFound, "refused_path")
+		s.turnAway(w, r, http.StatusNotFound, "refused_path")
 		return
 	}
 	handle, changes := at.get, false
@@ -92,7 +102,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, table map[string
 	}
 	if handle == nil {
 		w.Header().Set("Allow", allowed(at))
-		s.refuse(w, http.StatusMethodNotAllowed, "refused_method")
+		s.turnAway(w, r, http.StatusMethodNotAllowed, "refused_method")
 		return
 	}
 	in := &request{Request: r}
@@ -112,18 +122,18 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, table map[string
 		defer func() { <-s.working }()
 	case <-wait.C:
 		w.Header().Set("Retry-After", "10")
-		s.refuse(w, http.StatusServiceUnavailable, "refused_busy")
+		s.turnAway(w, r, http.StatusServiceUnavailable, "refused_busy")
 		return
 	case <-r.Context().Done():
 		return
 	}
-	if changes && !s.mayChange(w, in) {
+	if changes && !s.mayChange(w, in, at) {
 		return
 	}
 	ctx, leave, err := s.gate.enter(r.Context(), maxWaiting)
 	if err != nil {
 		w.Header().Set("Retry-After", "10")
-		s.refuse(w, http.StatusServiceUnavailable, "refused_busy")
+		s.turnAway(w, r, http.StatusServiceUnavailable, "refused_busy")
 		return
 	}
 	defer leave()
@@ -142,27 +152,27 @@ func allowed(at route) string {
 }
 
 // mayChange checks a POST: where it comes from, its size and form, and the session's token.
-func (s *Server) mayChange(w http.ResponseWriter, r *request) bool {
+func (s *Server) mayChange(w http.ResponseWriter, r *request, at route) bool {
 	if !s.fromHere(r.Request) {
 		s.refuse(w, http.StatusForbidden, "refused_site")
 		return false
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
-		s.refuse(w, http.StatusUnsupportedMediaType, "refused_form")
+		s.turnAway(w, r.Request, http.StatusUnsupportedMediaType, "refused_form")
 		return false
 	}
 	if err := r.ParseForm(); err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			s.refuse(w, http.StatusRequestEntityTooLarge, "refused_size")
+			s.turnAway(w, r.Request, http.StatusRequestEntityTooLarge, "refused_size")
 		} else {
-			s.refuse(w, http.StatusBadRequest, "refused_form")
+			s.turnAway(w, r.Request, http.StatusBadRequest, "refused_form")
 		}
 		return false
 	}
 	if !s.sessions.checkToken(r.identity, r.PostForm.Get("token")) {
-		s.refuse(w, http.StatusForbidden, "refused_token")
+		s.stale(w, r, at)
 		return false
 	}
 	return true
@@ -196,6 +206,10 @@ func (s *Server) needLogin(w http.ResponseWriter, r *http.Request) {
 		redirect(w, "login")
 		return
 	}
+	if r.Method == http.MethodPost && readsPages(r) { // its session has ended, maybe with the process that made the form
+		s.render(w, &request{Request: r}, "login", http.StatusUnauthorized, view{Title: "login_title", Notes: []note{{Title: s.word("stale_title"), Hint: s.word("stale_login")}}})
+		return
+	}
 	s.refuse(w, http.StatusUnauthorized, "refused_login")
 }
 
@@ -206,7 +220,10 @@ func redirect(w http.ResponseWriter, to string) {
 }
 
 // back returns to the page that a form stood on.
-func (s *Server) back(w http.ResponseWriter, r *request) {
+func (s *Server) back(w http.ResponseWriter, r *request) { redirect(w, backTo(r)) }
+
+// backTo is the relative address of the page that a form stood on.
+func backTo(r *request) string {
 	page := here(r.PostForm.Get("back"))
 	q := url.Values{}
 	if id := r.PostForm.Get("person"); id != "" {
@@ -218,7 +235,7 @@ func (s *Server) back(w http.ResponseWriter, r *request) {
 	if len(q) > 0 {
 		page += "?" + q.Encode()
 	}
-	redirect(w, page)
+	return page
 }
 
 // asset is a file of the page.

@@ -50,6 +50,7 @@ func (s *Server) client(w http.ResponseWriter, r *request) {
 			return note{}, err
 		}
 		s.forgetVisit(p.ID)
+		s.dropDraft(clientDraft(r.identity))
 		r.PostForm.Set("step", "connect")
 		return note{Title: s.word("client_done"), Hint: s.word("client_next", "service", p.Service)}, nil
 	})

@@ -141,6 +141,7 @@ func (s *Server) setupData(r *request, p Person, step string) (d setupData, err 
 	if d.Settings, err = s.cfg.Program.Settings(r.Context()); err != nil {
 		return d, err
 	}
+	d.Settings = s.recallClient(r.identity, d.Settings)
 	standing := p.Auth.Standing
 	d.Connect = standing == auth.Missing || standing == auth.Dead || d.Visit != nil
 	d.Done = map[string]bool{"client": p.Client, "connect": standing == auth.Good || standing == auth.Ending, "database": d.Settings.Database}

@@ -69,7 +69,8 @@ type shared struct {
 	handler  http.Handler
 	working  chan struct{}
 	events   chan struct{}
-	busy     sync.Map // actions that run, by name: each once at a time
+	exports  chan struct{} // one at a time
+	busy     sync.Map      // actions that run, by name: each once at a time
 	status   cached[Status]
 	values   shelf[[]latest.Value]
 	days     shelf[dayFacts]
@@ -80,6 +81,7 @@ type shared struct {
 	mu      sync.Mutex
 	tongues map[string]*Server    // by language, beside English
 	visits  map[string]auth.Visit // begun authorizations, by person
+	tickets map[string]*ticket    // downloads that were asked for, by their keys
 	drafts  map[string]draft      // what was filled in for a database and is not kept yet, by identity
 
 	patience time.Duration
@@ -91,7 +93,7 @@ type shared struct {
 // New returns a server; nothing listens yet.
 func New(cfg Config) *Server {
 	s := (&shared{
-		cfg: cfg, tongues: map[string]*Server{}, sessions: newSessions(cfg.Clock.Now), visits: map[string]auth.Visit{}, drafts: map[string]draft{}, gate: newGate(),
+		cfg: cfg, tongues: map[string]*Server{}, sessions: newSessions(cfg.Clock.Now), visits: map[string]auth.Visit{}, drafts: map[string]draft{}, tickets: map[string]*ticket{}, exports: make(chan struct{}, 1), gate: newGate(),
 		patience: patience, conns: maxConns, many: manyConns,
 		working: make(chan struct{}, maxWorking), events: make(chan struct{}, maxEvents), stop: make(chan struct{}),
 	}).speaking(translations.English)

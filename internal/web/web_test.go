@@ -491,7 +491,8 @@ func TestEraseWhileAuthorized(t *testing.T) {
 
 func TestDiagnose(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
-	got := w.server(Config{}).visitor(t).post("/diagnose", "back", "status")
+	v := w.server(Config{}).visitor(t)
+	got := v.fetch(v.post("/diagnose", "back", "status"))
 	if got.Code != 200 || got.Header().Get("Content-Type") != "application/zip" || !strings.HasPrefix(got.Body.String(), "PK") ||
 		got.Header().Get("Content-Disposition") != `attachment; filename="fitbit-fetch-report-2026-11-23-1542.zip"` {
 		t.Errorf("status %d, %v", got.Code, got.Header())

@@ -587,4 +587,14 @@ func (v *visitor) post(address string, fields ...string) *httptest.ResponseRecor
 	return v.send(http.MethodPost, address, form.Encode())
 }
 
+// fetch follows a form to the download that it leads to.
+func (v *visitor) fetch(posted *httptest.ResponseRecorder) *httptest.ResponseRecorder {
+	v.t.Helper()
+	to := posted.Header().Get("Location")
+	if posted.Code != http.StatusSeeOther || !strings.HasPrefix(to, "download?key=") {
+		v.t.Fatalf("the form leads to %q, status %d: %s", to, posted.Code, posted.Body)
+	}
+	return v.get("/" + to)
+}
+
 var errTrouble = &source.Error{Kind: source.Retry, Err: errors.New("the disk is full"), Hint: "Make room on it."}
