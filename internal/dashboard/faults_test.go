@@ -156,10 +156,13 @@ var rules = []rule{
 		return out
 	}, `{"fieldConfig":{"defaults":{"noValue":"–","custom":{"showPoints":"never"}}}}`},
 
-	{"a way along a distance goes only forward", func(_ Dialect, p panelJSON, _ json.RawMessage) (out []string) {
+	{"a way along a distance goes only forward", func(d Dialect, p panelJSON, _ json.RawMessage) (out []string) {
 		for _, q := range p.Targets {
 			if p.Type == "trend" && !strings.Contains(q.Query, `"speed_kph" > 0`) && !strings.Contains(q.Query, `r["speed_kph"] > 0.0`) {
 				out = append(out, "a stop on the way gives one distance twice, which Grafana refuses")
+			}
+			if p.Type == "trend" && d == Flux && (len(p.Transformations) != 1 || p.Transformations[0].Options.IndexByName["Distance [${units:text}${length:raw}]"] != 1) {
+				out = append(out, "Flux sorts columns by their names, and the first is not the distance")
 			}
 		}
 		return out

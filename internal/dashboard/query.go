@@ -127,7 +127,8 @@ const zoneInfluxQL = " /* ${zoned:raw} tz('${tz:raw}') -- */\n"
 const zoneFlux = "option location = timezone.location(name: if \"${tz:raw}\" == \"utc\" then \"UTC\" else \"${tz:raw}\")\n"
 
 // deltaInfluxQL is a difference: of the last value against the mean of those before, where there are any, or against the first. What
-// is above and what is below are two queries, of which one answers: Grafana has no unit with a sign.
+// is above and what is below are two queries, of which one answers: Grafana has no unit with a sign. (The difference of an integer would be
+// an integer to the query around it.)
 func (q query) deltaInfluxQL(c col) string {
 	usual := fmt.Sprintf("(sum(%[1]q) - last(%[1]q)) / (count(%[1]q) - 1)", c.key)
 	if q.delta == "gained" || q.delta == "lost" {
@@ -137,7 +138,7 @@ func (q query) deltaInfluxQL(c col) string {
 	if q.delta == "below" || q.delta == "lost" {
 		sign, is = "0 - ", "< 0"
 	}
-	s := fmt.Sprintf("SELECT last(%[1]q) - %[2]s AS \"d\", count(%[1]q) AS \"n\" FROM %[3]q WHERE %[4]s", c.key, usual, q.of, q.rangeInfluxQL())
+	s := fmt.Sprintf("SELECT 1.0 * last(%[1]q) - %[2]s AS \"d\", count(%[1]q) AS \"n\" FROM %[3]q WHERE %[4]s", c.key, usual, q.of, q.rangeInfluxQL())
 	if q.where[0] != "" {
 		s += fmt.Sprintf(" AND %q = '%s'", q.where[0], q.where[1])
 	}

@@ -226,6 +226,9 @@ func (p panel) transformations(d Dialect) []sdk.DataTransformerConfig {
 			out = append(out, t)
 		}
 	}
+	if p.viz == trend && d == Flux { // which sorts the columns of a record by their names, and the first number is the way
+		add("organize", organized(map[string]any{"Time": 0, p.queries[0].cols[0].name(): 1}))
+	}
 	if p.viz != heat || p.days.row == "" {
 		return out
 	}
@@ -233,7 +236,7 @@ func (p panel) transformations(d Dialect) []sdk.DataTransformerConfig {
 	for i, name := range p.days.columns() {
 		order[name] = i + 1
 	}
-	inOrder := map[string]any{"excludeByName": map[string]any{}, "includeByName": map[string]any{}, "renameByName": map[string]any{}, "indexByName": order}
+	inOrder := organized(order)
 	if d == Flux {
 		add("organize", inOrder)
 		return out
@@ -250,6 +253,11 @@ func (p panel) transformations(d Dialect) []sdk.DataTransformerConfig {
 	add("organize", inOrder)
 	add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": "Row\\Column", "destinationType": "time", "dateFormat": "YYYY-MM-DD HH"}}})
 	return out
+}
+
+// organized are the options that put columns in an order.
+func organized(index map[string]any) map[string]any {
+	return map[string]any{"excludeByName": map[string]any{}, "includeByName": map[string]any{}, "renameByName": map[string]any{}, "indexByName": index}
 }
 
 // later moves the values of days to the noon of their day, where InfluxQL cannot: see query.later.
