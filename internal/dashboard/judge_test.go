@@ -85,8 +85,8 @@ func walk() string {
 }
 
 // A finding is a fault that a dashboard once had. Its judge is what it takes to see it: "library", Grafana's data library over real
-// answers; "axis", the same with the rules by which its charts choose their axes; "JSON", the file alone; "hand", somebody who looks at
-// a Grafana. The rule finds it in any panel; testdata/faults holds one that has it, under the same heading.
+// answers; "axis", the same with the rules by which its charts choose their axes; "size", the same with the places that its panels give
+// their parts; "JSON", the file alone. The rule finds it in any panel; testdata/faults holds one that has it, under the same heading.
 type finding struct{ what, judge, rule string }
 
 var faults = []finding{
@@ -109,8 +109,8 @@ var faults = []finding{
 	{"Means of minutes are means of hours", "JSON", "means"},
 	{"A range begins in the middle of a day", "library", "ranges"},
 	{"A word out of a list is empty", "JSON", "words"},
-	{"A column is too narrow", "library", "clipped"},
-	{"A sparkline runs through its figure", "library", "sparkline"},
+	{"A column is too narrow", "size", "clipped"},
+	{"A sparkline runs through its figure", "size", "sparkline"},
 	{"A title is there twice", "library", "title"},
 	{"A change has no plus sign", "library", "plus"},
 	{"The days before hold the last night", "JSON", "usual"},
