@@ -1,5 +1,5 @@
 // The rules: each looks at all panels of a dashboard as they were read, in the eyes of all viewers, and says what is wrong. What each
-// is there for stands in judge_test.go, together with a dashboard in testdata/faults that it has to find fault with.
+// is there for stands in judge_test.go, together with a dashboard in faults.json that it has to find fault with.
 import { pieces } from './panels.mjs';
 
 const hour = 3600e3, day = 24 * hour;
