@@ -50,7 +50,7 @@ var viewers = []who{
 	{Name: "New York, with the person's zone chosen", Zone: "America/New_York", Choose: map[string]string{"tz": zone}, Unwritten: true},
 	{Name: "a first day", Zone: zone, World: "newcomer", Unwritten: true},
 	{Name: "a track with a stop", Zone: zone, World: "stop", Unwritten: true},
-	{Name: "a database in pounds and miles", Zone: zone, World: "pounds", Unwritten: true},
+	{Name: "pounds", Zone: zone, World: "pounds"},
 	{Name: "a reader of pounds and miles", Zone: zone, Choose: map[string]string{"units": "Imperial"}, Unwritten: true},
 }
 
@@ -110,7 +110,7 @@ var faults = []finding{
 	{"A range begins in the middle of a day", "library", "ranges"},
 	{"A word out of a list is empty", "JSON", "words"},
 	{"A column is too narrow", "size", "clipped"},
-	{"A sparkline runs through its figure", "size", "sparkline"},
+	{"A sparkline has no room of its own", "size", "sparkline"},
 	{"A title is there twice", "library", "title"},
 	{"A change has no plus sign", "library", "plus"},
 	{"The days before hold the last night", "JSON", "usual"},
