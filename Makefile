@@ -112,7 +112,14 @@ test-homeassistant: ## every sensor in a real Home Assistant; HOMEASSISTANT_VERS
 .PHONY: test-grafana
 test-grafana: $(INFLUXD_1_8) ## what a person reads in each panel, by Grafana's own libraries; UPDATE=1 writes it down, DASHBOARDS names another folder
 	@for version in 13.2 12.3; do scripts/grafana $$version >/dev/null || exit 1; done
-	$(GO) test -tags grafana -count=1 -timeout 10m -run "TestGrafana$$" ./internal/dashboard $(if $(UPDATE)$(DASHBOARDS),-args $(if $(UPDATE),-update) $(if $(DASHBOARDS),-dashboards $(abspath $(DASHBOARDS))))
+	$(GO) test -tags grafana -count=1 -timeout 10m -run 'TestGrafana$$' ./internal/dashboard $(JUDGE)
+
+.PHONY: test-grafana-flux
+test-grafana-flux: influxd-2 ## the same for the dashboards in Flux, over InfluxDB 2.7.12; UPDATE=1 and DASHBOARDS likewise
+	@scripts/grafana 13.2 >/dev/null
+	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags 'grafana influxdb2' -count=1 -timeout 10m -run 'TestGrafanaFlux$$' ./internal/dashboard $(JUDGE)
+
+JUDGE = $(if $(UPDATE)$(DASHBOARDS),-args $(if $(UPDATE),-update) $(if $(DASHBOARDS),-dashboards $(abspath $(DASHBOARDS))))
 
 .PHONY: release
 release: ## dist/: the program for Linux, macOS and Windows, packed, with SHA256SUMS; the same sources give the same bytes

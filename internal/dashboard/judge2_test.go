@@ -26,5 +26,5 @@ func TestGrafanaFlux(t *testing.T) {
 }
 
 var fluxViewers = slices.DeleteFunc(slices.Clone(viewers), func(w who) bool {
-	return w.Unwritten && w.Timezone == "" && w.World != "stop"
+	return w.World == "pounds" || w.Unwritten && w.Timezone == "" && w.World != "stop"
 })

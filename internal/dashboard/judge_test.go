@@ -50,7 +50,7 @@ var viewers = []who{
 	{Name: "New York, with the person's zone chosen", Zone: "America/New_York", Choose: map[string]string{"tz": zone}, Unwritten: true},
 	{Name: "a first day", Zone: zone, World: "newcomer", Unwritten: true},
 	{Name: "a track with a stop", Zone: zone, World: "stop", Unwritten: true},
-	{Name: "a database in pounds and miles", Zone: zone, World: "pounds", Unwritten: true},
+	{Name: "pounds", Zone: zone, World: "pounds"},
 	{Name: "a reader of pounds and miles", Zone: zone, Choose: map[string]string{"units": "Imperial"}, Unwritten: true},
 }
 
@@ -85,8 +85,8 @@ func walk() string {
 }
 
 // A finding is a fault that a dashboard once had. Its judge is what it takes to see it: "library", Grafana's data library over real
-// answers; "axis", the same with the rules by which its charts choose their axes; "JSON", the file alone; "hand", somebody who looks at
-// a Grafana. The rule finds it in any panel; testdata/faults holds one that has it, under the same heading.
+// answers; "axis", the same with the rules by which its charts choose their axes; "size", the same with the places that its panels give
+// their parts; "JSON", the file alone. The rule finds it in any panel; testdata/judge/faults.json holds one that has it, under the same heading.
 type finding struct{ what, judge, rule string }
 
 var faults = []finding{
@@ -109,8 +109,8 @@ var faults = []finding{
 	{"Means of minutes are means of hours", "JSON", "means"},
 	{"A range begins in the middle of a day", "library", "ranges"},
 	{"A word out of a list is empty", "JSON", "words"},
-	{"A column is too narrow", "library", "clipped"},
-	{"A sparkline runs through its figure", "library", "sparkline"},
+	{"A column is too narrow", "size", "clipped"},
+	{"A sparkline has no room of its own", "size", "sparkline"},
 	{"A title is there twice", "library", "title"},
 	{"A change has no plus sign", "library", "plus"},
 	{"The days before hold the last night", "JSON", "usual"},
@@ -126,7 +126,7 @@ var faults = []finding{
 	{"A panel does not follow a chosen range", "JSON", "timeFrom"},
 }
 
-// A job is what the judge is asked; see judge/main.mjs.
+// A job is what the judge is asked; see testdata/judge/main.mjs.
 type job struct {
 	Folder     string            `json:"folder"`
 	Dialect    Dialect           `json:"dialect"`
@@ -182,7 +182,7 @@ func judge(t *testing.T, version string, d Dialect, server map[string]string, vi
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(context.Background(), "node", filepath.Join("judge", "main.mjs"))
+	c := exec.CommandContext(context.Background(), "node", filepath.Join("testdata", "judge", "main.mjs"))
 	var out, said bytes.Buffer
 	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(in), &out, &said
 	if err := c.Run(); err != nil {
@@ -227,7 +227,7 @@ func absolute(t *testing.T, path string) string {
 func TestGrafana(t *testing.T) {
 	s := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
 	worlds(t, s)
-	judgeAll(t, InfluxQL, map[string]string{"url": s.URL, "database": "fitbit"}, judges, viewers, judged{"faults", absolute(t, filepath.Join("testdata", "faults", "dashboard.json"))})
+	judgeAll(t, InfluxQL, map[string]string{"url": s.URL, "database": "fitbit"}, judges, viewers, judged{"faults", absolute(t, filepath.Join("testdata", "judge", "faults.json"))})
 }
 
 // judgeAll has versions look at the dashboards in a dialect, and first at one with all faults, where there is one.
@@ -275,7 +275,7 @@ func proven(t *testing.T, version string, v verdict) {
 	for _, f := range faults {
 		used[f.rule] = true
 		if !headings[f.what] {
-			t.Errorf("testdata/faults has no panel of %q", f.what)
+			t.Errorf("testdata/judge/faults.json has no panel of %q", f.what)
 		}
 		if !slices.ContainsFunc(v.Dashboards[0].Findings, func(j judgement) bool { return j.Rule == f.rule && j.Section == f.what }) {
 			t.Errorf("Grafana %s: the rule %s does not find %q", version, f.rule, f.what)
@@ -283,7 +283,7 @@ func proven(t *testing.T, version string, v verdict) {
 	}
 	for h := range headings {
 		if !slices.ContainsFunc(faults, func(f finding) bool { return f.what == h }) {
-			t.Errorf("testdata/faults has %q, and no rule is to find it", h)
+			t.Errorf("testdata/judge/faults.json has %q, and no rule is to find it", h)
 		}
 	}
 	for _, r := range v.Rules {
@@ -293,22 +293,14 @@ func proven(t *testing.T, version string, v verdict) {
 	}
 }
 
-// golden compares with testdata/judge: one file for each dashboard, and one for each further viewer and version with the panels that
+// golden compares with testdata/texts: one file for each dashboard, and one for each further viewer and version with the panels that
 // it shows otherwise. Of Flux those panels are kept that show something else than in InfluxQL.
 func golden(t *testing.T, d Dialect, verdicts []verdict) {
 	t.Helper()
-	dir := filepath.Join("testdata", "judge", string(d))
+	dir := filepath.Join("testdata", "texts", string(d))
 	want := map[string]string{}
 	for i, v := range verdicts {
 		for j, board := range v.Dashboards {
-			like := ""
-			if d != InfluxQL {
-				text, err := os.ReadFile(filepath.Join("testdata", "judge", string(InfluxQL), board.Name+".txt"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				like = string(text)
-			}
 			for k, view := range board.Views {
 				base := verdicts[0].Dashboards[j].Views[0]
 				if i > 0 {
@@ -321,6 +313,14 @@ func golden(t *testing.T, d Dialect, verdicts []verdict) {
 				if k > 0 {
 					name += "." + view.Viewer
 				}
+				like := ""
+				if d != InfluxQL && i == 0 {
+					text, err := os.ReadFile(filepath.Join("testdata", "texts", string(InfluxQL), name+".txt"))
+					if err != nil && (k == 0 || !os.IsNotExist(err)) {
+						t.Fatal(err)
+					}
+					like = string(text)
+				}
 				var b strings.Builder
 				for m, section := range view.Sections {
 					head := false
@@ -332,7 +332,7 @@ func golden(t *testing.T, d Dialect, verdicts []verdict) {
 						for _, l := range p.Lines {
 							block += "    " + l + "\n"
 						}
-						if i == 0 && k == 0 && strings.Contains(like, "\n"+block+"\n") {
+						if strings.Contains(like, "\n"+block+"\n") {
 							continue
 						}
 						if !head {

@@ -1,5 +1,5 @@
 // The rules: each looks at all panels of a dashboard as they were read, in the eyes of all viewers, and says what is wrong. What each
-// is there for stands in judge_test.go, together with a dashboard in testdata/faults that it has to find fault with.
+// is there for stands in judge_test.go, together with a dashboard in faults.json that it has to find fault with.
 import { pieces } from './panels.mjs';
 
 const hour = 3600e3, day = 24 * hour;
@@ -196,14 +196,18 @@ const perPanel = {
     });
   },
 
-  // A sparkline has a place of its own: Grafana draws it across figures that are less than 100 pixels high.
+  // A sparkline has a place of its own. Grafana leaves it out below 100 pixels of height, and draws it at the bottom: through a figure
+  // that is in the middle, as one without a name always is.
   sparkline(s, add) {
     if (s.panel.type !== 'stat' || (s.panel.options.graphMode ?? 'area') !== 'area' || !s.displays?.some((d) => d.sparkline?.y?.values?.length > 1)) return;
-    const { height, width } = s.viewer.size(s.panel);
-    const n = s.displays.length;
-    const upright = s.panel.options.orientation !== 'vertical';
-    const each = upright ? height / n : height;
-    if (each < 100) add(`the sparkline runs through a figure of ${Math.round(upright ? width : width / n)} × ${Math.round(each)} pixels`);
+    const { orientation, justifyMode = 'auto', wideLayout = true } = s.panel.options;
+    let { height, width } = s.viewer.size(s.panel);
+    if (orientation === 'vertical') width /= s.displays.length;
+    else height /= s.displays.length;
+    const size = `${Math.round(width)} × ${Math.round(height)} pixels`;
+    const wide = wideLayout && width / height > 2.5;
+    if (height <= (wide ? 50 : 100)) add(`there is no room for its sparkline in ${size}`);
+    else if (!wide && (justifyMode === 'center' || s.names.length === 0)) add(`the sparkline runs through the figure, which is in the middle of ${size}`);
   },
 
   // The name of a figure is not the panel's title once more.
