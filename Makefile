@@ -136,13 +136,13 @@ test-release: release ## make release, and once more elsewhere: the checksums ha
 .PHONY: bench
 bench: build $(INFLUXD_1_8) ## the figures of docs/performance.md
 	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto
-	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Backfill|Fitbit|Delivery' -benchtime 3x
-	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Start|Living|Storm' -benchtime 1x -timeout 30m
-	CGO_ENABLED=0 $(GO) test ./internal/dashboard -run '^$$' -bench . -benchtime 3x
+	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Backfill|Fitbit|Delivery' -benchtime 3x $(call minutes,10)
+	CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench 'Start|Living|Storm' -benchtime 1x $(call minutes,30)
+	CGO_ENABLED=0 $(GO) test ./internal/dashboard -run '^$$' -bench . -benchtime 3x $(call minutes,10)
 
 .PHONY: bench-refill
 bench-refill: build $(INFLUXD_1_8) $(INFLUXD_2) ## two years from the archive into an empty InfluxDB 1 and 2
-	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench Refill -benchtime 1x -timeout 60m
+	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=0 $(GO) test ./internal/bench -run '^$$' -bench Refill -benchtime 1x $(call minutes,60)
 
 .PHONY: bench-clients
 bench-clients: $(INFLUXD_1_8) $(INFLUXD_2) ## the same points by our own writer and by the two official clients, to InfluxDB 1 and 2

@@ -168,7 +168,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 }
 
 func (b *tab) eval(expression string) string {
-	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second) // one of many tries
 	defer cancel()
 	v, _ := chromedp.Run(ctx, chromedp.Evaluate[string](expression)) // between two pages there is none: the caller asks again
 	return v

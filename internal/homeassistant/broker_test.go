@@ -266,7 +266,7 @@ func compete(t *testing.T, b *testBroker, id string) *rival {
 			o := b.admin().SetClientID(id).SetProtocolVersion(4).SetAutoReconnect(false)
 			o.SetConnectionLostHandler(func(mqtt.Client, error) { close(lost) })
 			c := mqtt.NewClient(o)
-			if k := c.Connect(); !k.WaitTimeout(5*time.Second) || k.Error() != nil {
+			if k := c.Connect(); !k.WaitTimeout(5*time.Second) || k.Error() != nil { // one of many tries
 				select {
 				case <-stop:
 					return

@@ -88,28 +88,19 @@ type pack struct {
 	tests   int             // how many it has that run with the race detector
 	alone   []string        // the names of those that run without it only
 	size    int             // bytes of the files with tests
-	imports map[string]bool // packages of the module that its code and the tests with the race detector import
+	imports map[string]bool // packages of the module that it imports and that its tests with the race detector watch
 }
 
 // watched returns the folders of the packages whose own code is concurrent and which have tests, in order. A concurrent package without
-// tests has to be imported by one of them, over as many others as may be: there it is watched. If it is not, that is an error.
+// tests has to be imported by one of them: there it is watched. If it is not, that is an error.
 func watched(packs map[string]*pack) ([]string, error) {
 	var list []string
 	reached := map[string]bool{}
-	var reach func(string)
-	reach = func(p string) {
-		if reached[p] || packs[p] == nil {
-			return
-		}
-		reached[p] = true
-		for i := range packs[p].imports {
-			reach(i)
-		}
-	}
 	for _, p := range slices.Sorted(maps.Keys(packs)) {
 		if packs[p].why != "" && packs[p].tests > 0 {
 			list = append(list, p)
-			reach(p)
+			reached[p] = true
+			maps.Copy(reached, packs[p].imports)
 		}
 	}
 	var errs []error
@@ -180,6 +171,9 @@ func (p *pack) add(name string, file *ast.File, size int, watched bool) {
 		p.tests += len(tests)
 	} else if why := concurrent(file); why != "" && p.why == "" {
 		p.why = name + ": " + why
+	}
+	if file.Name.Name == "main" && !strings.HasSuffix(name, "_test.go") {
+		return // a program imports everything, whatever its tests do with it
 	}
 	for _, i := range file.Imports {
 		if full, err := strconv.Unquote(i.Path.Value); err == nil {

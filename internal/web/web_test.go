@@ -2,7 +2,6 @@ package web
 
 import (
 	"compress/gzip"
-	"context"
 	"fmt"
 	"html"
 	"io"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
@@ -630,7 +630,7 @@ func TestAddress(t *testing.T) {
 		}
 	}
 	w := newWorld(t, simulate.Config{})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := proctest.Limit(t.Context(), t)
 	defer cancel()
 	if err := w.server(Config{Listen: "0.0.0.0:0"}).Run(ctx); err == nil || !strings.Contains(err.Error(), "needs a password") {
 		t.Errorf("Run: %v", err)
