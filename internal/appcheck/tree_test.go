@@ -84,7 +84,7 @@ func modulePath(t *testing.T, tree string) string {
 	return string(regexp.MustCompile(`(?m)^module (\S+)$`).FindSubmatch(text)[1])
 }
 
-// packModule writes a tree as the module's zip, as a module proxy has it.
+// packModule writes a tree as the module's zip, by the library with which Go's own proxies pack and judge modules.
 func packModule(t *testing.T, w io.Writer, tree, version string) {
 	t.Helper()
 	if err := zip.CreateFromDir(w, module.Version{Path: modulePath(t, tree), Version: version}, tree); err != nil {
