@@ -2,7 +2,7 @@
 import 'uplot/dist/uPlot.min.css';
 import React from 'react';
 import { createRoot } from 'react-dom/client';
-import { applyFieldOverrides, createTheme, dateTime, FieldConfigOptionsRegistry, getFieldDisplayValues, ThemeContext, toDataFrame, VizOrientation } from '@grafana/data';
+import { applyFieldOverrides, applyNullInsertThreshold, createTheme, dateTime, FieldConfigOptionsRegistry, getFieldDisplayValues, ThemeContext, toDataFrame, VizOrientation } from '@grafana/data';
 import { BigValue, GlobalStyles, Table, TimeSeries, VizRepeater } from '@grafana/ui';
 
 const theme = createTheme({ colors: { mode: 'dark' } });
@@ -22,7 +22,12 @@ function Panel({ title, panel, frames, range, width, height, outer }) {
   let inside;
   switch (panel.type) {
     case 'stat': inside = <Stat {...{ data, panel, width, height }} />; break;
-    case 'timeseries': inside = <TimeSeries frames={data} structureRev={1} timeRange={timeRange} timeZone="browser" width={width} height={height} legend={panel.options.legend} options={panel.options} />; break;
+    case 'timeseries': {
+      // The panel does this with each frame; the component by itself with the first alone.
+      const nulled = data.map((frame) => applyNullInsertThreshold({ frame, refFieldPseudoMin: range.from, refFieldPseudoMax: range.to }));
+      inside = <TimeSeries frames={nulled} structureRev={1} timeRange={timeRange} timeZone="browser" width={width} height={height} legend={panel.options.legend} options={panel.options} />;
+      break;
+    }
     case 'table': inside = <Table data={data[0]} width={width} height={height} initialSortBy={panel.options.sortBy} />; break;
   }
   return <div style={{ ...outer, background: theme.colors.background.primary, border: `1px solid ${theme.colors.border.weak}`, position: 'absolute' }}>
