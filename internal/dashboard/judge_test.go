@@ -133,7 +133,6 @@ type job struct {
 	Dialect    Dialect           `json:"dialect"`
 	Server     map[string]string `json:"server"`
 	Now        string            `json:"now"`
-	Zone       string            `json:"zone"`
 	Viewers    []who             `json:"viewers"`
 	Dashboards []judged          `json:"dashboards"`
 }
@@ -171,7 +170,7 @@ type judgement struct{ Rule, Section, Panel, Text string }
 // judge asks one version.
 func judge(t *testing.T, version string, d Dialect, server map[string]string, viewers []who, files []judged) verdict {
 	t.Helper()
-	in, err := json.Marshal(job{libraries(t, version), d, server, now.Format(time.RFC3339), zone, viewers, files})
+	in, err := json.Marshal(job{libraries(t, version), d, server, now.Format(time.RFC3339), viewers, files})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func TestLookGrafana(t *testing.T) {
 		UI      string `json:"ui"`
 		Out     string `json:"out"`
 		Browser string `json:"browser"`
-	}{job{libraries(t, "12.3"), InfluxQL, map[string]string{"url": s.URL, "database": "fitbit"}, now.Format(time.RFC3339), zone, viewers[:1], dashboardFiles(t, InfluxQL)}, libraries(t, "12.3-ui"), *pictures, browser})
+	}{job{libraries(t, "12.3"), InfluxQL, map[string]string{"url": s.URL, "database": "fitbit"}, now.Format(time.RFC3339), viewers[:1], dashboardFiles(t, InfluxQL)}, libraries(t, "12.3-ui"), *pictures, browser})
 	if err != nil {
 		t.Fatal(err)
 	}
