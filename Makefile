@@ -119,6 +119,12 @@ test-grafana-flux: influxd-2 ## the same for the dashboards in Flux, over Influx
 	@scripts/grafana 13.2 >/dev/null
 	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags 'grafana influxdb2' -count=1 -timeout 10m -run 'TestGrafanaFlux$$' ./internal/dashboard $(JUDGE)
 
+.PHONY: look-grafana
+look-grafana: $(INFLUXD_1_8) ## pictures of the dashboards' stats, time series and tables by Grafana 12.3's own components, into LOOK (look)
+	@scripts/need chromium "the browser Chromium" chromium
+	@for version in 12.3 12.3-ui; do scripts/grafana $$version >/dev/null || exit 1; done
+	$(GO) test -tags 'grafana look' -count=1 -timeout 10m -v -run 'TestLookGrafana$$' ./internal/dashboard -args -pictures $(abspath $(or $(LOOK),look)) $(if $(DASHBOARDS),-dashboards $(abspath $(DASHBOARDS)))
+
 JUDGE = $(if $(UPDATE)$(DASHBOARDS),-args $(if $(UPDATE),-update) $(if $(DASHBOARDS),-dashboards $(abspath $(DASHBOARDS))))
 
 .PHONY: release

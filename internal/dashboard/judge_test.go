@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -132,7 +133,6 @@ type job struct {
 	Dialect    Dialect           `json:"dialect"`
 	Server     map[string]string `json:"server"`
 	Now        string            `json:"now"`
-	Zone       string            `json:"zone"`
 	Viewers    []who             `json:"viewers"`
 	Dashboards []judged          `json:"dashboards"`
 }
@@ -170,15 +170,7 @@ type judgement struct{ Rule, Section, Panel, Text string }
 // judge asks one version.
 func judge(t *testing.T, version string, d Dialect, server map[string]string, viewers []who, files []judged) verdict {
 	t.Helper()
-	folder, err := exec.Command(filepath.Join("..", "..", "scripts", "grafana"), version).Output()
-	if err != nil {
-		var e *exec.ExitError
-		if asExit(err, &e) {
-			t.Fatalf("%s", e.Stderr)
-		}
-		t.Fatal(err)
-	}
-	in, err := json.Marshal(job{strings.TrimSpace(string(folder)), d, server, now.Format(time.RFC3339), zone, viewers, files})
+	in, err := json.Marshal(job{libraries(t, version), d, server, now.Format(time.RFC3339), viewers, files})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,10 +187,16 @@ func judge(t *testing.T, version string, d Dialect, server map[string]string, vi
 	return v
 }
 
-func asExit(err error, e **exec.ExitError) bool {
-	x, ok := err.(*exec.ExitError)
-	*e = x
-	return ok
+// libraries is the folder with a version's libraries.
+func libraries(t *testing.T, version string) string {
+	t.Helper()
+	out, err := exec.Command(filepath.Join("..", "..", "scripts", "grafana"), version).Output()
+	if e := new(exec.ExitError); errors.As(err, &e) {
+		t.Fatalf("%s", e.Stderr)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // dashboardFiles are the dashboards in a dialect.

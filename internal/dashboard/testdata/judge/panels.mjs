@@ -122,7 +122,7 @@ function axes(seen, lib, series) {
   for (const group of by.values()) {
     const c = group[0].field.config, own = c.custom ?? {};
     let lowest = Infinity, highest = -Infinity;
-    for (const [lo, hi] of extents(group)) { lowest = Math.min(lowest, lo); highest = Math.max(highest, hi); }
+    for (const [lo, hi] of extents(group, seen.panel.type === 'timeseries' ? seen.range : undefined)) { lowest = Math.min(lowest, lo); highest = Math.max(highest, hi); }
     if (lowest > highest) continue;
     const softMin = own.axisSoftMin, softMax = own.axisSoftMax;
     const limit = (soft, hard, none) => ({ pad: 0.1, hard: hard ?? none, soft: soft || 0, mode: soft == null ? 3 : 1 });
@@ -143,10 +143,10 @@ function axes(seen, lib, series) {
   }
 }
 
-// extents are the least and the greatest value of each series, stacked ones on top of each other.
-function extents(group) {
+// extents are the least and the greatest value of each series within the range, stacked ones on top of each other.
+function extents(group, range) {
   const sums = new Map();
-  return group.map(({ field }) => {
+  return group.map(({ field, frame }) => {
     const own = field.config.custom ?? {};
     const values = [...field.values];
     if (own.stacking?.mode === 'normal') {
@@ -155,7 +155,8 @@ function extents(group) {
       values.forEach((v, i) => { below[i] = (below[i] ?? 0) + (v ?? 0); values[i] = v == null ? null : below[i]; });
       sums.set(key, below);
     }
-    const there = values.filter((v) => typeof v === 'number');
+    const times = range && frame.fields.find((f) => f.type === 'time')?.values;
+    const there = values.filter((v, i) => typeof v === 'number' && (!times || (times[i] >= range.from.valueOf() && times[i] <= range.to.valueOf())));
     return [Math.min(...there), Math.max(...there)];
   });
 }

@@ -5,20 +5,20 @@ import { pieces } from './panels.mjs';
 const hour = 3600e3, day = 24 * hour;
 
 // rules returns [{rule, section, panel, text}].
-export async function rules(lib, { dashboard, views, person }) {
+export async function rules(lib, { dashboard, views }) {
   const found = [];
   const add = (rule, s, text) => {
     const f = { rule, section: s.section ?? '', panel: s.title ?? '', text };
     if (!found.some((o) => o.rule === rule && o.section === f.section && o.panel === f.panel)) found.push(f);
   };
   const first = views[0];
-  const context = { lib, dashboard, views, first, person };
+  const context = { lib, dashboard, views, first };
   for (const [name, rule] of Object.entries(perPanel)) for (const v of views) for (const s of v.seen) if (!s.error) rule(s, (text) => add(name, s, text), context);
   for (const [name, rule] of Object.entries(perDashboard)) await rule((s, text) => add(name, s, text), context);
   return found;
 }
 
-const config = (s) => s.field.config, own = (s) => s.field.config.custom ?? {};
+const own = (s) => s.field.config.custom ?? {};
 const drawn = (s) => own(s).drawStyle ?? 'line';
 const format = (lib, field, v, decimals) => lib.g.formattedValueToString(field.display(v, decimals)).replaceAll('\u00a0', ' ');
 const numeric = (s, lib) => s.fields.filter(({ field }) => field.type === lib.g.FieldType.number);
@@ -375,7 +375,7 @@ const perDashboard = {
   },
 
   // What a variable offers is there: chosen, it fills the panels that ask for it.
-  async offered(add, { dashboard, views, first, lib }) {
+  async offered(add, { dashboard, first, lib }) {
     const { Viewer } = await import('./viewer.mjs');
     const { show } = await import('./panels.mjs');
     for (const v of dashboard.templating?.list ?? []) {
