@@ -161,8 +161,14 @@ var rules = []rule{
 			if p.Type == "trend" && !strings.Contains(q.Query, `"speed_kph" > 0`) && !strings.Contains(q.Query, `r["speed_kph"] > 0.0`) {
 				out = append(out, "a stop on the way gives one distance twice, which Grafana refuses")
 			}
-			if p.Type == "trend" && d == Flux && (len(p.Transformations) != 1 || p.Transformations[0].Options.IndexByName["Distance [${units:text}${length:raw}]"] != 1) {
+			if p.Type == "trend" && p.Options.XField != "Distance" {
 				out = append(out, "Flux sorts columns by their names, and the first is not the distance")
+			}
+			if (p.Type == "table" || p.Type == "geomap") && d == Flux && (len(p.Transformations) != 1 || len(p.Transformations[0].Options.IndexByName) < 4) {
+				out = append(out, "Flux sorts columns by their names")
+			}
+			if d == Flux && strings.Contains(q.Query, "union(") {
+				out = append(out, "Flux sorts tables by their names")
 			}
 		}
 		return out

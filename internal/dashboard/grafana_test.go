@@ -52,6 +52,7 @@ type panelJSON struct {
 	}
 	Options struct {
 		TextMode, GraphMode string
+		XField              string
 		Calculate           bool
 	}
 }
