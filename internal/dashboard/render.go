@@ -222,9 +222,7 @@ func (p panel) transformations(d Dialect) []sdk.DataTransformerConfig {
 		add("merge", map[string]any{})
 	}
 	if p.viz == lines && d == InfluxQL {
-		for _, t := range p.later() {
-			out = append(out, t)
-		}
+		out = append(out, p.later()...)
 	}
 	if (p.viz == table || p.viz == geomap) && d == Flux { // which sorts the columns of a record by their names
 		order := map[string]any{"Time": 0}
