@@ -26,6 +26,9 @@ var (
 	enums    = []string{"mode", "orientation", "displayMode", "placement", "sort", "graphMode", "colorMode", "textMode", "justifyMode", "pieType", "drawStyle", "showPoints", "showValue", "layout"}
 )
 
+// oneOfTwo matches a query whose sibling answers where it does not.
+var oneOfTwo = regexp.MustCompile(`"(above usual|below usual|gained|lost)`)
+
 // columnsOf are the names of a query's columns as an answer has them, for each unit that may be stored or chosen.
 func columnsOf(q targetJSON) []string {
 	var out []string
