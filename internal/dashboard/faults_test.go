@@ -26,6 +26,9 @@ var (
 	enums    = []string{"mode", "orientation", "displayMode", "placement", "sort", "graphMode", "colorMode", "textMode", "justifyMode", "pieType", "drawStyle", "showPoints", "showValue", "layout"}
 )
 
+// oneOfTwo matches a query whose sibling answers where it does not.
+var oneOfTwo = regexp.MustCompile(`"(above usual|below usual|gained|lost)`)
+
 // columnsOf are the names of a query's columns as an answer has them, for each unit that may be stored or chosen.
 func columnsOf(q targetJSON) []string {
 	var out []string
@@ -161,8 +164,14 @@ var rules = []rule{
 			if p.Type == "trend" && !strings.Contains(q.Query, `"speed_kph" > 0`) && !strings.Contains(q.Query, `r["speed_kph"] > 0.0`) {
 				out = append(out, "a stop on the way gives one distance twice, which Grafana refuses")
 			}
-			if p.Type == "trend" && d == Flux && (len(p.Transformations) != 1 || p.Transformations[0].Options.IndexByName["Distance [${units:text}${length:raw}]"] != 1) {
+			if p.Type == "trend" && p.Options.XField != "Distance" {
 				out = append(out, "Flux sorts columns by their names, and the first is not the distance")
+			}
+			if (p.Type == "table" || p.Type == "geomap") && d == Flux && (len(p.Transformations) != 1 || len(p.Transformations[0].Options.IndexByName) < 4) {
+				out = append(out, "Flux sorts columns by their names")
+			}
+			if d == Flux && strings.Contains(q.Query, "union(") {
+				out = append(out, "Flux sorts tables by their names")
 			}
 		}
 		return out

@@ -14,6 +14,9 @@ import (
 // This file does with a dashboard's JSON what Grafana does between the file and the database: it fills the variables, replaces
 // them and the macros in each query, in the order and with the rules of its scenes library and its InfluxDB data source.
 
+// now is the instant at which the dashboards are opened.
+var now = time.Date(2026, 11, 19, 12, 0, 0, 0, time.UTC)
+
 // A file is a dashboard as Grafana reads it, as far as queries go.
 type file struct {
 	UID    string      `json:"uid"`
@@ -52,6 +55,7 @@ type panelJSON struct {
 	}
 	Options struct {
 		TextMode, GraphMode string
+		XField              string
 		Calculate           bool
 	}
 }

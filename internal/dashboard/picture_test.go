@@ -160,6 +160,9 @@ func (a *artist) series(p panel, j panelJSON) []drawn {
 				}
 				for _, r := range f.rows {
 					at := r[0].(time.Time)
+					if p.viz != heat {
+						at = at.Add(j.later(q))
+					}
 					if n, ok := r[c].(float64); ok && (p.viz != lines || !at.Before(from.Add(-24*time.Hour)) && !at.After(to)) {
 						d.t, d.v = append(d.t, float64(at.UnixMilli())/1000), append(d.v, n)
 					}
@@ -369,6 +372,9 @@ func (a *artist) plot(p panel, j panelJSON, all []drawn, t, v scale) {
 					base[d.t[k]] += n
 				}
 				left, right := t.of(d.t[k]), t.of(d.t[k]+width*0.82)
+				if hours := j.later(j.Targets[0]).Hours(); hours > 0 && hours < 24 { // around noon
+					left, right = t.of(d.t[k]-width*0.41), t.of(d.t[k]+width*0.41)
+				}
 				if !p.stack && len(all) > 1 && nth > 0 { // behind one another
 					left, right = left+(right-left)*0.2, right-(right-left)*0.2
 				}
@@ -386,12 +392,51 @@ func (a *artist) plot(p panel, j panelJSON, all []drawn, t, v scale) {
 				}
 			}
 		default:
-			a.line(p, all, i, t, v)
-			if len(d.t) == 1 {
-				a.f(`<circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>`, t.of(d.t[0]), v.of(d.v[0]), d.color(i))
+			apart := p.apart() / 1000
+			if apart == 0 {
+				apart = 1.5 * a.v.interval(j).Seconds()
+			}
+			if p.viz == trend {
+				apart = math.Inf(1)
+			}
+			cut := make([][]drawn, len(all))
+			for k := range all {
+				cut[k] = pieces(all[k], apart)
+			}
+			for _, piece := range cut[i] {
+				now := slices.Clone(all)
+				now[i] = piece
+				for k := range all {
+					for _, other := range cut[k] {
+						if k != i && other.t[0] == piece.t[0] {
+							now[k] = other
+						}
+					}
+				}
+				a.line(p, now, i, t, v)
+				if len(piece.t) == 1 || d.look.points {
+					for k := range piece.t {
+						if piece.t[k] >= t.from {
+							a.f(`<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`, t.of(piece.t[k]), v.of(piece.v[k]), d.color(i))
+						}
+					}
+				}
 			}
 		}
 	}
+}
+
+// pieces are the parts of a series between which nothing was measured.
+func pieces(d drawn, apart float64) []drawn {
+	var out []drawn
+	for i := range d.t {
+		if i == 0 || d.t[i]-d.t[i-1] > apart {
+			out = append(out, drawn{look: d.look, unit: d.unit})
+		}
+		p := &out[len(out)-1]
+		p.t, p.v = append(p.t, d.t[i]), append(p.v, d.v[i])
+	}
+	return out
 }
 
 // line draws a line, and the band below it.
@@ -431,6 +476,9 @@ func (a *artist) line(p panel, all []drawn, i int, t, v scale) {
 		dash = ` stroke-dasharray="8 6"`
 	}
 	s := path(d, false)
+	if s == "" {
+		return
+	}
 	if d.look.fill > 0 && d.look.below == "" {
 		a.f(`<path d="M%sV%.1fH%.1fZ" fill="%s" opacity="0.25"/>`, s, v.at, t.of(max(d.t[0], t.from)), d.color(i))
 	}
@@ -540,7 +588,7 @@ func (a *artist) pie(p panel, all []drawn, x, y, w, h float64) {
 		line := y + h/2 + (float64(i)-float64(len(all))/2+0.5)*30
 		a.rect(cx+r+24, line-9, 11, 11, 3, d.color(i))
 		a.text(cx+r+42, line+1, 13, ink, "start", d.look.name)
-		a.text(x+w, line+1, 13, ink, "end", fmt.Sprintf("%s · %.0f %%", say(p.unit, auto, n), 100*n/sum))
+		a.text(x+w, line+1, 13, ink, "end", fmt.Sprintf("%s · %.0f %%", say(p.unit, p.decimals, n), 100*n/sum))
 		angle = next
 	}
 }
@@ -581,7 +629,7 @@ func (a *artist) shade(scheme string, share float64) string {
 // heat does what Grafana's transformations do: it folds a series into rows and columns.
 func (a *artist) heat(p panel, j panelJSON, all []drawn, x, y, w, h float64) {
 	h -= 20
-	goFormat := strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02", "HH", "15", "mm", "04")
+	goFormat := strings.NewReplacer("[01]", "", "[12]", "", "YYYY", "2006", "MM", "01", "DD", "02", "HH", "15", "mm", "04")
 	cells := map[[2]string]float64{}
 	var columns, rows []string
 	from, _ := a.v.span(j)

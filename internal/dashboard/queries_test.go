@@ -4,7 +4,6 @@ package dashboard
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -55,9 +54,6 @@ func everyQueryOf(t *testing.T, d Dialect, db database, files []File) (read []fi
 	}
 	return read
 }
-
-// oneOfTwo matches a query whose sibling answers where it does not.
-var oneOfTwo = regexp.MustCompile(`"(above usual|below usual|gained|lost)`)
 
 // drawnValues are the values of a column by the time at which a panel draws them.
 func drawnValues(v *viewer, p panelJSON, q targetJSON, column string) map[time.Time]float64 {

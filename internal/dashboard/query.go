@@ -220,20 +220,8 @@ func (q query) asFlux() string {
 		b.WriteString(q.tableFlux())
 		return b.String()
 	}
-	var names []string
-	for i, c := range q.cols {
-		name := fmt.Sprintf("c%d", i)
-		names = append(names, name)
-		if len(q.cols) > 1 {
-			fmt.Fprintf(&b, "%s = ", name)
-		}
-		b.WriteString(q.columnFlux(c))
-		b.WriteByte('\n')
-	}
-	if len(names) > 1 {
-		fmt.Fprintf(&b, "union(tables: [%s])\n", strings.Join(names, ", "))
-	}
-	return strings.TrimSuffix(b.String(), "\n")
+	b.WriteString(q.columnFlux(q.cols[0])) // one alone: see panel.inOrder
+	return b.String()
 }
 
 // early is whether windows may begin before the range does, which begins at a midnight.

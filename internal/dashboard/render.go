@@ -35,7 +35,7 @@ func (p panel) render(d Dialect, id uint32, at sdk.GridPos) sdk.Panel {
 	out.Type, out.Id, out.GridPos = string(p.viz), ptr(id), &at
 	out.Title, out.Description, out.Datasource = ptr(p.title), ptr(p.about), source()
 	out.RepeatDirection, out.Transparent = nil, nil
-	for i, q := range p.queries {
+	for i, q := range p.inOrder(d) {
 		t := q.target(d, string(rune('A'+i)))
 		if _, ok := t["resultFormat"]; ok && p.viz == heat { // series would give their name to each row
 			t["resultFormat"] = "table"
@@ -222,12 +222,14 @@ func (p panel) transformations(d Dialect) []sdk.DataTransformerConfig {
 		add("merge", map[string]any{})
 	}
 	if p.viz == lines && d == InfluxQL {
-		for _, t := range p.later() {
-			out = append(out, t)
-		}
+		out = append(out, p.later()...)
 	}
-	if p.viz == trend && d == Flux { // which sorts the columns of a record by their names, and the first number is the way
-		add("organize", organized(map[string]any{"Time": 0, p.queries[0].cols[0].name(): 1}))
+	if (p.viz == table || p.viz == geomap) && d == Flux { // which sorts the columns of a record by their names
+		order := map[string]any{"Time": 0}
+		for i, c := range p.queries[0].cols {
+			order[c.name()] = i + 1
+		}
+		add("organize", organized(order))
 	}
 	if p.viz != heat || p.days.row == "" {
 		return out
@@ -252,6 +254,24 @@ func (p panel) transformations(d Dialect) []sdk.DataTransformerConfig {
 	add("groupingToMatrix", map[string]any{"rowField": "Row", "columnField": "Column", "valueField": p.days.from, "emptyValue": "null"})
 	add("organize", inOrder)
 	add("convertFieldType", map[string]any{"fields": map[string]any{}, "conversions": []any{map[string]any{"targetField": "Row\\Column", "destinationType": "time", "dateFormat": "YYYY-MM-DD HH"}}})
+	return out
+}
+
+// inOrder are the panel's queries. In Flux each column is one of its own: the tables of one answer come in the order of their names, in
+// which stages would be stacked with the awake ones below.
+func (p panel) inOrder(d Dialect) []query {
+	var out []query
+	for _, q := range p.queries {
+		if d != Flux || q.table || q.flux != "" {
+			out = append(out, q)
+			continue
+		}
+		for _, c := range q.cols {
+			one := q
+			one.cols = []col{c}
+			out = append(out, one)
+		}
+	}
 	return out
 }
 
@@ -347,7 +367,7 @@ func (p panel) look() (options, custom any) {
 		return p.geomap(), nil
 	case trend:
 		o, f := sdktrend.NewOptions(), sdktrend.NewFieldConfig()
-		o.Legend, o.Tooltip = legend(true), tooltip() // along the first column of numbers
+		o.Legend, o.Tooltip, o.XField = legend(true), tooltip(), ptr(p.queries[0].cols[0].as)
 		p.graph(f)
 		return o, f
 	}

@@ -31,9 +31,6 @@ const (
 	rawDay   = "2026-11-15"
 )
 
-// now is the instant at which the dashboards are opened.
-var now = time.Date(2026, 11, 19, 12, 0, 0, 0, time.UTC)
-
 // someone is the simulated person, for what is true.
 var someone = &simulate.Person{Seed: 1, Zones: metric.Zones{{From: 0, Name: zone}}, Start: metric.DayOf(now) - 730}
 
