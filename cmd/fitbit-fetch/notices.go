@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -31,6 +32,7 @@ func (a *app) notify(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	n := newNotices(a.supervisor, a.log)
+	n.recall(ctx, a.archive)
 	wg.Go(func() { n.run(ctx) })
 	wg.Go(func() { n.watch(ctx) })
 	for _, p := range a.people {
@@ -177,6 +179,53 @@ type notices struct {
 	dismissed map[string]string // the matter of what somebody has dismissed, by id
 	listening bool              // every dismissal is heard of
 	began     chan struct{}     // closed when Home Assistant is heard again
+
+	store stateStore // nil: nothing is kept
+	kept  string     // dismissed, as it is kept
+}
+
+// stateStore is where small things are kept over restarts; archive.Archive is one.
+type stateStore interface {
+	State(ctx context.Context, person, key string) ([]byte, error)
+	SetState(ctx context.Context, person, key string, value []byte) error
+}
+
+// dismissedKey is the state that holds what somebody has dismissed: a restart of ours must not bring it back.
+const dismissedKey = "dismissed_notifications"
+
+// recall reads what has been dismissed before.
+func (n *notices) recall(ctx context.Context, store stateStore) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.store = store
+	text, err := store.State(ctx, "", dismissedKey)
+	if err == nil && len(text) > 0 {
+		err = json.Unmarshal(text, &n.dismissed)
+	}
+	if err != nil && ctx.Err() == nil {
+		n.log.Warn("which notifications were dismissed is not known any more", "err", err)
+	}
+	if n.dismissed == nil {
+		n.dismissed = map[string]string{}
+	}
+	n.kept = string(text)
+}
+
+// keep writes down what has been dismissed.
+func (n *notices) keep(ctx context.Context) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	text, err := json.Marshal(n.dismissed)
+	if err != nil || n.store == nil || string(text) == n.kept || n.kept == "" && len(n.dismissed) == 0 {
+		return
+	}
+	if err := n.store.SetState(ctx, "", dismissedKey, text); err != nil {
+		if ctx.Err() == nil {
+			n.log.Warn("which notifications were dismissed could not be kept", "err", err)
+		}
+		return
+	}
+	n.kept = string(text)
 }
 
 func newNotices(b board, log *slog.Logger) *notices {
@@ -213,7 +262,9 @@ func (n *notices) run(ctx context.Context) {
 	pause := askFirst
 	for ctx.Err() == nil {
 		var again <-chan time.Time
-		if n.apply(ctx) {
+		done := n.apply(ctx)
+		n.keep(ctx)
+		if done {
 			pause = askFirst
 		} else {
 			again = time.After(pause)

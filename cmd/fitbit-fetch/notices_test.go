@@ -106,12 +106,24 @@ func (b *memoryBoard) start() {
 	b.up = true
 }
 
+// stateMap keeps states in memory.
+type stateMap map[string][]byte
+
+func (m stateMap) State(_ context.Context, person, key string) ([]byte, error) {
+	return m[person+"/"+key], nil
+}
+
+func (m stateMap) SetState(_ context.Context, person, key string, value []byte) error {
+	m[person+"/"+key] = value
+	return nil
+}
+
 // TestNotices: what stands is shown for as long as it stands, over every restart of Home Assistant, and what somebody has dismissed
 // stays dismissed until its matter is another one.
 func TestNotices(t *testing.T) {
 	type step struct {
-		do   func(n *notices, b *memoryBoard)
-		want string // what is shown, sorted
+		do   func(n *notices, b *memoryBoard) // nil: we start again
+		want string                           // what is shown, sorted
 	}
 	set := func(id, matter, text string) func(*notices, *memoryBoard) {
 		return func(n *notices, _ *memoryBoard) { n.set(id, notice{matter, text}) }
@@ -136,20 +148,35 @@ func TestNotices(t *testing.T) {
 		"dismissed, settled, and again":    {{set("a", "m", "text"), "map[a:text]"}, {user("a"), "map[]"}, {set("a", "", ""), "map[]"}, {set("a", "m", "text"), "map[a:text]"}},
 		"dismissed, and a restart":         {{set("a", "m", "text"), "map[a:text]"}, {user("a"), "map[]"}, {down, "map[]"}, {up, "map[]"}},
 		"of two, one dismissed":            {{set("a", "m", "text"), "map[a:text]"}, {set("b", "m", "other"), "map[a:text b:other]"}, {user("a"), "map[b:other]"}, {down, "map[]"}, {up, "map[b:other]"}},
-		"back by somebody else":            {{set("a", "m", "text"), "map[a:text]"}, {user("b"), "map[a:text]"}},
+		"dismissed, and we start again":    {{set("a", "m", "text"), "map[a:text]"}, {user("a"), "map[]"}, {nil, "map[]"}, {set("a", "m", "text"), "map[]"}, {set("a", "n", "more"), "map[a:more]"}},
+		"settled, and we start again":      {{set("a", "m", "text"), "map[a:text]"}, {user("a"), "map[]"}, {set("a", "", ""), "map[]"}, {nil, "map[]"}, {set("a", "m", "text"), "map[a:text]"}},
+		"somebody else's":                  {{set("a", "m", "text"), "map[a:text]"}, {user("b"), "map[a:text]"}},
 		"nobody can listen":                {{func(_ *notices, b *memoryBoard) { b.deaf = true; b.stop(false); b.start() }, "map[]"}, {set("a", "m", "text"), "map[a:text]"}, {set("a", "m", "other"), "map[a:text]"}, {set("a", "n", "more"), "map[a:more]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newMemoryBoard()
-				n := newNotices(b, slog.New(slog.DiscardHandler))
-				ctx, cancel := context.WithCancel(t.Context())
+				store := stateMap{}
+				var n *notices
 				var wg sync.WaitGroup
-				wg.Go(func() { n.run(ctx) })
-				wg.Go(func() { n.watch(ctx) })
-				synctest.Wait()
+				start := func() (stop func()) {
+					n = newNotices(b, slog.New(slog.DiscardHandler))
+					n.recall(t.Context(), store)
+					ctx, cancel := context.WithCancel(t.Context())
+					wg.Go(func() { n.run(ctx) })
+					wg.Go(func() { n.watch(ctx) })
+					synctest.Wait()
+					return func() { cancel(); wg.Wait() }
+				}
+				stop := start()
 				for i, s := range steps {
-					s.do(n, b)
+					if s.do != nil {
+						s.do(n, b)
+					} else { // the app starts again, and Home Assistant goes on
+						stop()
+						b.heard = nil
+						stop = start()
+					}
 					time.Sleep(2 * askMost) // in a bubble
 					synctest.Wait()
 					b.mu.Lock()
@@ -163,8 +190,7 @@ func TestNotices(t *testing.T) {
 				if b.calls != calls {
 					t.Errorf("%d calls while nothing changed", b.calls-calls)
 				}
-				cancel()
-				wg.Wait()
+				stop()
 			})
 		})
 	}

@@ -15,7 +15,6 @@ const quote = `(?:"|&#34;|&quot;)`
 const (
 	connect = "under Set up on the page of this app"
 	refill  = "press “Refill” under Status → Refill a database on the page of this app"
-	tab     = "the Documentation tab of this app"
 )
 
 // inApp are the forms in which a text names a command, a file or a variable, and what stands there in the app.
@@ -29,7 +28,8 @@ var inApp = []struct {
 	{regexp.MustCompile(`or by: fitbit-fetch replay`), "or " + refill},
 	{regexp.MustCompile(`please send a report with ` + quote + `fitbit-fetch diagnose` + quote), "please send a report, which “Download” makes under Status → Diagnostics on the page of this app"},
 	{regexp.MustCompile(`fitbit-fetch options lists them`), "they stand on the Configuration tab of this app, and under Set up on its page"},
-	{regexp.MustCompile(`docs/(?:configuration|schema)\.md lists them`), tab + " lists them"},
+	{regexp.MustCompile(`docs/configuration\.md lists them`), "the Documentation tab of this app lists them"},
+	{regexp.MustCompile(`docs/schema\.md lists them`), "Status → Export on the page of this app lists them"},
 	{regexp.MustCompile(` \(fitbit-fetch resume\)`), " on the page of this app"},
 	{regexp.MustCompile(`: authorize with fitbit-fetch authorize`), ": authorize " + connect},
 	{regexp.MustCompile(`\(README\.md, ` + quote + `Set it up` + quote + `\)`), "(Set up on the page of this app says how)"},
