@@ -194,6 +194,9 @@ func (c *Collector) run(ctx context.Context, done func(plan.Decision) bool) erro
 		if err != nil || ctx.Err() != nil {
 			return l.leave(err)
 		}
+		if d == nil {
+			l.aloft()
+		}
 		l.report(d)
 		if d != nil && l.ending && l.idle() {
 			return l.leave(nil)
@@ -221,7 +224,7 @@ func (l *loop) leave(err error) error {
 			err = l.ctx.Err()
 		}
 	}
-	l.phase(Idle, "")
+	l.phase(Idle, "", "")
 	return err
 }
 
@@ -268,7 +271,7 @@ func (l *loop) step() (*plan.Decision, error) {
 		}
 	}
 	d := plan.Next(l.input(now))
-	l.decided(now, d)
+	defer l.decided(now, d) // with what is started now: a status that says nothing is in flight can be relied on
 	if l.granted(d); l.done != nil {
 		if l.ending = l.done(d); l.ending {
 			return &d, nil

@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -371,6 +372,114 @@ func TestPipeline(t *testing.T) {
 			t.Errorf("%d requests at once", s.most["all"])
 		}
 	})
+}
+
+// TestWaiting: whoever reads in the status that nothing is in flight finds every answer in the archive, at any moment, and with history
+// complete the status does say so.
+func TestWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		s.delay, a.slow = 300*time.Millisecond, 500*time.Millisecond
+		s.syncs = every15(200)
+		again := make(chan struct{})
+		cfg := config(s, a)
+		cfg.Reauthorized = again
+		c := New(cfg)
+		stop := start(t, c)
+		waiting, busy := 0, 0
+		look := func(when string, long time.Duration) (st Status) {
+			t.Helper()
+			for range long / (100 * time.Millisecond) {
+				pass(99 * time.Millisecond)
+				synctest.Wait()
+				st = c.Status()
+				s.mu.Lock()
+				asked, flying := len(s.requests), s.flying["all"]
+				s.mu.Unlock()
+				a.mu.Lock()
+				putting := a.putting
+				a.mu.Unlock()
+				if st.Waiting != (flying+putting == 0) || st.Waiting && (st.Live != nil || st.History != nil) {
+					t.Fatalf("%s, %d requests made: %d in flight, %d being put; status %+v", when, asked, flying, putting, st)
+				}
+				if busy++; st.Waiting {
+					waiting++
+				}
+			}
+			return st
+		}
+		if st := look("from the start", 2*time.Hour); !st.Waiting || st.Remaining.Days > 0.01 {
+			t.Errorf("after two hours %.1f feed-days remain, status %+v", st.Remaining.Days, st)
+		}
+		c.Sync()
+		if c.Status().Waiting {
+			t.Error("nothing is to be done right after Sync was called")
+		}
+		look("after Sync", time.Minute)
+		dead := func() error { return &source.Error{Kind: source.Auth, Hint: "Authorize again."} }
+		s.set(func() { s.devices = dead })
+		look("while the authorization dies", 10*time.Minute)
+		s.set(func() { s.devices = nil })
+		again <- struct{}{}
+		look("authorized again", 10*time.Minute)
+		if waiting == 0 || waiting == busy {
+			t.Errorf("in %d of %d looks nothing was in flight: the test says nothing", waiting, busy)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if st := c.Status(); st.Waiting {
+			t.Error("one that has stopped waits for nothing")
+		}
+	})
+}
+
+// witness is a log that looks at the status whenever something is written.
+type witness func(text string)
+
+func (w witness) Write(p []byte) (int, error) {
+	w(string(p))
+	return len(p), nil
+}
+
+// TestLogBeforeStatus: what the status shows stands in the log already.
+func TestLogBeforeStatus(t *testing.T) {
+	for name, e := range map[string]*source.Error{
+		"dead": {Kind: source.Auth, Hint: "Authorize again.", Err: errors.New("it died")},
+		"gone": {Kind: source.Gone, Hint: "Move on.", Err: errors.New("it died")},
+		"away": {Kind: source.Retry, Hint: "Wait.", Err: errors.New("it died")},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, a := newService(three()), newStore()
+			s.syncs = every15(4000)
+			s.answer = func(metric.Request) error { return e }
+			var c *Collector
+			said := 0
+			cfg := config(s, a)
+			cfg.Log = slog.New(slog.NewTextHandler(witness(func(text string) {
+				if said > 0 || !strings.Contains(text, "a request failed") {
+					return
+				}
+				said++
+				st := c.Status()
+				for feed, f := range st.Feeds {
+					if f.Error != "" {
+						t.Errorf("%s: the status said of %s what the log says now", name, feed)
+					}
+				}
+				if st.Phase != Working {
+					t.Errorf("%s: phase %q before the log says why", name, st.Phase)
+				}
+			}), nil))
+			c = New(cfg)
+			stop := start(t, c)
+			pass(time.Minute)
+			if st := c.Status(); said == 0 || len(st.Feeds) == 0 {
+				t.Errorf("%s: nothing failed: %+v", name, st)
+			}
+			stop()
+		})
+	}
 }
 
 // TestCancel: leaving takes no time, in whatever it is about.

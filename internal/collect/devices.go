@@ -53,7 +53,7 @@ func (l *loop) describedAs(d source.Description) error {
 		}
 	}
 	if l.described.IsZero() {
-		l.phase(Working, "")
+		l.phase(Working, "", "")
 	}
 	if d.Since != 0 && d.Since != l.state.Since {
 		l.state.Since = d.Since

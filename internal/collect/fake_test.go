@@ -23,6 +23,7 @@ type store struct {
 	tracks  []metric.SessionRef
 	fail    error         // what Put returns
 	slow    time.Duration // how long Put takes
+	putting int           // batches that are being put
 }
 
 func newStore() *store {
@@ -30,6 +31,8 @@ func newStore() *store {
 }
 
 func (s *store) Put(ctx context.Context, b metric.Batch) (archive.Change, error) {
+	s.count(1)
+	defer s.count(-1)
 	if s.slow > 0 {
 		select {
 		case <-ctx.Done():
@@ -69,6 +72,12 @@ func (s *store) Put(ctx context.Context, b metric.Batch) (archive.Change, error)
 	slices.SortFunc(out, func(a, b metric.Covered) int { return a.Span.Start.Compare(b.Span.Start) })
 	s.cover[b.Feed] = out
 	return archive.Change{Rev: int64(len(s.batches)), Added: len(b.Blocks)}, nil
+}
+
+func (s *store) count(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.putting += n
 }
 
 func (s *store) Coverage(context.Context, string, string) (map[string][]metric.Covered, error) {

@@ -97,7 +97,7 @@ func (l *loop) failed(r result) error {
 			e.Hint = kept.Hint
 		}
 	}
-	defer func() {
+	defer func() { // after it is in the log: whoever sees it in the status finds it there
 		l.showFailure(r.job.item.Feed, k, e, r.err)
 	}()
 	if r.put {
@@ -107,7 +107,7 @@ func (l *loop) failed(r result) error {
 	l.cfg.Log.Warn("a request failed", "feed", r.job.item.Feed, "kind", e.Kind.String(), "error", r.err, "hint", e.Hint)
 	switch e.Kind {
 	case source.Gone:
-		l.phase(Gone, e.Hint)
+		l.phase(Gone, e.Hint, "")
 		return r.err
 	case source.Auth:
 		l.unauthorized(r.err, e)
@@ -190,10 +190,7 @@ func renew(ctx context.Context, stop context.CancelFunc) (context.Context, conte
 // unauthorized stops everything until the user has authorized again.
 func (l *loop) unauthorized(err error, e *source.Error) {
 	l.auth = err
-	l.phase(NeedsUser, e.Hint)
-	l.mu.Lock()
-	l.status.Reason = e.Reason
-	l.mu.Unlock()
+	l.phase(NeedsUser, e.Hint, e.Reason)
 	l.stop()
 }
 
@@ -206,7 +203,7 @@ func (l *loop) reauthorized() {
 	l.fates.hold = hold
 	clear(l.state.Denied) // more may be granted now
 	l.save()
-	l.phase(Working, "")
+	l.phase(Working, "", "")
 }
 
 // succeeded forgets the failures before a success. The same question asked over and over is a failure too.

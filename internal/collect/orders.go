@@ -159,7 +159,7 @@ func (c *Collector) aside(ctx context.Context, fn func(*loop)) error {
 	defer c.running.Store(false)
 	l := c.newLoop(ctx, true)
 	defer l.drain()
-	defer l.phase(Idle, "")
+	defer l.phase(Idle, "", "")
 	if err := l.load(); err != nil {
 		return err
 	}

@@ -127,7 +127,7 @@ func (l *loop) load() error {
 	if _, ok := l.cfg.Source.(source.Describer); !ok {
 		l.described = l.cfg.Clock.Now()
 	}
-	l.phase(Working, "")
+	l.phase(Working, "", "")
 	return l.forget()
 }
 

@@ -38,7 +38,8 @@ type Status struct {
 	Hold           time.Time // the service asked for silence until then; zero for not
 	Next           time.Time // when something becomes due
 	Why            string    // why nothing is being asked
-	Live, History  *Doing    // in flight
+	Live, History  *Doing    // in flight, or of an answer on its way into the archive
+	Waiting        bool      // nothing is in flight, every answer is in the archive or has failed, and nothing is due before Next
 	Remaining      plan.Remaining
 	Wished         plan.Remaining
 	Rate           float64       // estimated requests of history per second of told time; 0 for unknown
@@ -71,16 +72,17 @@ func (c *Collector) Status() Status {
 	defer c.mu.Unlock()
 	s := c.status
 	s.Feeds = maps.Clone(s.Feeds)
+	s.Waiting = s.Waiting && !c.force && len(c.orders) == 0
 	return s
 }
 
 // Feeds returns the feeds that are asked: without those that the user leaves out.
 func (c *Collector) Feeds() []metric.Feed { return slices.Clone(c.feeds) }
 
-func (c *Collector) phase(p Phase, hint string) {
+func (c *Collector) phase(p Phase, hint, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.status.Phase, c.status.Hint, c.status.Reason = p, hint, ""
+	c.status.Phase, c.status.Hint, c.status.Reason, c.status.Waiting = p, hint, reason, false
 	if p == Idle {
 		c.status.Live, c.status.History = nil, nil
 	}
@@ -122,7 +124,19 @@ func (l *loop) decided(now time.Time, d plan.Decision) {
 	if left, known := by(s.Budget, d.Remaining.Requests, now); known {
 		s.Left = left
 	}
-	s.Live, s.History = doing(l.live), doing(l.history)
+	s.flights(l)
+}
+
+// aloft shows what is in flight, where nothing is decided.
+func (l *loop) aloft() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status.flights(l)
+}
+
+// flights shows what is in flight.
+func (s *Status) flights(l *loop) {
+	s.Live, s.History, s.Waiting = doing(l.live), doing(l.history), l.idle()
 	if s.History == nil { // its answer may still be on its way to the disk
 		s.History = doing(l.putting)
 	}

@@ -163,12 +163,13 @@ func (d *Deliverer) drain(ctx context.Context) error {
 
 // failed says what went wrong: the first time and then whenever it is something else, so that a night's outage is a few lines.
 func (d *Deliverer) failed(ctx context.Context, err error, failures int, wait time.Duration) {
-	now := d.cfg.Clock.Now()
-	if d.status.failed(now, err, hintOf(err), now.Add(wait)) {
+	if d.status.news(err) { // in the log first: whoever sees it in the status finds it there
 		d.cfg.Log.Warn("delivery stopped for now; nothing is lost", "error", err, "hint", hintOf(err))
 	} else {
 		d.cfg.Log.Debug("delivery failed again", "error", err, "failures", failures, "wait", wait.Round(time.Second))
 	}
+	now := d.cfg.Clock.Now()
+	d.status.failed(now, err, hintOf(err), now.Add(wait))
 	if b, err := d.cfg.Archive.Backlog(ctx, d.name); err == nil {
 		d.status.behind(b)
 	}

@@ -138,6 +138,55 @@ func TestOutage(t *testing.T) {
 	})
 }
 
+// logged is a log that looks at the status whenever something is written.
+type logged func(text string)
+
+func (w logged) Write(p []byte) (int, error) {
+	w(string(p))
+	return len(p), nil
+}
+
+// TestLogBeforeStatus: what the status shows of an outage, of its end and of a refusal stands in the log already.
+func TestLogBeforeStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := newShelf(), newPool()
+		s.changed = make(chan struct{}) // of this bubble
+		var d *Deliverer
+		was := map[string]Status{} // when a line was written
+		log := logged(func(text string) {
+			for _, line := range []string{"delivery stopped", "delivery goes on", "refuses samples"} {
+				if strings.Contains(text, line) {
+					was[line] = d.Status()
+				}
+			}
+		})
+		d = New(Config{Archive: s, Sink: p, Catalogue: metric.Default(), Persons: []metric.Person{{ID: "me"}}, Log: slog.New(slog.NewTextHandler(log, nil))})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- d.Run(ctx) }()
+		p.set(func() { p.down = errDown })
+		s.put("me", metric.HeartRate, day, 100)
+		time.Sleep(time.Minute)
+		if st := d.Status(); st.Error == "" || was["delivery stopped"].Error != "" {
+			t.Errorf("an outage: %q in the status, %q there before the log", st.Error, was["delivery stopped"].Error)
+		}
+		p.set(func() { p.down, p.reject = nil, map[metric.ID]bool{metric.Steps: true} })
+		time.Sleep(lastRetry)
+		if st := d.Status(); st.Error != "" || was["delivery goes on"].Error == "" {
+			t.Errorf("its end: %q in the status, %q there before the log", st.Error, was["delivery goes on"].Error)
+		}
+		s.put("me", metric.Steps, day, 10)
+		synctest.Wait()
+		if st, before := d.Status(), was["refuses samples"]; st.Refused == 0 || before.Success.IsZero() || before.Refused > 0 {
+			t.Errorf("a refusal: %d in the status, %d there before the log", st.Refused, before.Refused)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestNews: a sink that is away is one trouble, however each attempt puts it; whatever else goes wrong is said, and so is the next outage.
 func TestNews(t *testing.T) {
 	away := func(text string) error { return &sink.Error{Hint: "start it", Err: errors.New(text)} }
@@ -162,9 +211,12 @@ func TestNews(t *testing.T) {
 	} {
 		if c.err == nil {
 			b.wrote(day, 1)
-		} else if got := b.failed(day, c.err, hintOf(c.err), day); got != c.want {
+			continue
+		}
+		if got := b.news(c.err); got != c.want {
 			t.Errorf("%d, %v: news %v, want %v", i, c.err, got, c.want)
 		}
+		b.failed(day, c.err, hintOf(c.err), day)
 	}
 }
 

@@ -191,8 +191,8 @@ func (d *Deliverer) settle(ctx context.Context, b batch, err error) error {
 			if r.Field == "" {
 				lost += r.Count
 			}
-			d.status.refuse(r)
 			d.sayRefused(r)
+			d.status.refuse(r)
 		}
 	}
 	for _, p := range b.points {
@@ -200,10 +200,16 @@ func (d *Deliverer) settle(ctx context.Context, b batch, err error) error {
 			d.witnesses.saw(p)
 		}
 	}
-	if d.status.wrote(now, b.samples-lost) {
+	d.wrote(b.samples - lost)
+	return nil
+}
+
+// wrote counts samples that are in. Where that ends an outage, the log says so before the status.
+func (d *Deliverer) wrote(n int) {
+	if d.status.out() {
 		d.cfg.Log.Info("delivery goes on")
 	}
-	return nil
+	d.status.wrote(d.cfg.Clock.Now(), n)
 }
 
 // sayRefused logs a refusal once per series, field and reason.

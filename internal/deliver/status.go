@@ -54,10 +54,16 @@ func (b *board) change(fn func(s *Status)) {
 	}
 }
 
-// wrote counts samples that are in. It reports whether that ends an outage.
-func (b *board) wrote(now time.Time, n int) (back bool) {
+// out reports whether the last attempt failed.
+func (b *board) out() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now.Error != ""
+}
+
+// wrote counts samples that are in.
+func (b *board) wrote(now time.Time, n int) {
 	b.change(func(s *Status) {
-		back = s.Error != ""
 		s.Working, s.Error, s.Hint, s.Since, s.Retry = true, "", "", time.Time{}, time.Time{}
 		s.Success = now
 		s.Written += int64(n)
@@ -72,7 +78,6 @@ func (b *board) wrote(now time.Time, n int) (back bool) {
 			}
 		}
 	})
-	return back
 }
 
 // idle says that nothing is due.
@@ -86,21 +91,30 @@ func (b *board) idle(now time.Time) {
 	})
 }
 
-// failed notes a failure; it reports whether it is another than before.
-func (b *board) failed(now time.Time, err error, hint string, retry time.Time) (news bool) {
-	trouble := err.Error()
-	if e := (*sink.Error)(nil); errors.As(err, &e) && e.Status == 0 && e.Hint != "" {
-		trouble = e.Hint // a sink that is away breaks a connection first and then refuses new ones: one trouble in several words
-	}
+// news reports whether a failure is another than the one that stands there.
+func (b *board) news(err error) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now.Error == "" || b.trouble != troubleOf(err)
+}
+
+// failed notes a failure.
+func (b *board) failed(now time.Time, err error, hint string, retry time.Time) {
 	b.change(func(s *Status) {
-		news = s.Error == "" || b.trouble != trouble
-		b.trouble = trouble
+		b.trouble = troubleOf(err)
 		if s.Error == "" {
 			s.Since = now
 		}
 		s.Working, s.Error, s.Hint, s.Retry, s.Rate = false, err.Error(), hint, retry, 0
 	})
-	return news
+}
+
+// troubleOf is what tells a failure from another.
+func troubleOf(err error) string {
+	if e := (*sink.Error)(nil); errors.As(err, &e) && e.Status == 0 && e.Hint != "" {
+		return e.Hint // a sink that is away breaks a connection first and then refuses new ones: one trouble in several words
+	}
+	return err.Error()
 }
 
 func (b *board) behind(l archive.Backlog) { b.change(func(s *Status) { s.Behind = l }) }

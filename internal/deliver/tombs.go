@@ -38,9 +38,7 @@ func (d *Deliverer) bury(ctx context.Context) (int, error) {
 	if err := d.cfg.Archive.Ack(ctx, d.name, nil, tombs); err != nil {
 		return 0, err
 	}
-	if d.status.wrote(d.cfg.Clock.Now(), 0) {
-		d.cfg.Log.Info("delivery goes on")
-	}
+	d.wrote(0)
 	return len(tombs), nil
 }
 
