@@ -47,6 +47,9 @@ type config struct {
 	Schema           map[string]any `yaml:"schema"`
 }
 
+// AppAddress is the app's on the network of the apps.
+const AppAddress = "172.30.33.5"
+
 // repository is the id of the repository that apps come from: it begins their slugs.
 const repository = "1a2b3c4d"
 
@@ -56,7 +59,7 @@ func ReadApp(file string) (App, error) {
 	if err != nil {
 		return App{}, err
 	}
-	a := App{Token: secret(), Ingress: secret(), Address: netip.MustParseAddr("172.30.33.5")}
+	a := App{Token: secret(), Ingress: secret(), Address: netip.MustParseAddr(AppAddress)}
 	if err := yaml.Unmarshal(text, &a.config); err != nil {
 		return App{}, fmt.Errorf("reading %s: %w", file, err)
 	}
