@@ -91,7 +91,7 @@ func (s *serving) loop(ctx context.Context) error {
 		return err
 	}
 	when := agenda{due: s.now()}
-	changed := s.cfg.Changed()
+	changed, moved := s.cfg.Changed(), s.moved()
 	for {
 		timer := time.NewTimer(when.next().Sub(s.now()))
 		select {
@@ -104,6 +104,9 @@ func (s *serving) loop(ctx context.Context) error {
 		case <-changed:
 			changed = nil
 			when.glance = later(s.now().Add(s.timing.quiet), when.glanced.Add(s.timing.glance))
+		case <-moved:
+			moved = s.moved()
+			when.due = s.now()
 		case a := <-s.link.arrivals():
 			if s.arrived(a) {
 				clear(s.sent)
