@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/homeassistant"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor/supervisortest"
 )
 
 // a thing is an entity that Home Assistant has to have.
@@ -138,16 +141,14 @@ func same(e thing, shown string, value any) bool {
 	return false
 }
 
-// complaints are what Home Assistant's log says against us, or against what stands in for Supervisor.
-func (h *home) complaints() []string {
+// complaints are what Home Assistant's log says against us, and with more words against others.
+func (h *home) complaints(more ...string) []string {
+	words := append(more, "fitbit", "discovery", "template", "increasing", "components.sensor", "components.mqtt.entity")
 	var out []string
 	for _, line := range strings.Split(h.said.String(), "\n") {
 		low := strings.ToLower(line)
-		for _, word := range []string{"fitbit", "discovery", "template", "increasing", "components.sensor", "components.mqtt.entity", "components.hassio", "aiohasupervisor"} {
-			if strings.Contains(low, word) {
-				out = append(out, line)
-				break
-			}
+		if slices.ContainsFunc(words, func(word string) bool { return strings.Contains(low, word) }) {
+			out = append(out, line)
 		}
 	}
 	return out
@@ -199,7 +200,7 @@ func (l *life) registered(disabled bool) {
 
 // page is where Home Assistant of this version shows an app's page.
 func (l *life) page() string {
-	if strings.HasPrefix(l.home.version, "2025.") {
+	if l.old() {
 		return "/hassio/ingress/" + l.app.Slug
 	}
 	return "/app/" + l.app.Slug
@@ -224,8 +225,12 @@ type life struct {
 	*testing.T
 	*world
 	home *home
+	tab  *tab
 	all  []thing // that have to be there
 }
+
+// old reports whether Supervisor still brings the part of the interface that shows an app's page.
+func (l *life) old() bool { return strings.HasPrefix(l.home.version, "2025.") }
 
 func byDefault(e thing) bool { return !e.Off }
 func always(thing) bool      { return true }
@@ -234,7 +239,7 @@ func TestHomeAssistant(t *testing.T) {
 	began := time.Now()
 	h := newHome(t, cmp.Or(os.Getenv("HOMEASSISTANT_VERSION"), "2026.11.0"))
 	w := newWorld(t, h.core(), func() { h.asked <- struct{}{} })
-	l := &life{t, w, h, nil}
+	l := &life{t, w, h, nil, nil}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("Home Assistant said:\n%s\nThe program said:\n%s", proctest.Tail(h.said.String()), w.program.Tail())
@@ -249,11 +254,30 @@ func TestHomeAssistant(t *testing.T) {
 	h.mqtt()
 	l.appear()
 	l.linked("the first start")
-	for _, line := range l.home.complaints() {
-		t.Errorf("Home Assistant's log: %s", line)
-	}
+	l.stranger()
+	l.look()
+	l.export()
+	l.button()
+	l.notify()
+	l.restartHome()
+	l.complain(h.complaints("components.hassio", "aiohasupervisor"))
+	l.killBroker()
+	l.killProgram()
+	l.withoutSupervisor()
+	l.remove()
+	l.pass()
+	l.complain(h.complaints())
 	for _, what := range w.supervisor.Unknown() {
-		t.Errorf("nobody answers %s at Supervisor", what)
+		if !l.old() || what != "GET /app/entrypoint.js" { // which is of Supervisor's own interface
+			t.Errorf("nobody answers %s at Supervisor", what)
+		}
+	}
+}
+
+func (l *life) complain(lines []string) {
+	l.Helper()
+	for _, line := range lines {
+		l.Errorf("Home Assistant's log: %s", line)
 	}
 }
 
@@ -266,4 +290,158 @@ func (l *life) appear() {
 	l.Logf("%d entities announced after %v", len(l.all), took)
 	l.Logf("all right in Home Assistant after %v more", until(l.T, "entities", func() string { return l.wrong(l.home, l.all, byDefault) }))
 	l.registered(true)
+}
+
+// stranger asks for the page from another app's address: it is for Supervisor alone. The health check is for the container.
+func (l *life) stranger() {
+	from := &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(strangers)}}).DialContext}}
+	resp, err := from.Get(fmt.Sprintf("http://%s:%d/", supervisortest.AppAddress, supervisortest.IngressPort))
+	if err != nil {
+		l.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		l.Errorf("another app sees the page: %s", resp.Status)
+	}
+	if out, err := l.command("healthcheck").CombinedOutput(); err != nil {
+		l.Errorf("the health check: %v: %s", err, out)
+	}
+}
+
+// returned wants all entities back.
+func (l *life) returned(what string) {
+	l.Helper()
+	l.Logf("%s: all is back after %v", what, until(l.T, what, func() string { return l.wrong(l.home, l.all, always) }))
+	l.linked(what)
+}
+
+// restartHome restarts Home Assistant, once its user has enabled all entities.
+func (l *life) restartHome() {
+	for _, e := range l.all {
+		if e.Off {
+			l.home.command(nil, map[string]any{"type": "config/entity_registry/update", "entity_id": e.id, "disabled_by": nil})
+		}
+	}
+	l.home.restart()
+	l.Logf("Home Assistant runs again after %v", l.home.running())
+	l.returned("Home Assistant restarted")
+	l.registered(false)
+}
+
+func (l *life) killBroker() {
+	l.broker.Kill()
+	l.lost("the broker was killed")
+	l.startBroker()
+	l.Logf("the broker was killed: both ends are connected again after %v", l.joined())
+	l.returned("the broker killed")
+}
+
+func (l *life) killProgram() {
+	l.program.Kill()
+	l.lost("the program was killed")
+	l.seen.clear()
+	l.startProgram(nil)
+	l.Logf("the program was killed: all is announced %v after its start", until(l.T, "all entities are announced again", func() (missing string) {
+		_, missing = l.things()
+		return missing
+	}))
+	l.returned("the program killed")
+}
+
+// withoutSupervisor starts the app while Supervisor starts, too: at first nobody answers, then only that it is not ready.
+func (l *life) withoutSupervisor() {
+	l.program.Kill()
+	l.closeDoor()
+	l.lost("Supervisor was stopped")
+	l.seen.clear()
+	l.startProgram(nil)
+	until(l.T, "the program asks for the broker", func() string {
+		if !strings.Contains(l.program.Out.String(), "Home Assistant knows no MQTT broker yet") {
+			return l.program.Tail()
+		}
+		return ""
+	})
+	l.supervisor.SetState("setup")
+	l.openDoor()
+	before := l.supervisor.Refused()
+	until(l.T, "the program is told to wait", func() string {
+		if l.supervisor.Refused() == before {
+			return "it does not ask"
+		}
+		return ""
+	})
+	l.supervisor.SetState("running")
+	l.returned("Supervisor back")
+	l.tab.open(l.page())
+	if l.old() {
+		l.inFrame()
+	}
+	l.tab.until("the page in the frame", `text().includes("Heart rate")`)
+}
+
+// lost waits until an entity is unavailable.
+func (l *life) lost(what string) {
+	l.Helper()
+	until(l.T, what+": entities are unavailable", func() string {
+		if s := l.home.states()["sensor.fitbit_steps"].State; s != "unavailable" {
+			return "the steps are " + s
+		}
+		return ""
+	})
+}
+
+// leaveOut is how the form says that a series is left out.
+var leaveOut = map[string]any{"leave_out": []any{"weight"}}
+
+// remove leaves a series out.
+func (l *life) remove() {
+	l.stopProgram()
+	l.startProgram(leaveOut)
+	l.all, _ = l.things("weight")
+	l.Logf("removed after %v", until(l.T, "what is left out is removed", func() string {
+		if n := len(l.home.entries()); n != len(l.all) {
+			return fmt.Sprintf("there are %d entities, want %d", n, len(l.all))
+		}
+		return l.wrong(l.home, l.all, always)
+	}))
+	l.registered(false)
+}
+
+// pass goes to just before midnight, and over it: counters begin again. How long before, depends on how busy the machine is: the
+// steps of the old day have to be seen before it ends.
+func (l *life) pass() {
+	steps := func() float64 {
+		f, err := strconv.ParseFloat(l.home.states()["sensor.fitbit_steps"].State, 64)
+		if err != nil {
+			return -1
+		}
+		return f
+	}
+	before := 0.0
+	for early := 5 * time.Second; ; early *= 2 {
+		l.stopProgram()
+		l.at(l.midnight.Add(-early))
+		l.startProgram(leaveOut)
+		until(l.T, "the steps before midnight", func() string {
+			before = steps()
+			if text := l.wrong(l.home, l.all, always); (before < 1000 || text != "") && l.now().Before(l.midnight) {
+				return fmt.Sprintf("%g steps; %s", before, text)
+			}
+			return ""
+		})
+		if l.now().Before(l.midnight) {
+			break
+		}
+	}
+	until(l.T, "the steps begin again at midnight", func() string {
+		if n := steps(); n != 0 {
+			return fmt.Sprintf("%g steps", n)
+		}
+		return ""
+	})
+	late := l.now().Sub(l.midnight)
+	l.Logf("midnight: from %g steps to none, %v late", before, late)
+	if late < 0 {
+		l.Errorf("the steps began again %v before midnight", -late)
+	}
 }

@@ -70,6 +70,7 @@ func TestBroker(t *testing.T) {
 		"empty":        {answer{200, `{"result":"ok","data":{}}`}, "", true, false, true},
 		"not admitted": {answer{403, `{"result":"error","message":"forbidden"}`}, "", false, true, true},
 		"down":         {answer{502, "Bad Gateway"}, "", false, false, true},
+		"starting":     {answer{400, `{"result":"error","message":"System is not ready with state: setup"}`}, "", false, false, true},
 		"error in 200": {answer{200, noService}, "", true, false, true},
 		"no JSON":      {answer{200, "<html>"}, "", false, false, true},
 		"wrong kinds":  {answer{200, `{"result":"ok","data":{"port":"x"}}`}, "", false, false, true},

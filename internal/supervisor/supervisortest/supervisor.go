@@ -37,6 +37,7 @@ type Supervisor struct {
 	sessions map[string]*session
 	requests map[string]int // by who has asked, method and path: "app GET /info"
 	unknown  map[string]bool
+	refused  int // requests of the app while it was not ready
 }
 
 // Broker is what the app that provides the service mqtt has registered.
@@ -79,6 +80,13 @@ func (s *Supervisor) Asked(what string) int {
 	return s.requests["app "+what]
 }
 
+// Refused returns how many requests of the app came while Supervisor was not ready.
+func (s *Supervisor) Refused() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
+
 // Unknown are the requests that nobody answers here: a test that meets one has found a gap of this package, or one of the app.
 func (s *Supervisor) Unknown() []string {
 	s.mu.Lock()
@@ -105,8 +113,12 @@ func (s *Supervisor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	state := s.state
+	ready := state == "startup" || state == "running"
+	if !ready && bearer(r.Header) == s.cfg.App.Token {
+		s.refused++
+	}
 	s.mu.Unlock()
-	if state != "startup" && state != "running" {
+	if !ready {
 		refuse(w, http.StatusBadRequest, "System is not ready with state: "+state)
 		return
 	}
