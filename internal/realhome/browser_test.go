@@ -151,6 +151,15 @@ func (l *life) look() {
 	l.Log("the device's link opens the page")
 }
 
+// show opens the page in Home Assistant.
+func (l *life) show() {
+	l.tab.open(l.page())
+	if l.old() {
+		l.inFrame()
+	}
+	l.tab.until("the page in the frame", `text().includes("Heart rate")`)
+}
+
 // inFrame does what Supervisor's own interface does for an app's page: a session of ingress, its cookie, and a frame.
 func (l *life) inFrame() {
 	var made struct{ Session string }
@@ -200,7 +209,7 @@ func (l *life) button() {
 	l.visit("status")
 	l.tab.run(`window.renewed = false; frame().addEventListener("renewed", () => { window.renewed = true })`)
 	before := asked()
-	l.press()
+	l.home.do(http.MethodPost, "/api/services/button/press", map[string]string{"entity_id": "button.fitbit_fetch_sync"}, nil)
 	l.Logf("the button: the service is asked after %v", until(l.T, "the button", func() string {
 		if asked() == before {
 			return "nothing was asked"
@@ -210,15 +219,12 @@ func (l *life) button() {
 	l.tab.until("the page hears of it", "window.renewed")
 }
 
-func (l *life) press() {
-	l.home.do(http.MethodPost, "/api/services/button/press", map[string]string{"entity_id": "button.fitbit_fetch_sync"}, nil)
-}
-
 // notify has an authorization end: Home Assistant shows it, with a link to the page, until it was given again on that page.
 func (l *life) notify() {
 	const id = "fitbit_fetch_authorization_kim"
+	l.stopProgram()
 	l.google.Withdraw(l.people[1])
-	l.press()
+	l.startProgram(nil) // it asks for news at its start
 	l.Logf("the notification appears after %v", until(l.T, "the notification", func() string {
 		text := l.home.notices()[id]
 		if !strings.Contains(text, "]("+l.page()+")") {
@@ -226,6 +232,7 @@ func (l *life) notify() {
 		}
 		return ""
 	}))
+	l.show() // what was in the frame met the app's restart
 	l.visit("setup?person=kim&step=connect")
 	l.tab.until("the form for an authorization", `frame().querySelector("form[action=finish] input[name=kind][value=refresh]")`)
 	l.tab.run(fmt.Sprintf(`const f = frame().querySelector("form[action=finish] input[name=kind][value=refresh]").form; f.elements.pasted.value = %q; f.requestSubmit()`, l.google.Grant(l.people[1])))

@@ -372,11 +372,7 @@ func (l *life) withoutSupervisor() {
 	})
 	l.supervisor.SetState("running")
 	l.returned("Supervisor back")
-	l.tab.open(l.page())
-	if l.old() {
-		l.inFrame()
-	}
-	l.tab.until("the page in the frame", `text().includes("Heart rate")`)
+	l.show()
 }
 
 // lost waits until an entity is unavailable.

@@ -71,7 +71,7 @@ func (c *Client) Page(ctx context.Context) (string, error) {
 // Assistant that has been updated.
 const (
 	firstLook = time.Second
-	lastLook  = 30 * time.Second
+	lastLook  = 10 * time.Second
 	againLook = 5 * time.Minute
 )
 
