@@ -62,6 +62,8 @@ var layers = map[string][]string{
 	"internal/realhome":               {},
 	"internal/release":                {},
 	"internal/stack":                  {},
+
+	"internal/supervisor/supervisortest": {},
 }
 
 // files calls f for every Go file of the tree with its imports.
@@ -138,8 +140,8 @@ func TestPlanIsPure(t *testing.T) {
 	})
 }
 
-// Only tests may lean on the official client and on the validator, which judge the simulated servers from outside, and on what reads
-// compose.yml.
+// Only tests may lean on the official client and on the validator, which judge the simulated servers from outside, on what reads
+// compose.yml, and on what stands in for Supervisor.
 func TestJudgesAreForTests(t *testing.T) {
 	files(t, func(path string, imports []string) {
 		for _, p := range imports {
@@ -147,6 +149,9 @@ func TestJudgesAreForTests(t *testing.T) {
 				t.Errorf("%s imports %s", path, p)
 			}
 			if (p == module+"/internal/stack" || strings.HasPrefix(p, "github.com/compose-spec/")) && !strings.HasSuffix(path, "_test.go") && !strings.HasPrefix(path, "internal/stack/") {
+				t.Errorf("%s imports %s", path, p)
+			}
+			if p == module+"/internal/supervisor/supervisortest" && !strings.HasSuffix(path, "_test.go") {
 				t.Errorf("%s imports %s", path, p)
 			}
 		}
