@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,6 +125,9 @@ func (b *tab) signIn(path string) {
 	b.until("signed in", `localStorage.getItem("hassTokens") && location.pathname === `+fmt.Sprintf("%q", path))
 }
 
+// entrypoint is the part of the older interface that shows an app's page. It is of Supervisor itself, and cannot be had here.
+const entrypoint = "GET /app/entrypoint.js"
+
 // look opens the app's page as a user does who follows a device's link.
 func (l *life) look() {
 	b := newTab(l.T)
@@ -137,8 +141,8 @@ func (l *life) look() {
 		b.run(link + ".click()")
 		b.until("the link leads to Supervisor's interface", `location.pathname === `+fmt.Sprintf("%q", l.page()))
 		until(l.T, "the interface asks Supervisor for its part", func() string {
-			if n := l.supervisor.Unknown(); len(n) == 0 || !strings.Contains(n[0], "/app/entrypoint.js") {
-				return fmt.Sprint(n)
+			if asked := l.supervisor.Unknown(); !slices.Contains(asked, entrypoint) {
+				return fmt.Sprint(asked)
 			}
 			return ""
 		})

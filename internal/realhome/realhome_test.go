@@ -268,7 +268,7 @@ func TestHomeAssistant(t *testing.T) {
 	l.pass()
 	l.complain(h.complaints())
 	for _, what := range w.supervisor.Unknown() {
-		if !l.old() || what != "GET /app/entrypoint.js" { // which is of Supervisor's own interface
+		if !l.old() || what != entrypoint {
 			t.Errorf("nobody answers %s at Supervisor", what)
 		}
 	}

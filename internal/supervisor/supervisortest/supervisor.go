@@ -187,7 +187,7 @@ func (s *Supervisor) admit(r *http.Request) (caller, int) {
 		return who, http.StatusForbidden
 	case below("/core/api/", "/homeassistant/api/"), path == "/core/websocket", path == "/homeassistant/websocket", path == "/supervisor/ping":
 		return who, 0 // their own check, or none
-	case strings.HasPrefix(path, "/ingress/") && strings.Count(path, "/") > 2, publicPicture(path):
+	case strings.HasPrefix(path, "/ingress/") && strings.Count(path, "/") > 2, strings.HasPrefix(path, "/app/"), publicPicture(path):
 		return who, 0
 	case token == "":
 		return who, http.StatusUnauthorized
@@ -201,7 +201,7 @@ func (s *Supervisor) admit(r *http.Request) (caller, int) {
 	return who, http.StatusForbidden
 }
 
-// publicPicture is what a browser shows of an app without a token.
+// publicPicture is what, beside the files of Supervisor's own interface, a browser shows of an app without a token.
 func publicPicture(path string) bool {
 	path = strings.TrimPrefix(path, "/store")
 	parts := strings.Split(path, "/")
