@@ -38,6 +38,8 @@ func (a *app) publish(ctx context.Context) {
 	words := a.words(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var page func() (string, <-chan struct{})
 	if a.supervisor != nil {
 		at := newPlace()
