@@ -183,8 +183,8 @@ func (s *Supervisor) answer(w http.ResponseWriter, r *http.Request, path string,
 			s.coreOptions(w, r)
 			return
 		case path == "/core/restart":
-			ok(w, nil)
 			s.cfg.Restart()
+			ok(w, nil)
 			return
 		case path == "/supervisor/update":
 			refuse(w, http.StatusBadRequest, "No supervisor update available - "+supervisorVersion)

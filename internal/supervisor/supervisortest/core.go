@@ -250,34 +250,44 @@ func (s *Supervisor) websocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer home.Close()
-	done := make(chan struct{}, 2)
-	pass := func(from, to *websocket.Conn, denied func([]byte) any) {
-		defer func() { done <- struct{}{} }()
+	var writing sync.Mutex // to the app: Core's messages, and what is denied
+	answer := func(kind int, text []byte) error {
+		writing.Lock()
+		defer writing.Unlock()
+		return client.WriteMessage(kind, text)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer client.Close()
 		for {
-			kind, text, err := from.ReadMessage()
-			if err != nil {
-				return
-			}
-			if denied != nil {
-				if no := denied(text); no != nil {
-					if from.WriteJSON(no) != nil {
-						return
-					}
-					continue
-				}
-			}
-			if to.WriteMessage(kind, text) != nil {
+			kind, text, err := home.ReadMessage()
+			if err != nil || answer(kind, text) != nil {
 				return
 			}
 		}
-	}
-	go pass(home, client, nil)
-	go pass(client, home, denied)
-	<-done
+	})
+	wg.Go(func() {
+		defer home.Close()
+		for {
+			kind, text, err := client.ReadMessage()
+			if err != nil {
+				return
+			}
+			if no := denied(text); no != nil {
+				err = answer(websocket.TextMessage, no)
+			} else {
+				err = home.WriteMessage(kind, text)
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	wg.Wait()
 }
 
 // denied answers the commands that are for Core's own frontend alone; nil for all others.
-func denied(text []byte) any {
+func denied(text []byte) []byte {
 	var in struct {
 		ID   any
 		Type string
@@ -285,5 +295,9 @@ func denied(text []byte) any {
 	if json.Unmarshal(text, &in) != nil || !strings.HasPrefix(in.Type, "supervisor/") && !strings.HasPrefix(in.Type, "hassio/") {
 		return nil
 	}
-	return object{"id": in.ID, "type": "result", "success": false, "error": object{"code": "unauthorized", "message": "Unauthorized"}}
+	no, err := json.Marshal(object{"id": in.ID, "type": "result", "success": false, "error": object{"code": "unauthorized", "message": "Unauthorized"}})
+	if err != nil {
+		panic(err) // it was JSON a moment ago
+	}
+	return no
 }

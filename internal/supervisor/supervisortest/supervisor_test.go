@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -47,9 +48,11 @@ func readApp(t *testing.T, text string) App {
 // place is a Supervisor with a Core and an app behind it, which note what reaches them.
 type place struct {
 	*Supervisor
-	app     App
-	url     string
-	started bool // Core
+	app App
+	url string
+
+	hand    sync.Mutex // what follows passes between the test and the servers with each request
+	started bool       // Core
 	seen    []string
 	page    http.HandlerFunc // of the app
 	headers http.Header      // as the app or Core got them last
@@ -63,6 +66,8 @@ func newPlace(t *testing.T, yaml string) *place {
 	p := &place{started: true, page: func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/core/state", func(w http.ResponseWriter, r *http.Request) {
+		p.hand.Lock()
+		defer p.hand.Unlock()
 		fmt.Fprintf(w, `{"state":%q}`, map[bool]string{true: "RUNNING", false: "STARTING"}[p.started])
 	})
 	mux.HandleFunc("/api/websocket", func(w http.ResponseWriter, r *http.Request) {
@@ -85,14 +90,19 @@ func newPlace(t *testing.T, yaml string) *place {
 		fmt.Fprintf(w, `{"access_token":"access of %s"}`, r.FormValue("refresh_token"))
 	})
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
+		p.hand.Lock()
+		defer p.hand.Unlock()
 		p.seen, p.headers = append(p.seen, r.Method+" "+r.URL.String()), r.Header
 		io.WriteString(w, "Core's answer")
 	})
 	core := httptest.NewServer(mux)
 	t.Cleanup(core.Close)
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.hand.Lock()
 		p.seen, p.headers, p.length = append(p.seen, r.Method+" "+r.URL.String()), r.Header, r.ContentLength
-		p.page(w, r)
+		page := p.page
+		p.hand.Unlock()
+		page(w, r)
 	}))
 	t.Cleanup(app.Close)
 	at, err := url.Parse(app.URL)
@@ -105,7 +115,11 @@ func newPlace(t *testing.T, yaml string) *place {
 	}
 	p.app = readApp(t, yaml)
 	p.app.Address, p.app.config.IngressPort = netip.MustParseAddr(at.Hostname()), port
-	p.Supervisor = New(Config{App: p.app, Core: Core{Version: "2026.11.0", URL: core.URL, Token: coreToken}, Restart: func() { p.seen = append(p.seen, "restart") }})
+	p.Supervisor = New(Config{App: p.app, Core: Core{Version: "2026.11.0", URL: core.URL, Token: coreToken}, Restart: func() {
+		p.hand.Lock()
+		defer p.hand.Unlock()
+		p.seen = append(p.seen, "restart")
+	}})
 	p.core.refreshWith("r")
 	server := httptest.NewServer(p)
 	t.Cleanup(server.Close)
@@ -135,6 +149,8 @@ func (p *place) ask(t *testing.T, method, path, token, body string, headers ...s
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.hand.Lock()
+	defer p.hand.Unlock()
 	return resp.StatusCode, string(text)
 }
 
@@ -205,7 +221,9 @@ func TestState(t *testing.T) {
 		t.Error(p.Refused())
 	}
 	p.SetState("running")
+	p.hand.Lock()
 	p.started = false
+	p.hand.Unlock()
 	for _, path := range []string{"/core/api/config", "/core/websocket"} {
 		if status, _ := p.ask(t, "GET", path, p.app.Token, ""); status != 502 {
 			t.Errorf("%s while Core starts: %d", path, status)
@@ -329,6 +347,7 @@ func TestIngressStreams(t *testing.T) {
 	p := newPlace(t, appYAML)
 	cookie := p.enter(t)
 	more := make(chan struct{})
+	p.hand.Lock()
 	p.page = func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 		fmt.Fprintln(w, "one")
@@ -336,6 +355,7 @@ func TestIngressStreams(t *testing.T) {
 		<-more
 		fmt.Fprintln(w, "two")
 	}
+	p.hand.Unlock()
 	req, err := http.NewRequest("GET", p.url+"/ingress/"+p.app.Ingress+"/events", nil)
 	if err != nil {
 		t.Fatal(err)
