@@ -104,8 +104,10 @@ test-image: ## build the app's image, and run it as Home Assistant and Docker do
 	$(GO) test $(LEAN) -tags image -count=1 $(call minutes,20) -run TestImage ./internal/appcheck
 
 .PHONY: test-homeassistant
-test-homeassistant: ## every sensor in a real Home Assistant; HOMEASSISTANT_VERSION says which, 2026.11.0 otherwise
+test-homeassistant: ## the app in a real Home Assistant, which HOMEASSISTANT_VERSION names (2026.11.0), as Supervisor runs it; needs root
 	@scripts/need mosquitto "the MQTT broker Mosquitto" mosquitto
+	@scripts/need chromium "the browser Chromium" chromium
+	@scripts/need ip "addresses for a network of the test's own" iproute2
 	@scripts/home-assistant $(HOMEASSISTANT_VERSION)
 	HOMEASSISTANT_VERSION=$(HOMEASSISTANT_VERSION) $(GO) test $(LEAN) -tags homeassistant -count=1 $(call minutes,10) -v ./internal/realhome
 

@@ -69,6 +69,8 @@ var layers = map[string][]string{
 	"internal/racelist":               {},
 	"internal/release":                {},
 	"internal/stack":                  {},
+
+	"internal/supervisor/supervisortest": {},
 }
 
 // files calls f for every Go file of the tree with its imports.
@@ -222,7 +224,7 @@ func callsOf(t *testing.T, path string, names map[string][]string) (found []stri
 }
 
 // Only tests may lean on the official client and on the validator, which judge the simulated servers from outside, on what reads
-// compose.yml, and on what packs a module.
+// compose.yml, on what packs a module, and on what stands in for Supervisor.
 func TestJudgesAreForTests(t *testing.T) {
 	files(t, func(path string, imports []string) {
 		for _, p := range imports {
@@ -233,6 +235,9 @@ func TestJudgesAreForTests(t *testing.T) {
 				t.Errorf("%s imports %s", path, p)
 			}
 			if (p == module+"/internal/stack" || strings.HasPrefix(p, "github.com/compose-spec/")) && !strings.HasSuffix(path, "_test.go") && !strings.HasPrefix(path, "internal/stack/") {
+				t.Errorf("%s imports %s", path, p)
+			}
+			if p == module+"/internal/supervisor/supervisortest" && !strings.HasSuffix(path, "_test.go") {
 				t.Errorf("%s imports %s", path, p)
 			}
 		}

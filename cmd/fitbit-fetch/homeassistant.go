@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
@@ -14,6 +15,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/homeassistant"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor"
 )
 
 // support is where help is found: beside the code.
@@ -31,11 +33,21 @@ func (a *app) publish(ctx context.Context) {
 		return
 	}
 	a.recallLanguage(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var page func() (string, <-chan struct{})
+	if a.supervisor != nil {
+		at := newPlace()
+		wg.Go(func() { a.supervisor.WatchPage(ctx, at.set) })
+		page = at.link
+	}
 	p := homeassistant.New(homeassistant.Config{
 		Archive: a.archive, Latest: a.latest, Catalogue: a.catalogue, Clock: a.clock, Log: a.log.With("part", "mqtt"), People: a.published(),
 		Broker: a.broker, Changed: a.archive.Changed, Service: a.service, Sync: a.syncAll,
 		Words: a.sensorName, Renamed: a.tongue.changed,
-		Hide: a.hidden(), Keep: a.held(), Prefix: m.Prefix, Version: programVersion(), Support: support(), Page: a.pageAddress(ctx),
+		Hide: a.hidden(), Keep: a.held(), Prefix: m.Prefix, Version: programVersion(), Support: support(), Page: page,
 	})
 	if err := p.Run(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("publishing for Home Assistant has ended", "err", err, "hint", hint(err))
@@ -67,18 +79,45 @@ func (p *person) devices(ctx context.Context) []metric.Device {
 	return d
 }
 
-// pageAddress is where Home Assistant shows our page; empty outside of it.
+// pageAddress is the path of our page in Home Assistant's interface; empty outside of it, and while nobody there answers.
 func (a *app) pageAddress(ctx context.Context) string {
 	if a.supervisor == nil {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	self, err := a.supervisor.Self(ctx)
+	path, err := a.supervisor.Page(ctx)
 	if err != nil {
 		return ""
 	}
-	return self.Page()
+	return path
+}
+
+// place is where Home Assistant shows our page, once that is known.
+type place struct {
+	mu      sync.Mutex
+	path    string
+	changed chan struct{}
+}
+
+func newPlace() *place { return &place{changed: make(chan struct{})} }
+
+func (p *place) set(path string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.path = path
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// link is the address for a device, empty while it is not known, and a channel that is closed when it changes.
+func (p *place) link() (string, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.path == "" {
+		return "", p.changed
+	}
+	return supervisor.Link(p.path), p.changed
 }
 
 // broker tells where to connect to: what the options say, or else what Supervisor knows.

@@ -164,7 +164,12 @@ func TestMain(m *testing.M) {
 		io.Copy(io.Discard, os.Stdin) // until the test ends
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, why := range sentConfigs.refused {
+		fmt.Fprintln(os.Stderr, "Home Assistant would refuse what a test has had sent:", why)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // embedded is the broker in Go.

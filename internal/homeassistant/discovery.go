@@ -153,10 +153,30 @@ func (p *Publisher) components(d device) map[string]string {
 	return out
 }
 
+// page is the address of the program's page as it is now, or as it was last known.
+func (p *Publisher) page() string {
+	if p.cfg.Page == nil {
+		return ""
+	}
+	if now, _ := p.cfg.Page(); now != "" {
+		p.mem.Page = now
+	}
+	return p.mem.Page
+}
+
+// moved is closed when the address of the program's page changes.
+func (p *Publisher) moved() <-chan struct{} {
+	if p.cfg.Page == nil {
+		return nil
+	}
+	_, changed := p.cfg.Page()
+	return changed
+}
+
 // discovery is the message that announces a device with these components; gone are those to be removed.
 func (p *Publisher) discovery(d device, keys, gone map[string]string) (message, error) {
 	body := payload{
-		Device: deviceInfo{Identifiers: []string{p.object(d.id)}, Name: d.name, Manufacturer: d.maker, Model: d.model, Page: p.cfg.Page},
+		Device: deviceInfo{Identifiers: []string{p.object(d.id)}, Name: d.name, Manufacturer: d.maker, Model: d.model, Page: p.page()},
 		Origin: origin{"Fitbit Fetch", p.cfg.Version, p.cfg.Support}, Availability: []availability{{p.availabilityTopic()}}, QoS: 1,
 		Components: map[string]component{},
 	}

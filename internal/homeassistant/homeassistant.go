@@ -84,7 +84,10 @@ type Config struct {
 	Node    string                  // begins all topics and ids of this installation; empty: fitbit_fetch
 	Version string                  // of the program
 	Support string                  // where help is found; may be empty
-	Page    string                  // address of the program's page, http(s):// or homeassistant://; may be empty
+
+	// Page tells the address of the program's page, http(s):// or homeassistant://, empty while it is not known, and gives a channel
+	// that is closed when it changes. The one last known is kept over a restart. Nil for no page.
+	Page func() (address string, changed <-chan struct{})
 }
 
 // Status is how the connection to the broker is doing.

@@ -25,6 +25,9 @@ func newRecorder() *recorder { return &recorder{in: make(chan arrival, 8), end: 
 func (r *recorder) publish(_ context.Context, m []message) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, one := range m {
+		judge(one)
+	}
 	r.messages = append(r.messages, m...)
 	return nil
 }

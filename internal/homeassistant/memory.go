@@ -16,9 +16,10 @@ const stateKey = "homeassistant"
 
 // memory is what has to be known after a restart.
 type memory struct {
-	Client  string             `json:"client"`  // our id at the broker
-	Devices map[string]*known  `json:"devices"` // announced, by id
-	Cursors map[string]*cursor `json:"cursors"` // of the events, by person
+	Client  string             `json:"client"`         // our id at the broker
+	Devices map[string]*known  `json:"devices"`        // announced, by id
+	Cursors map[string]*cursor `json:"cursors"`        // of the events, by person
+	Page    string             `json:"page,omitempty"` // address of the program's page, as last known
 }
 
 // known is an announced device.

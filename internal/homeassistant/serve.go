@@ -92,7 +92,7 @@ func (s *serving) loop(ctx context.Context) error {
 		return err
 	}
 	when := agenda{due: s.now()}
-	changed, renamed := s.cfg.Changed(), s.renamed()
+	changed, renamed, moved := s.cfg.Changed(), s.renamed(), s.moved()
 	for {
 		timer := time.NewTimer(when.next().Sub(s.now()))
 		select {
@@ -107,6 +107,8 @@ func (s *serving) loop(ctx context.Context) error {
 			when.glance = later(s.now().Add(s.timing.quiet), when.glanced.Add(s.timing.glance))
 		case <-renamed:
 			renamed, when.due = s.renamed(), s.now()
+		case <-moved:
+			moved, when.due = s.moved(), s.now()
 		case a := <-s.link.arrivals():
 			if s.arrived(a) {
 				clear(s.sent)

@@ -41,13 +41,17 @@ func (o *Output) String() string {
 	return o.b.String()
 }
 
-// Start runs a command. What it says goes to also, too.
+// Start runs a command, in its own root where it has one. What it says goes to also, too.
 func Start(t testing.TB, name string, cmd *exec.Cmd, also ...io.Writer) *Process {
 	t.Helper()
 	NotShort(t)
 	p := &Process{t: t, name: name, cmd: cmd, Done: make(chan struct{})}
 	w := io.MultiWriter(append(also, &p.Out)...)
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = w, w, childAttr()
+	attr := childAttr()
+	if cmd.SysProcAttr != nil {
+		attr.Chroot = cmd.SysProcAttr.Chroot
+	}
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = w, w, attr
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting %s: %v", name, err)
 	}

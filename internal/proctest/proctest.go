@@ -26,21 +26,32 @@ func Main(m *testing.M, binary *string) int {
 	if flag.Parse(); testing.Short() {
 		return m.Run()
 	}
-	dir, err := os.MkdirTemp("", "fitbit-fetch-test-")
+	path, remove, err := Build()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	*binary = filepath.Join(dir, "fitbit-fetch")
-	build := exec.Command("go", "build", "-o", *binary, "github.com/fitbit-fetch/fitbit-fetch/cmd/fitbit-fetch")
+	defer remove()
+	*binary = path
+	return m.Run()
+}
+
+// Build builds the program into a folder of its own, which remove takes away.
+func Build() (binary string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "fitbit-fetch-test-")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { os.RemoveAll(dir) }
+	binary = filepath.Join(dir, "fitbit-fetch")
+	build := exec.Command("go", "build", "-o", binary, "github.com/fitbit-fetch/fitbit-fetch/cmd/fitbit-fetch")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the program: %v\n", err)
-		return 1
+		remove()
+		return "", nil, fmt.Errorf("building the program: %w", err)
 	}
-	return m.Run()
+	return binary, remove, nil
 }
 
 // failer is what is needed of a test; a script of testscript is one, too.

@@ -4,11 +4,13 @@ package realhome
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,17 +21,18 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor/supervisortest"
 )
 
-// home is a Home Assistant with a configuration of its own. Its log, over all its lives, is in said.
+// home is a Home Assistant with a configuration of its own, which runs under Supervisor. Its log, over all its runs, is in said.
 type home struct {
 	t       *testing.T
 	version string
 	config  string
 	base    string
-	token   string
 	process *proctest.Process
 	said    proctest.Output
+	asked   chan struct{} // Supervisor is to start it again
 }
 
 const configuration = `homeassistant:
@@ -50,41 +53,65 @@ logger:
   default: warning
 `
 
-// newHome starts a Home Assistant that has never run, and makes its first user.
+const (
+	homePort  = 8123
+	homeName  = "home.example" // what people call it, from outside
+	homeToken = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
+)
+
+// A home's one user, as Home Assistant stores it, and a token of it that does not end.
+const (
+	userID       = "5f0c7f3c2a0b4f6f8f2d3c1b0a998877"
+	userName     = "test"
+	userPassword = "correct-horse"
+	// bcrypt of the password, with the least rounds: it protects nothing.
+	userHash = "JDJiJDA0JE9UVGc2Y2tXc0p1V3gzTW1CeThRcGV1TFF5Z0hWbkkuS3BCQVBFV1FYWW01eDNkYkZ0Z0hH"
+	tokenID  = "6a1d8e4d3b1c5a7a9a3e4d2c1b0aaa99"
+	tokenKey = "a key of the test alone, of 32 bytes and more"
+)
+
+// newHome makes one that has never run. Its set-up is done: it begins with a user.
 func newHome(t *testing.T, version string) *home {
 	t.Helper()
-	port := proctest.FreePort(t)
-	h := &home{t: t, version: version, config: t.TempDir(), base: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	http := map[string]any{"version": 3, "minor_version": 1, "key": "http", "data": map[string]any{
-		"stable": map[string]any{
-			"server_port": port, "server_host": []string{"127.0.0.1"}, "cors_allowed_origins": []string{}, "login_attempts_threshold": -1,
-			"ip_ban_enabled": true, "ssl_profile": "intermediate_v6", "use_x_frame_options": true, "created_at": "2026-01-01T00:00:00+00:00",
-			"error": nil, "error_message": nil,
-		},
-		"pending": nil, "yaml_migration_done": true,
-	}}
-	yaml := configuration
-	if strings.HasPrefix(version, "2025.") { // it still takes its address from YAML
-		yaml += fmt.Sprintf("http:\n  server_host: 127.0.0.1\n  server_port: %d\n", port)
-	} else {
-		h.write(".storage/http", http)
+	h := &home{t: t, version: version, config: t.TempDir(), base: fmt.Sprintf("http://%s:%d", coreAddress, homePort), asked: make(chan struct{}, 1)}
+	if !strings.HasPrefix(version, "2025.") { // under Supervisor it has another port now; before, this one was everybody's
+		h.store("http", 3, map[string]any{
+			"stable": map[string]any{
+				"server_port": homePort, "server_host": []string{coreAddress}, "cors_allowed_origins": []string{}, "login_attempts_threshold": -1,
+				"ip_ban_enabled": true, "ssl_profile": "intermediate_v6", "use_x_frame_options": true, "created_at": "2026-01-01T00:00:00+00:00",
+				"error": nil, "error_message": nil,
+			},
+			"pending": nil, "yaml_migration_done": true,
+		})
 	}
-	if err := os.WriteFile(filepath.Join(h.config, "configuration.yaml"), []byte(yaml), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(h.config, "configuration.yaml"), []byte(configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.start()
-	h.onboard()
-	h.running()
+	h.store("onboarding", 4, map[string]any{"done": []string{"user", "core_config", "analytics", "integration"}})
+	h.store("auth_provider.homeassistant", 1, map[string]any{"users": []any{map[string]any{"username": userName, "password": userHash}}})
+	h.store("auth", 1, map[string]any{
+		"users": []any{map[string]any{
+			"id": userID, "group_ids": []string{"system-admin"}, "is_owner": true, "is_active": true, "name": "Test", "system_generated": false, "local_only": false,
+		}},
+		"groups":      []any{map[string]any{"id": "system-admin", "name": "Administrators"}, map[string]any{"id": "system-users", "name": "Users"}, map[string]any{"id": "system-read-only", "name": "Read Only"}},
+		"credentials": []any{map[string]any{"id": "c0ffee", "user_id": userID, "auth_provider_type": "homeassistant", "auth_provider_id": nil, "data": map[string]string{"username": userName}}},
+		"refresh_tokens": []any{map[string]any{
+			"id": tokenID, "user_id": userID, "client_id": nil, "client_name": "test", "client_icon": nil, "token_type": "long_lived_access_token",
+			"created_at": "2026-01-01T00:00:00+00:00", "access_token_expiration": 315360000.0, "token": "00ff", "jwt_key": tokenKey, "last_used_at": nil,
+			"last_used_ip": nil, "expire_at": nil, "credential_id": nil, "version": version,
+		}},
+	})
 	return h
 }
 
-func (h *home) write(name string, body any) {
+// store writes a document of Home Assistant's own storage.
+func (h *home) store(key string, version int, data any) {
 	h.t.Helper()
-	text, err := json.Marshal(body)
+	text, err := json.Marshal(map[string]any{"version": version, "minor_version": 1, "key": key, "data": data})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	path := filepath.Join(h.config, name)
+	path := filepath.Join(h.config, ".storage", key)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		h.t.Fatal(err)
 	}
@@ -93,26 +120,42 @@ func (h *home) write(name string, body any) {
 	}
 }
 
+// access is the user's access token: a JWT by the key in the storage.
+func access() string {
+	part := func(v any) string {
+		text, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // it is made of texts and numbers
+		}
+		return base64.RawURLEncoding.EncodeToString(text)
+	}
+	now := time.Now()
+	text := part(map[string]string{"alg": "HS256", "typ": "JWT"}) + "." + part(map[string]any{"iss": tokenID, "iat": now.Add(-time.Minute).Unix(), "exp": now.AddDate(1, 0, 0).Unix()})
+	mac := hmac.New(sha256.New, []byte(tokenKey))
+	mac.Write([]byte(text))
+	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// core is this Home Assistant as Supervisor reaches it.
+func (h *home) core() supervisortest.Core {
+	return supervisortest.Core{Version: h.version, URL: h.base, Token: homeToken, Socket: filepath.Join(h.config, "core.sock")}
+}
+
 func (h *home) start() {
 	h.t.Helper()
-	h.process = proctest.Start(h.t, "Home Assistant", exec.Command("../../scripts/home-assistant", h.version, h.config), &h.said)
-	until(h.t, "Home Assistant answers", time.Minute, func() string {
-		if h.process.Ended() {
-			h.t.Fatalf("Home Assistant ended with %d:\n%s", h.process.Code, proctest.Tail(h.said.String()))
-		}
-		resp, err := http.Get(h.base + "/api/")
-		if err != nil {
-			return err.Error()
-		}
-		resp.Body.Close()
-		return ""
-	})
+	os.Remove(filepath.Join(h.config, "core.sock")) // a killed one leaves it
+	cmd := exec.Command("../../scripts/home-assistant", h.version, h.config)
+	cmd.Env = append(os.Environ(), "SUPERVISOR="+supervisortest.Address, "SUPERVISOR_TOKEN="+homeToken)
+	h.process = proctest.Start(h.t, "Home Assistant", cmd, &h.said)
 }
 
 // running waits until everything is set up.
 func (h *home) running() time.Duration {
 	h.t.Helper()
-	return until(h.t, "Home Assistant runs", time.Minute, func() string {
+	return until(h.t, "Home Assistant runs", func() string {
+		if h.process.Ended() {
+			h.t.Fatalf("Home Assistant ended with %d:\n%s", h.process.Code, proctest.Tail(h.said.String()))
+		}
 		var c struct{ State string }
 		if err := h.ask(http.MethodGet, "/api/config", nil, &c); err != nil {
 			return err.Error()
@@ -124,48 +167,33 @@ func (h *home) running() time.Duration {
 	})
 }
 
-// onboard makes the first user, and signs in.
-func (h *home) onboard() {
+// mqtt sets its MQTT integration up, as a user does who gives a broker.
+func (h *home) mqtt() {
 	h.t.Helper()
-	client := h.base + "/"
-	var code struct {
-		Code string `json:"auth_code"`
+	type step struct {
+		ID     string `json:"flow_id"`
+		Step   string `json:"step_id"`
+		Type   string
+		Errors any
+		Menu   any `json:"menu_options"`
+		Result struct{ State string }
 	}
-	h.do(http.MethodPost, "/api/onboarding/users", map[string]string{"client_id": client, "name": "Test", "username": "test", "password": "correct-horse", "language": "en"}, &code)
-	resp, err := http.PostForm(h.base+"/auth/token", url.Values{"grant_type": {"authorization_code"}, "code": {code.Code}, "client_id": {client}})
-	if err != nil {
-		h.t.Fatal(err)
+	var at step
+	h.do(http.MethodPost, "/api/config/config_entries/flow", map[string]any{"handler": "mqtt"}, &at)
+	flow := "/api/config/config_entries/flow/" + at.ID
+	if at.Type == "menu" { // the Mosquitto app, or a broker
+		at = step{}
+		h.do(http.MethodPost, flow, map[string]any{"next_step_id": "broker"}, &at)
 	}
-	defer resp.Body.Close()
-	var token struct {
-		Access string `json:"access_token"`
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&token); err != nil || token.Access == "" {
-		h.t.Fatalf("no access token: %s, %v", resp.Status, err)
-	}
-	h.token = token.Access
-}
-
-// mqtt sets its MQTT integration up.
-func (h *home) mqtt(port int) {
-	h.t.Helper()
-	var flow struct {
-		ID string `json:"flow_id"`
-	}
-	h.do(http.MethodPost, "/api/config/config_entries/flow", map[string]any{"handler": "mqtt"}, &flow)
-	body := map[string]any{"broker": "127.0.0.1", "port": port}
+	body := map[string]any{"broker": brokerAddress, "port": port, "username": homeUser, "password": password}
 	if !strings.HasPrefix(h.version, "2025.") {
 		body["protocol"] = "5"
 		body["other_settings"] = map[string]any{"set_client_cert": false, "set_ca_cert": "off", "transport": "tcp"}
 	}
-	var made struct {
-		Type   string
-		Errors any
-		Result struct{ State string }
-	}
-	h.do(http.MethodPost, "/api/config/config_entries/flow/"+flow.ID, body, &made)
-	if made.Type != "create_entry" || made.Result.State != "loaded" {
-		h.t.Fatalf("the MQTT integration is not set up: %+v", made)
+	at = step{}
+	h.do(http.MethodPost, flow, body, &at)
+	if at.Type != "create_entry" || at.Result.State != "loaded" {
+		h.t.Fatalf("the MQTT integration is not set up: %+v", at)
 	}
 }
 
@@ -190,9 +218,7 @@ func (h *home) ask(method, path string, body, answer any) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if h.token != "" {
-		req.Header.Set("Authorization", "Bearer "+h.token)
-	}
+	req.Header.Set("Authorization", "Bearer "+access())
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
@@ -222,7 +248,7 @@ func (h *home) command(answer any, messages ...map[string]any) {
 	var hello map[string]any
 	for _, step := range []func() error{
 		func() error { return c.ReadJSON(&hello) },
-		func() error { return c.WriteJSON(map[string]any{"type": "auth", "access_token": h.token}) },
+		func() error { return c.WriteJSON(map[string]any{"type": "auth", "access_token": access()}) },
 		func() error { return c.ReadJSON(&hello) },
 	} {
 		if err := step(); err != nil {
@@ -300,6 +326,7 @@ type deviceEntry struct {
 	Identifiers               [][]string
 	Name, Manufacturer, Model string
 	Via                       string `json:"via_device_id"`
+	Page                      string `json:"configuration_url"`
 }
 
 // devices returns the devices by their identifier at MQTT.
@@ -318,13 +345,31 @@ func (h *home) devices() map[string]deviceEntry {
 	return out
 }
 
-// restart has Home Assistant restart itself.
+// notices are the notifications that are shown, by their id.
+func (h *home) notices() map[string]string {
+	h.t.Helper()
+	var list []struct {
+		ID      string `json:"notification_id"`
+		Message string
+	}
+	h.command(&list, map[string]any{"type": "persistent_notification/get"})
+	out := map[string]string{}
+	for _, n := range list {
+		out[n.ID] = n.Message
+	}
+	return out
+}
+
+// restart has Home Assistant restarted as a user asks for it: it asks Supervisor, who stops it.
 func (h *home) restart() {
 	h.t.Helper()
-	const again = 100                                                                    // the exit code by which it asks to be started again
 	h.ask(http.MethodPost, "/api/services/homeassistant/restart", map[string]any{}, nil) // it may go before it has answered
-	if code := h.process.Wait(time.Minute); code != again {
-		h.t.Fatalf("Home Assistant ended with %d:\n%s", code, proctest.Tail(h.said.String()))
+	select {
+	case <-h.asked:
+	case <-h.process.Done:
+		h.t.Fatalf("Home Assistant ended by itself with %d:\n%s", h.process.Code, proctest.Tail(h.said.String()))
+	case <-h.t.Context().Done():
 	}
+	end(h.t, "Home Assistant", h.process)
 	h.start()
 }

@@ -42,7 +42,7 @@ func (c *Client) Broker(ctx context.Context) (Broker, error) {
 	err := c.data(ctx, "/services/mqtt", &b)
 	var e *Error
 	switch {
-	case errors.As(err, &e) && (e.Status == http.StatusBadRequest || e.Status == http.StatusNotFound || e.Status == http.StatusOK && strings.Contains(e.Message, "not enabled")):
+	case errors.As(err, &e) && (e.Status == http.StatusNotFound || strings.Contains(e.Message, "not enabled")):
 		return Broker{}, ErrNoBroker
 	case err != nil:
 		return Broker{}, fmt.Errorf("asking Supervisor for the MQTT broker: %w", err)

@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -167,32 +166,4 @@ func (c *Client) data(ctx context.Context, path string, out any) error {
 		return &Error{Err: fmt.Errorf("the answer cannot be read: %w", err)}
 	}
 	return nil
-}
-
-// Self is this app as Supervisor knows it.
-type Self struct {
-	Slug         string `json:"slug"` // with the repository's id before it: 1a2b3c4d_fitbit_fetch
-	Version      string `json:"version"`
-	IngressEntry string `json:"ingress_entry"` // empty without a page
-}
-
-// Page returns the address of this app's own page in Home Assistant's interface, for a link in a notification; the page of its
-// settings where it has no own.
-func (s Self) Page() string {
-	if s.IngressEntry != "" {
-		return "/app/" + s.Slug
-	}
-	return "/config/app/" + s.Slug + "/config"
-}
-
-// Self asks who we are.
-func (c *Client) Self(ctx context.Context) (Self, error) {
-	var s Self
-	if err := c.data(ctx, "/addons/self/info", &s); err != nil {
-		return Self{}, fmt.Errorf("asking Supervisor about this app: %w", err)
-	}
-	if s.Slug == "" {
-		return Self{}, errors.New("asking Supervisor about this app: the answer has no slug")
-	}
-	return s, nil
 }

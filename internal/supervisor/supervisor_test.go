@@ -70,6 +70,7 @@ func TestBroker(t *testing.T) {
 		"empty":        {answer{200, `{"result":"ok","data":{}}`}, "", true, false, true},
 		"not admitted": {answer{403, `{"result":"error","message":"forbidden"}`}, "", false, true, true},
 		"down":         {answer{502, "Bad Gateway"}, "", false, false, true},
+		"starting":     {answer{400, `{"result":"error","message":"System is not ready with state: setup"}`}, "", false, false, true},
 		"error in 200": {answer{200, noService}, "", true, false, true},
 		"no JSON":      {answer{200, "<html>"}, "", false, false, true},
 		"wrong kinds":  {answer{200, `{"result":"ok","data":{"port":"x"}}`}, "", false, false, true},
@@ -98,16 +99,65 @@ func TestBroker(t *testing.T) {
 func TestSelf(t *testing.T) {
 	c := double(t, map[string]answer{"GET /addons/self/info": {200, selfAnswer}}, nil)
 	s, err := c.Self(t.Context())
-	if err != nil || s.Slug != "1a2b3c4d_fitbit_fetch" || s.Page() != "/config/app/1a2b3c4d_fitbit_fetch/config" {
-		t.Errorf("%+v, %v", s, err)
-	}
-	c = double(t, map[string]answer{"GET /addons/self/info": {200, strings.Replace(selfAnswer, "null", `"/api/hassio_ingress/x"`, 1)}}, nil)
-	if s, err := c.Self(t.Context()); err != nil || s.Page() != "/app/1a2b3c4d_fitbit_fetch" {
+	if err != nil || s.Slug != "1a2b3c4d_fitbit_fetch" || s.IngressEntry != "" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if _, err := double(t, nil, nil).Self(t.Context()); err == nil {
 		t.Error("no error where there is no answer")
 	}
+}
+
+// TestPage: each version of Home Assistant has our page elsewhere.
+func TestPage(t *testing.T) {
+	const slug = "1a2b3c4d_fitbit_fetch"
+	with, without := Self{Slug: slug, IngressEntry: "/api/hassio_ingress/x"}, Self{Slug: slug}
+	for _, tt := range []struct {
+		version string
+		self    Self
+		want    string
+	}{
+		{"2025.12.0", with, "/hassio/ingress/" + slug}, {"2025.12.0", without, "/hassio/addon/" + slug + "/config"},
+		{"2026.1.3", with, "/hassio/ingress/" + slug}, {"2026.2.0b1", with, "/app/" + slug}, {"2026.2.0", with, "/app/" + slug},
+		{"2026.11.0", with, "/app/" + slug}, {"2026.11.0", without, "/config/app/" + slug + "/config"}, {"2027.1.0.dev202612010000", with, "/app/" + slug},
+		{"", with, "/app/" + slug}, {"landingpage", with, "/app/" + slug},
+	} {
+		if got := tt.self.Page(tt.version); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.version, got, tt.want)
+		}
+	}
+	if got := Link("/app/" + slug); got != "homeassistant://app/"+slug {
+		t.Error(got)
+	}
+}
+
+// answers gives each path its own answers, one after the other, the last for ever.
+type answers map[string]*sequence
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	return a[r.URL.Path].RoundTrip(r)
+}
+
+// TestWatchPage: where Supervisor or Home Assistant answers late, the page is told late, and not never; it is told again only where it
+// has changed.
+func TestWatchPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		self := answer{200, strings.Replace(selfAnswer, "null", `"/api/hassio_ingress/x"`, 1)}
+		old := answer{200, strings.Replace(coreAnswer, "2026.11.0", "2026.1.3", 1)}
+		c := New(Config{Token: "x", HTTP: &http.Client{Transport: answers{
+			"/addons/self/info": {answers: []answer{{502, ""}, {0, ""}, self}},
+			"/core/api/config":  {answers: []answer{{502, ""}, {502, ""}, old, old, {502, ""}, {200, coreAnswer}}},
+		}}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var told []string
+		began := time.Now()
+		c.WatchPage(ctx, func(path string) { told = append(told, fmt.Sprintf("%s %v", path, time.Since(began))) })
+		// The fourth question is the first that is answered: after 1 s, 2 s, the 10 s that an answer may take, 4 s, and 8 s.
+		want := []string{"/hassio/ingress/1a2b3c4d_fitbit_fetch 25s", "/app/1a2b3c4d_fitbit_fetch 15m25s"}
+		if !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
 }
 
 func TestCore(t *testing.T) {
