@@ -115,7 +115,7 @@ func openApp(ctx context.Context, opts config.Options, log *slog.Logger) (*app, 
 	if err != nil {
 		return nil, fmt.Errorf("opening the archive %s: %w", opts.Archive, err)
 	}
-	a.latest = latest.New(a.archive, a.catalogue)
+	a.latest = latest.New(a.archive, a.catalogue, opts.Provider)
 	if err := a.wire(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

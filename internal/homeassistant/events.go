@@ -115,22 +115,39 @@ func (p *Publisher) nightComplete(d device, f facts, c *cursor) ([]event, error)
 	return []event{{message{p.stateTopic(d.id, "night_complete"), string(text), false}, func() { c.Told = main.Day }}}, nil
 }
 
-// missing returns what belongs to a night and has not come yet, of that which this person's devices are known to give.
+// missing returns what belongs to a night and has not come yet, of that which the live source gave for one of the nights before.
 func (p *Publisher) missing(d device, f facts, main metric.Session) []string {
 	out := []string{}
-	keys := p.components(d)
-	if _, ok := keys["sleep_stage"]; ok && !hasStages(main) {
+	since := f.before(main.Day)
+	if !d.hidden["sleep_stage"] && !hasStages(main) && slices.ContainsFunc(f.nights, func(s metric.Session) bool {
+		return s.Day >= since && s.Day < main.Day && hasStages(s)
+	}) {
 		out = append(out, "stages")
 	}
-	midnight := f.zones.Midnight(main.Day)
+	midnight, from := f.zones.Midnight(main.Day), f.zones.Midnight(since)
 	for _, key := range ofNight {
-		if _, ok := keys[key]; !ok {
-			continue
-		}
-		arrived := slices.ContainsFunc(f.values, func(v latest.Value) bool { return v.Field.Sensor == key && !v.At.Before(midnight) })
-		if !arrived {
+		of := func(v latest.Value) bool { return v.Field.Sensor == key }
+		expected := slices.ContainsFunc(f.values, func(v latest.Value) bool { return of(v) && !v.Live.IsZero() && !v.Live.Before(from) })
+		arrived := slices.ContainsFunc(f.values, func(v latest.Value) bool { return of(v) && !v.At.Before(midnight) })
+		if !d.hidden[key] && expected && !arrived {
 			out = append(out, key)
 		}
 	}
 	return out
+}
+
+// before returns the day of the last night but two before that of a day: what came with none of these three is not waited for.
+func (f facts) before(day metric.Day) metric.Day {
+	since, n := day, 0
+	for _, s := range slices.Backward(f.nights) {
+		if s.Day < since {
+			if since, n = s.Day, n+1; n == latest.Silence {
+				break
+			}
+		}
+	}
+	if n == 0 {
+		return day - latest.Silence
+	}
+	return since
 }

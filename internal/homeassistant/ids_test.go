@@ -58,7 +58,7 @@ func TestRealArchive(t *testing.T) {
 	}
 	defer a.Close()
 	w := newWorld(noon, 1)
-	w.cfg.Archive, w.cfg.Latest, w.cfg.Changed = a, latest.New(a, w.cfg.Catalogue), a.Changed
+	w.cfg.Archive, w.cfg.Latest, w.cfg.Changed = a, latest.New(a, w.cfg.Catalogue, "google"), a.Changed
 	put := func(d metric.Day, steps float64) {
 		span := metric.DaySpan(d, d)
 		b := metric.Block{Series: "steps"}

@@ -367,6 +367,29 @@ func TestNightComplete(t *testing.T) {
 			}
 		})
 	})
+	t.Run("of a series that has ended", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := begin()
+			for i := range metric.Day(4) { // nights without it, and the newest one's value is an old one
+				put(w.archive, today-2-i, wake.Add(-24*time.Hour*time.Duration(2+i)))
+			}
+			rest(w.archive, today-4, all[3])
+			r, stop := w.live(t)
+			defer stop()
+			w.archive.change(func(a *fakeArchive) {
+				rest(a, today-1, all[0])
+				v := a.values["me"][0]
+				v.Live = berlin.Midnight(today - 30) // it has come by an import since
+				a.set("me", v)
+				put(a, today, wake)
+				rest(a, today, all[1:3]...)
+			})
+			pass(10 * time.Second)
+			if got := r.on(topic); len(got) != 1 || !strings.Contains(got[0], `"missing":[]`) {
+				t.Fatalf("told %v", got)
+			}
+		})
+	})
 	t.Run("of old", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := begin()

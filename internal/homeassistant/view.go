@@ -40,7 +40,8 @@ func (p *Publisher) gather(ctx context.Context, who Person) (f facts, err error)
 		return f, err
 	}
 	for _, days := range []metric.Day{nearDays, farDays} {
-		if f.nights, err = p.cfg.Archive.Sessions(ctx, who.ID, metric.Sleep, metric.DaySpan(today-days, today+1)); err != nil || len(f.nights) > 0 {
+		f.nights, err = p.cfg.Archive.Sessions(ctx, who.ID, metric.Sleep, metric.DaySpan(today-days, today+1))
+		if n := len(f.nights); err != nil || n > 0 && f.nights[0].Day < f.nights[n-1].Day { // the newest, and one to compare it with
 			break
 		}
 	}
@@ -137,13 +138,15 @@ func (f facts) state(row metric.Series, v latest.Value, e Entity) state {
 	if row.Sampling != metric.Daily {
 		return state{round(v.Value, e.Precision), f.stamp(v.At)}
 	}
-	if latest.Counter(row, v.Field) {
-		if v.At.Before(f.zones.Midnight(f.today)) { // of a day that is over
-			return state{0.0, f.today.String()}
-		}
-		return state{round(v.Value, e.Precision), f.today.String()}
+	value, known := v.Today(row, f.today, f.zones)
+	if !known {
+		return state{nil, f.dayOf(v.At).String()}
 	}
-	return state{round(v.Value, e.Precision), f.dayOf(v.At).String()}
+	at := f.dayOf(v.At)
+	if latest.Counter(row, v.Field) {
+		at = f.today
+	}
+	return state{round(value, e.Precision), at.String()}
 }
 
 // dayOf returns the day whose midnight t is.

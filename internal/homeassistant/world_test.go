@@ -90,7 +90,7 @@ func (a *fakeArchive) value(who, sensor string, v float64, at time.Time) {
 			if f.Sensor != sensor {
 				continue
 			}
-			a.set(who, latest.Value{Series: row.ID, Field: f, Value: v, At: at})
+			a.set(who, latest.Value{Series: row.ID, Field: f, Value: v, At: at, Live: at})
 			return
 		}
 	}
