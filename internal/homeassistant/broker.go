@@ -66,8 +66,8 @@ func (p *Publisher) connect(ctx context.Context, b Broker, client string) (*conn
 		c.close()
 		return nil, explain(err, server)
 	}
-	topics := map[string]byte{p.birthTopic(): 1, p.commandTopic(): 1}
-	for _, t := range p.echoes() {
+	topics := map[string]byte{p.commandTopic(): 1}
+	for _, t := range append(p.birthTopics(), p.echoes()...) {
 		topics[t] = 1
 	}
 	if err := c.wait(ctx, c.client.SubscribeMultiple(topics, nil), p.timing.ack); err != nil {

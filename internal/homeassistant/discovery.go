@@ -93,11 +93,20 @@ func (p *Publisher) object(id string) string { return p.cfg.Node + "_" + id }
 func (p *Publisher) discoveryTopic(id string) string {
 	return p.cfg.Prefix + "/device/" + p.object(id) + "/config"
 }
-func (p *Publisher) birthTopic() string        { return p.cfg.Prefix + "/status" }
 func (p *Publisher) availabilityTopic() string { return p.cfg.Node + "/availability" }
 func (p *Publisher) stateTopic(id, key string) string {
 	return p.cfg.Node + "/" + id + "/" + key
 }
+
+// birthTopics are where Home Assistant says that it has started: its own setting, which does not follow the prefix of discovery, and
+// below the prefix, where somebody may have put it.
+func (p *Publisher) birthTopics() []string {
+	if p.cfg.Prefix == prefix {
+		return []string{prefix + "/status"}
+	}
+	return []string{prefix + "/status", p.cfg.Prefix + "/status"}
+}
+
 func (p *Publisher) commandTopic() string { return p.stateTopic(serviceID, "sync") + "/press" }
 
 // component describes one entity of a device.

@@ -127,9 +127,12 @@ type timing struct {
 	fleeting time.Duration // a connection that ends earlier is none
 }
 
+// prefix is Home Assistant's own default.
+const prefix = "homeassistant"
+
 // New returns a Publisher. It starts nothing.
 func New(cfg Config) *Publisher {
-	cfg.Prefix = cmp.Or(cfg.Prefix, "homeassistant")
+	cfg.Prefix = cmp.Or(cfg.Prefix, prefix)
 	cfg.Node = cmp.Or(cfg.Node, "fitbit_fetch")
 	p := &Publisher{cfg: cfg, log: cfg.Log, table: Entities(), entities: map[string]Entity{}, timing: timing{
 		quiet: 200 * time.Millisecond, glance: 700 * time.Millisecond, pause: 5 * time.Second, tick: 30 * time.Second, settle: 3 * time.Second, birth: time.Second,

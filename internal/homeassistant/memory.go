@@ -34,7 +34,11 @@ type cursor struct {
 	Workouts map[string]time.Time `json:"workouts"` // those told, with their ends
 	Told     metric.Day           `json:"told"`     // the day of the last night that was told to be complete
 	Night    metric.Day           `json:"night"`    // the newest night
-	Seen     time.Time            `json:"seen"`     // when it was first seen
+	Seen     time.Time            `json:"seen"`     // when it was first seen as it is now
+	End      time.Time            `json:"end"`      // of that night
+
+	ToldStart time.Time `json:"told_start"` // of the night that was told last
+	ToldEnd   time.Time `json:"told_end"`
 }
 
 func (m *memory) cursor(person string) *cursor {

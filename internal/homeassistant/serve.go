@@ -170,14 +170,14 @@ func (s *serving) leave() error {
 
 // arrived handles a message. It returns true when Home Assistant has started, and knows nothing of us.
 func (s *serving) arrived(a arrival) bool {
-	switch a.topic {
-	case s.birthTopic():
+	switch {
+	case slices.Contains(s.birthTopics(), a.topic):
 		if a.retained {
 			return false
 		}
 		s.away = a.payload == offline
 		return a.payload == online
-	case s.commandTopic():
+	case a.topic == s.commandTopic():
 		if !a.retained && a.payload == press {
 			s.log.Info("Home Assistant asks to fetch now")
 			s.cfg.Sync()

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
@@ -293,22 +292,4 @@ func join2(word, name string) string {
 		return word
 	}
 	return word + " " + name
-}
-
-// newestNight returns the sleeps of the newest day that has any, and the main one of them.
-func (f facts) newestNight() (sleeps []metric.Session, main metric.Session) {
-	if len(f.nights) == 0 {
-		return nil, main
-	}
-	day := slices.MaxFunc(f.nights, func(a, b metric.Session) int { return cmp.Compare(a.Day, b.Day) }).Day
-	for _, s := range f.nights {
-		if s.Day != day {
-			continue
-		}
-		if len(sleeps) == 0 || s.Main && !main.Main || s.Main == main.Main && s.End.Sub(s.Start) > main.End.Sub(main.Start) {
-			main = s
-		}
-		sleeps = append(sleeps, s)
-	}
-	return sleeps, main
 }
