@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // device is a device as it is now.
@@ -219,19 +215,4 @@ func (p *Publisher) clearing(id, key, platform string) []message {
 		return nil
 	}
 	return []message{{p.stateTopic(id, key), "", true}}
-}
-
-// slug makes an id of a name: small letters without accents, digits and single underscores.
-func slug(s string) string {
-	var b strings.Builder
-	for _, r := range norm.NFD.String(strings.ToLower(s)) {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case unicode.Is(unicode.Mn, r):
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "_"):
-			b.WriteByte('_')
-		}
-	}
-	return strings.Trim(b.String(), "_")
 }

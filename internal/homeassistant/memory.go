@@ -19,6 +19,7 @@ type memory struct {
 	Client  string             `json:"client"`  // our id at the broker
 	Devices map[string]*known  `json:"devices"` // announced, by id
 	Cursors map[string]*cursor `json:"cursors"` // of the events, by person
+	People  map[string]naming  `json:"people"`  // the ids of all persons there have ever been
 }
 
 // known is an announced device.
@@ -83,9 +84,9 @@ func (p *Publisher) recall(ctx context.Context) error {
 	p.mem = m
 	if m.Client == "" {
 		m.Client = p.clientID()
-		return p.remember(ctx)
 	}
-	return nil
+	p.nameAll(m)
+	return p.remember(ctx)
 }
 
 // remember keeps the memory, if it has changed.

@@ -12,9 +12,6 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
 
-// serviceID is the id of the program's own device.
-const serviceID = "service"
-
 // facts are what is known of a person at one moment.
 type facts struct {
 	now      time.Time
@@ -86,23 +83,11 @@ var made = map[metric.ID][]string{
 	metric.Workouts:     {"workout"},
 }
 
-// personID is a person's id in topics and ids.
-func personID(id string) string {
-	id = cmp.Or(slug(id), "me")
-	if id == serviceID {
-		return "person_" + id
-	}
-	return id
-}
-
 // person returns a person's device.
 func (p *Publisher) person(who Person, f facts) device {
-	entity := "fitbit"
-	if who.Name != "" {
-		entity += "_" + cmp.Or(slug(who.Name), personID(who.ID))
-	}
+	ids := p.mem.People[who.ID]
 	d := device{
-		id: personID(who.ID), via: serviceID, person: who.ID, name: join2("Fitbit", who.Name), entity: entity,
+		id: ids.ID, via: serviceID, person: who.ID, name: join2("Fitbit", who.Name), entity: ids.Entity,
 		maker: "Fitbit", model: model(f.devices), states: map[string]state{}, hidden: p.hidden(who),
 	}
 	for _, v := range f.values {
@@ -187,8 +172,8 @@ func (p *Publisher) trackers(who Person, of device, f facts) []device {
 		sum := sha256.Sum256([]byte(who.ID + "\x00" + t.ID))
 		name := cmp.Or(t.Name, "Tracker")
 		d := device{
-			id: of.id + "_" + hex.EncodeToString(sum[:5]), via: of.id, person: who.ID, tracker: true, name: join2(name, who.Name),
-			entity: of.entity + "_" + cmp.Or(slug(name), "tracker"), maker: "Fitbit", model: t.Name, states: map[string]state{}, hidden: of.hidden,
+			id: of.id + "_" + hex.EncodeToString(sum[:])[:trackerDigits], via: of.id, person: who.ID, tracker: true, name: join2(name, who.Name),
+			entity: of.entity + "_" + cmp.Or(readable(name), "tracker"), maker: "Fitbit", model: t.Name, states: map[string]state{}, hidden: of.hidden,
 		}
 		if metric.Present(t.Battery) {
 			d.states["battery"] = state{Value: round(t.Battery, 0)}
@@ -203,10 +188,13 @@ func (p *Publisher) trackers(who Person, of device, f facts) []device {
 	return out
 }
 
+// serviceEntity begins the program's own entity ids.
+const serviceEntity = "fitbit_fetch"
+
 // service returns the program's own device.
 func (p *Publisher) service() device {
 	s := p.cfg.Service()
-	d := device{id: serviceID, name: "Fitbit Fetch", entity: "fitbit_fetch", hidden: map[string]bool{}, announce: []string{"sync"}, states: map[string]state{
+	d := device{id: serviceID, name: "Fitbit Fetch", entity: serviceEntity, hidden: map[string]bool{}, announce: []string{"sync"}, states: map[string]state{
 		"authorization": {Value: onOff(s.Unauthorized)},
 		"connectivity":  {Value: s.answers()},
 		"last_fetch":    {Value: instant(s.LastFetch)},
@@ -248,7 +236,22 @@ func (p *Publisher) devices(known map[string]facts) []device {
 		out = append(out, d)
 		out = append(out, p.trackers(who, d, f)...)
 	}
+	apart(out)
 	return out
+}
+
+// apart keeps the entity ids of trackers from each other: two may have one name.
+func apart(devices []device) {
+	taken := map[string]bool{}
+	for i := range devices {
+		d := &devices[i]
+		if d.tracker && taken[d.entity] {
+			d.entity += d.id[len(d.id)-trackerDigits-1:]
+		}
+		if d.tracker {
+			taken[d.entity] = true
+		}
+	}
 }
 
 // midnight returns how long it is, in told time, to the next midnight of anybody.
