@@ -81,6 +81,7 @@ type Config struct {
 	Keep    bool                    // who and what is missing now may only be mistaken for gone: nothing that was announced is removed
 	Prefix  string                  // of discovery; empty: homeassistant
 	Node    string                  // begins all topics and ids of this installation; empty: fitbit_fetch
+	Host    string                  // name of this machine, for others that would publish below the same node; may be empty
 	Version string                  // of the program
 	Support string                  // where help is found; may be empty
 	Page    string                  // address of the program's page, http(s):// or homeassistant://; may be empty
@@ -92,6 +93,7 @@ type Status struct {
 	Since     time.Time // of Connected, or of its loss
 	Problem   string    // why there is no connection, or what is wrong with it; empty for nothing
 	Hint      string    // the cure
+	Occupied  bool      // another program publishes in our place
 }
 
 // Publisher publishes. It is made by New, and works while Run does.
@@ -106,8 +108,12 @@ type Publisher struct {
 	status Status
 	said   string // the trouble told last
 
-	mem  *memory // of Run alone, as kept
-	kept string  // its text in the archive
+	mem   *memory  // of Run alone, as kept
+	kept  string   // its text in the archive
+	run   string   // tells this process from others
+	rival sighting // who publishes in our place, of Run alone
+
+	dial func(ctx context.Context, b Broker, client string, t terms) (link, error)
 }
 
 // timing is how long it waits, in real time. Tests are less patient.
@@ -125,6 +131,11 @@ type timing struct {
 	refused  time.Duration // at most, where somebody has to change something
 	far      time.Duration // at most, where it does not
 	fleeting time.Duration // a connection that ends earlier is none
+
+	renew     time.Duration // from one renewal of the owner's record to the next
+	answer    time.Duration // for a living owner to renew its record when asked
+	handover  time.Duration // from a released record to another taking it: the owner may only be starting again
+	abandoned time.Duration // after which a record that nobody renews is free to take
 }
 
 // prefix is Home Assistant's own default.
@@ -137,7 +148,9 @@ func New(cfg Config) *Publisher {
 	p := &Publisher{cfg: cfg, log: cfg.Log, table: Entities(), entities: map[string]Entity{}, timing: timing{
 		quiet: 200 * time.Millisecond, glance: 700 * time.Millisecond, pause: 5 * time.Second, tick: 30 * time.Second, settle: 3 * time.Second, birth: time.Second,
 		echo: 5 * time.Second, ack: 15 * time.Second, first: 500 * time.Millisecond, near: 3 * time.Second, refused: 15 * time.Second, far: time.Minute, fleeting: 30 * time.Second,
-	}}
+		renew: time.Minute, answer: time.Second, handover: time.Minute, abandoned: 3 * time.Minute,
+	}, run: randomID(8)}
+	p.dial = p.connect
 	for _, e := range p.table {
 		p.entities[e.Key] = e
 	}

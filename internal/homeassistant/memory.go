@@ -2,8 +2,6 @@ package homeassistant
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -17,6 +15,7 @@ const stateKey = "homeassistant"
 // memory is what has to be known after a restart.
 type memory struct {
 	Client  string             `json:"client"`  // our id at the broker
+	Owner   string             `json:"owner"`   // our id in the owner's record
 	Devices map[string]*known  `json:"devices"` // announced, by id
 	Cursors map[string]*cursor `json:"cursors"` // of the events, by person
 	People  map[string]naming  `json:"people"`  // the ids of all persons there have ever been
@@ -56,9 +55,7 @@ func (m *memory) cursor(person string) *cursor {
 
 // clientID returns a new id.
 func (p *Publisher) clientID() string {
-	b := make([]byte, 3)
-	rand.Read(b) // never fails
-	return p.cfg.Node + "_" + hex.EncodeToString(b)
+	return p.cfg.Node + "_" + randomID(3)
 }
 
 // recall reads the memory. An unreadable one is begun anew: all is announced again as its values are there.
@@ -84,6 +81,9 @@ func (p *Publisher) recall(ctx context.Context) error {
 	p.mem = m
 	if m.Client == "" {
 		m.Client = p.clientID()
+	}
+	if m.Owner == "" {
+		m.Owner = randomID(8)
 	}
 	p.nameAll(m)
 	return p.remember(ctx)

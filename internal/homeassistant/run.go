@@ -55,20 +55,23 @@ func (p *Publisher) session(ctx context.Context, a *attempts) error {
 			id = a.another
 		}
 	}
-	c, err := p.connect(ctx, b, id)
+	// First only to ask who publishes here: the end of a connection that owns nothing must not make another's entities unavailable.
+	c, err := p.dial(ctx, b, id, terms{topics: []string{p.ownerTopic()}})
 	if err != nil {
 		a.failed++
 		return err
 	}
 	began := time.NewTimer(p.timing.fleeting)
 	defer began.Stop()
-	p.well()
-	if a.short == 0 {
-		p.log.Info("connected to the MQTT broker", "broker", c.where)
-	}
 	a.failed = 0
-	err = p.serve(ctx, c)
+	err = p.claim(ctx, c)
 	c.close()
+	if err == nil {
+		err = p.publish(ctx, b, id, a)
+	}
+	if errors.Is(err, errDisplaced) {
+		return err
+	}
 	select {
 	case <-began.C:
 		a.short = 0
@@ -85,6 +88,26 @@ func (p *Publisher) session(ctx context.Context, a *attempts) error {
 	}
 	return &Error{Err: fmt.Errorf("the MQTT broker ends the connection again and again: %w", err),
 		Hint: "another program may use the client id " + id + ", or the broker's access rules forbid our topics; its log says which"}
+}
+
+// publish publishes over a connection that owns the node.
+func (p *Publisher) publish(ctx context.Context, b Broker, id string, a *attempts) error {
+	c, err := p.dial(ctx, b, id, terms{topics: p.heardTopics(), will: true})
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	p.well()
+	if a.short == 0 {
+		server, _ := address(b.URL) // it has been dialled
+		p.log.Info("connected to the MQTT broker", "broker", server.Host)
+	}
+	return p.serve(ctx, c)
+}
+
+// heardTopics are what is listened to while publishing.
+func (p *Publisher) heardTopics() []string {
+	return append(append(p.birthTopics(), p.echoes()...), p.commandTopic(), p.ownerTopic())
 }
 
 // patience returns how long to wait after n attempts in a row have failed.

@@ -21,6 +21,8 @@ type link interface {
 	// lost is closed when the connection has ended, and why says why.
 	lost() <-chan struct{}
 	why() error
+	// close ends it as agreed: the broker says nothing in our name.
+	close()
 }
 
 // arrival is a message from the broker.
@@ -48,6 +50,7 @@ type serving struct {
 	heard      map[string]bool // topics of our own that the broker gave back
 	waiting    bool            // events wait for Home Assistant to subscribe
 	complained string          // the trouble with the archive told last
+	renewed    time.Time       // our record as the owner
 }
 
 // departure is what is being removed from a device: first announced as removed, then no longer announced.
@@ -62,7 +65,7 @@ func (s *serving) now() time.Time { return clock.Real().Now() }
 // serve announces everything over a new connection and keeps it current, until ctx is done or the connection lost.
 func (p *Publisher) serve(ctx context.Context, l link) error {
 	s := &serving{Publisher: p, link: l, sent: map[string]string{}, gone: map[string]departure{}, heard: map[string]bool{}}
-	s.began = s.now()
+	s.began, s.renewed = s.now(), s.now()
 	err := s.loop(ctx)
 	if ctx.Err() != nil {
 		return s.leave()
@@ -93,7 +96,7 @@ func (s *serving) loop(ctx context.Context) error {
 	when := agenda{due: s.now()}
 	changed := s.cfg.Changed()
 	for {
-		timer := time.NewTimer(when.next().Sub(s.now()))
+		timer := time.NewTimer(earlier(when.next(), s.renewed.Add(s.timing.renew)).Sub(s.now()))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -105,11 +108,23 @@ func (s *serving) loop(ctx context.Context) error {
 			changed = nil
 			when.glance = later(s.now().Add(s.timing.quiet), when.glanced.Add(s.timing.glance))
 		case a := <-s.link.arrivals():
+			if err := s.answer(ctx, a); err != nil {
+				timer.Stop()
+				return err
+			}
 			if s.arrived(a) {
 				clear(s.sent)
 				when.due = s.now().Add(rand.N(s.timing.birth))
 			}
 		case <-timer.C:
+			if s.now().Sub(s.renewed) >= s.timing.renew {
+				if err := s.renew(ctx); err != nil {
+					return err
+				}
+			}
+			if s.now().Before(when.next()) {
+				break
+			}
 			if changed == nil {
 				changed, s.facts = s.cfg.Changed(), nil
 			}
@@ -161,11 +176,22 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
+// answer speaks up where another says something in our place.
+func (s *serving) answer(ctx context.Context, a arrival) error {
+	switch {
+	case a.topic == s.ownerTopic():
+		return s.disputed(ctx, a)
+	case a.topic == s.availabilityTopic() && a.payload == offline && !a.retained:
+		return s.link.publish(ctx, []message{{s.availabilityTopic(), online, true}})
+	}
+	return nil
+}
+
 // leave says goodbye: the broker tells our end only when it comes without a word.
 func (s *serving) leave() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timing.settle)
 	defer cancel()
-	return s.link.publish(ctx, []message{{s.availabilityTopic(), offline, true}})
+	return s.link.publish(ctx, []message{{s.availabilityTopic(), offline, true}, s.release()})
 }
 
 // arrived handles a message. It returns true when Home Assistant has started, and knows nothing of us.

@@ -119,7 +119,7 @@ func (p *Publisher) trouble(err error, connected bool) {
 	if p.status.Connected != connected || p.status.Since.IsZero() {
 		p.status.Since = p.cfg.Clock.Now()
 	}
-	p.status.Connected, p.status.Problem, p.status.Hint = connected, err.Error(), hint(err)
+	p.status.Connected, p.status.Problem, p.status.Hint, p.status.Occupied = connected, err.Error(), hint(err), errors.Is(err, errDisplaced)
 	p.mu.Unlock()
 	if !told {
 		p.log.Warn("Home Assistant: "+err.Error(), "hint", hint(err))
