@@ -78,6 +78,7 @@ type Config struct {
 
 	Words   func(key string) string // the name of an entity, by its key; empty, or a nil Words, for English
 	Hide    []string                // keys of entities that are not published
+	Off     bool                    // nothing is published; what was published before is removed
 	Keep    bool                    // who and what is missing now may only be mistaken for gone: nothing that was announced is removed
 	Prefix  string                  // of discovery; empty: homeassistant
 	Node    string                  // begins all topics and ids of this installation; empty: fitbit_fetch
@@ -94,6 +95,7 @@ type Status struct {
 	Problem   string    // why there is no connection, or what is wrong with it; empty for nothing
 	Hint      string    // the cure
 	Occupied  bool      // another program publishes in our place
+	Withdrawn bool      // somebody had all removed by Withdraw
 }
 
 // Publisher publishes. It is made by New, and works while Run does.
@@ -107,6 +109,9 @@ type Publisher struct {
 	mu     sync.Mutex
 	status Status
 	said   string // the trouble told last
+
+	withdrawn bool // as remembered
+	wishes    chan wish
 
 	mem   *memory  // of Run alone, as kept
 	kept  string   // its text in the archive
@@ -149,7 +154,7 @@ func New(cfg Config) *Publisher {
 		quiet: 200 * time.Millisecond, glance: 700 * time.Millisecond, pause: 5 * time.Second, tick: 30 * time.Second, settle: 3 * time.Second, birth: time.Second,
 		echo: 5 * time.Second, ack: 15 * time.Second, first: 500 * time.Millisecond, near: 3 * time.Second, refused: 15 * time.Second, far: time.Minute, fleeting: 30 * time.Second,
 		renew: time.Minute, answer: time.Second, handover: time.Minute, abandoned: 3 * time.Minute,
-	}, run: randomID(8)}
+	}, run: randomID(8), wishes: make(chan wish)}
 	p.dial = p.connect
 	for _, e := range p.table {
 		p.entities[e.Key] = e
@@ -161,7 +166,9 @@ func New(cfg Config) *Publisher {
 func (p *Publisher) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.status
+	s := p.status
+	s.Withdrawn = p.withdrawn
+	return s
 }
 
 // name is what an entity is called.

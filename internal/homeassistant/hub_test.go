@@ -39,7 +39,9 @@ type hubLink struct {
 	end   chan struct{}
 }
 
-func newHub() *hub { return &hub{retained: map[string]string{}, clients: map[*hubLink]bool{}, dead: map[string]bool{}} }
+func newHub() *hub {
+	return &hub{retained: map[string]string{}, clients: map[*hubLink]bool{}, dead: map[string]bool{}}
+}
 
 // dialer is how the publisher p, called by, connects to the hub.
 func (h *hub) dialer(p *Publisher, by string) func(context.Context, Broker, string, terms) (link, error) {

@@ -19,6 +19,9 @@ type memory struct {
 	Devices map[string]*known  `json:"devices"` // announced, by id
 	Cursors map[string]*cursor `json:"cursors"` // of the events, by person
 	People  map[string]naming  `json:"people"`  // the ids of all persons there have ever been
+
+	Place     *place `json:"place,omitempty"`     // where it was announced; nil for nowhere
+	Withdrawn bool   `json:"withdrawn,omitempty"` // somebody had all removed: nothing is published
 }
 
 // known is an announced device.
@@ -86,6 +89,7 @@ func (p *Publisher) recall(ctx context.Context) error {
 		m.Owner = randomID(8)
 	}
 	p.nameAll(m)
+	p.setWithdrawn(m.Withdrawn)
 	return p.remember(ctx)
 }
 

@@ -26,19 +26,34 @@ func (p *Publisher) Run(ctx context.Context) error {
 	defer p.over()
 	var a attempts
 	for ctx.Err() == nil {
-		err := p.session(ctx, &a)
-		if ctx.Err() != nil {
-			break
+		w, asked, err := p.attempt(ctx, &a)
+		if !asked && err != nil && ctx.Err() == nil {
+			p.trouble(err, false)
+			w, asked = p.rest(ctx, p.patience(err, a.failed+a.short))
 		}
-		p.trouble(err, false)
-		wait := time.NewTimer(p.patience(err, a.failed+a.short))
-		select {
-		case <-ctx.Done():
-		case <-wait.C:
+		if asked {
+			p.grant(ctx, w)
+			a = attempts{}
 		}
-		wait.Stop()
 	}
 	return nil
+}
+
+// attempt publishes over one connection, or removes what must not be there any more, or waits where there is nothing to be done. It
+// ends early when somebody asks for something.
+func (p *Publisher) attempt(ctx context.Context, a *attempts) (w wish, asked bool, err error) {
+	switch {
+	case p.leftover():
+		a.failed++
+		if w, asked, err = p.interruptible(ctx, p.clear); errors.Is(err, errOthers) {
+			err = nil // that is the end of it
+		}
+		return w, asked, err
+	case p.quiet():
+		w, asked = p.idle(ctx)
+		return w, asked, nil
+	}
+	return p.interruptible(ctx, func(ctx context.Context) error { return p.session(ctx, a) })
 }
 
 // session is one attempt: a connection from its beginning to its end.
@@ -54,6 +69,10 @@ func (p *Publisher) session(ctx context.Context, a *attempts) error {
 		if a.another != "" {
 			id = a.another
 		}
+	}
+	if err := p.move(ctx, b, id); err != nil {
+		a.failed++
+		return err
 	}
 	// First only to ask who publishes here: the end of a connection that owns nothing must not make another's entities unavailable.
 	c, err := p.dial(ctx, b, id, terms{topics: []string{p.ownerTopic()}})
