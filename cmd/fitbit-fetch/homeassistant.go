@@ -3,20 +3,25 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
+	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/homeassistant"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor"
 	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
@@ -29,27 +34,67 @@ func support() string {
 	return ""
 }
 
-// publish shows the latest values in Home Assistant until ctx ends, where a broker is known or Supervisor can tell one.
+// publish shows the latest values in Home Assistant until ctx ends, where a broker is known or Supervisor can tell one. Switched off, it
+// removes there what was shown before.
 func (a *app) publish(ctx context.Context) {
 	m := a.opts.MQTT
-	if !m.On || m.Host == "" && (!m.Ask || a.supervisor == nil) {
+	if m.Host == "" && (!m.Ask || a.supervisor == nil) {
 		return
 	}
+	host, _ := os.Hostname() // for people; empty will do
 	words := a.words(ctx)
 	p := homeassistant.New(homeassistant.Config{
 		Archive: a.archive, Latest: a.latest, Catalogue: a.catalogue, Clock: a.clock, Log: a.log.With("part", "mqtt"), People: a.published(),
-		Broker: a.broker, Changed: a.archive.Changed, Service: a.service, Sync: a.syncAll,
+		Broker: a.broker, Changed: a.archive.Changed, Service: a.service, Sync: a.syncAll, Noticed: a.noticed,
 		Words: func(key string) string {
 			if text := words.Text(key); text != key {
 				return text
 			}
 			return ""
 		},
-		Hide: a.hidden(), Keep: a.held(), Prefix: m.Prefix, Version: programVersion(), Support: support(), Page: a.pageAddress(ctx),
+		Hide: a.hidden(), Off: !m.On, Keep: a.held(), Prefix: m.Prefix, Node: m.Node, Host: host, Version: programVersion(), Support: support(), Page: a.pageAddress(ctx),
 	})
+	a.setSensors(p)
+	defer a.setSensors(nil)
 	if err := p.Run(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("publishing for Home Assistant has ended", "err", err, "hint", hint(err))
 	}
+}
+
+func (a *app) setSensors(p *homeassistant.Publisher) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sensors = p
+}
+
+// publisher returns what publishes the sensors, and how it is doing; nil where nothing does.
+func (a *app) publisher() (*homeassistant.Publisher, homeassistant.Status) {
+	a.mu.Lock()
+	p := a.sensors
+	a.mu.Unlock()
+	if p == nil {
+		return nil, homeassistant.Status{}
+	}
+	return p, p.Status()
+}
+
+// Publish has the sensors removed from Home Assistant, or published again.
+func (p page) Publish(ctx context.Context, on bool) error {
+	sensors, _ := p.publisher()
+	var err error
+	switch {
+	case sensors == nil:
+		err = &homeassistant.Error{Err: errors.New("no MQTT broker is known here: nothing is published"), Hint: "Set mqtt.host, or remove the devices in Home Assistant, where they stand under MQTT."}
+	case on:
+		err = sensors.Restore(ctx)
+	default:
+		err = sensors.Withdraw(ctx)
+	}
+	var e *homeassistant.Error
+	if errors.As(err, &e) {
+		return &source.Error{Kind: source.Retry, Reason: "mqtt", Err: err, Hint: e.Hint}
+	}
+	return err
 }
 
 // published are the persons as Home Assistant gets them.
@@ -214,6 +259,7 @@ func (a *app) notify(ctx context.Context) {
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	wg.Go(func() { a.notifyOccupied(ctx) })
 	shown := notices{a: a, shown: map[string]string{}}
 	for _, p := range a.people {
 		if !a.held() {
@@ -233,6 +279,42 @@ func (a *app) notify(ctx context.Context) {
 		}
 		a.clock.Sleep(ctx, noticeEvery)
 	}
+}
+
+// noticed has notifyOccupied look again.
+func (a *app) noticed() {
+	select {
+	case a.occupied <- struct{}{}:
+	default:
+	}
+}
+
+// notifyOccupied keeps the notification that another program publishes in our place.
+func (a *app) notifyOccupied(ctx context.Context) {
+	shown := notices{a: a, shown: map[string]string{}}
+	for ctx.Err() == nil {
+		shown.set(ctx, "fitbit_fetch_occupied", a.occupiedNotice())
+		wait, cancel := context.WithTimeout(ctx, a.clock.Real(noticeEvery))
+		select {
+		case <-a.occupied:
+		case <-wait.Done():
+		}
+		cancel()
+	}
+}
+
+// occupiedNotice says that another program publishes in our place; empty where none does.
+func (a *app) occupiedNotice() string {
+	if _, s := a.publisher(); s.Occupied {
+		return firstUpper(s.Problem) + ". " + firstUpper(s.Hint)
+	}
+	return ""
+}
+
+// firstUpper makes a sentence of a message.
+func firstUpper(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
 }
 
 func (a *app) notifyPerson(ctx context.Context, p *person) {

@@ -75,6 +75,7 @@ type Config struct {
 	Changed func() <-chan struct{}                    // closed at the next change of the archive
 	Service func() Service
 	Sync    func() // the button was pressed; must not block
+	Noticed func() // Status().Occupied has changed; must not block; may be nil
 
 	Words   func(key string) string // the name of an entity, by its key; empty, or a nil Words, for English
 	Hide    []string                // keys of entities that are not published
@@ -141,6 +142,8 @@ type timing struct {
 	answer    time.Duration // for a living owner to renew its record when asked
 	handover  time.Duration // from a released record to another taking it: the owner may only be starting again
 	abandoned time.Duration // after which a record that nobody renews is free to take
+
+	grant time.Duration // for what somebody asks for, until they are told that it takes longer
 }
 
 // prefix is Home Assistant's own default.
@@ -154,6 +157,7 @@ func New(cfg Config) *Publisher {
 		quiet: 200 * time.Millisecond, glance: 700 * time.Millisecond, pause: 5 * time.Second, tick: 30 * time.Second, settle: 3 * time.Second, birth: time.Second,
 		echo: 5 * time.Second, ack: 15 * time.Second, first: 500 * time.Millisecond, near: 3 * time.Second, refused: 15 * time.Second, far: time.Minute, fleeting: 30 * time.Second,
 		renew: time.Minute, answer: time.Second, handover: time.Minute, abandoned: 3 * time.Minute,
+		grant: 30 * time.Second,
 	}, run: randomID(8), wishes: make(chan wish)}
 	p.dial = p.connect
 	for _, e := range p.table {

@@ -70,12 +70,12 @@ func (p *Publisher) session(ctx context.Context, a *attempts) error {
 			id = a.another
 		}
 	}
-	if err := p.move(ctx, b, id); err != nil {
+	if err := p.move(ctx, b); err != nil {
 		a.failed++
 		return err
 	}
 	// First only to ask who publishes here: the end of a connection that owns nothing must not make another's entities unavailable.
-	c, err := p.dial(ctx, b, id, terms{topics: []string{p.ownerTopic()}})
+	c, err := p.dial(ctx, b, p.besides(b, "ask"), terms{topics: []string{p.ownerTopic()}})
 	if err != nil {
 		a.failed++
 		return err
@@ -122,6 +122,15 @@ func (p *Publisher) publish(ctx context.Context, b Broker, id string, a *attempt
 		p.log.Info("connected to the MQTT broker", "broker", server.Host)
 	}
 	return p.serve(ctx, c)
+}
+
+// besides returns the client id of a connection beside the one that publishes. It is another: there are brokers that, still busy with the
+// end of a connection, take away what the next one with the same id has just subscribed to.
+func (p *Publisher) besides(b Broker, what string) string {
+	if b.ClientID != "" {
+		return b.ClientID
+	}
+	return p.mem.Client + "_" + what
 }
 
 // heardTopics are what is listened to while publishing.

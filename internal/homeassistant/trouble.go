@@ -113,6 +113,7 @@ func explainTLS(err error, where string, say func(hint, format string, args ...a
 
 // trouble tells what is wrong, once, to the log and by Status.
 func (p *Publisher) trouble(err error, connected bool) {
+	defer p.noticed(p.occupiedNow())
 	p.mu.Lock()
 	told := p.said == err.Error()
 	p.said = err.Error()
@@ -126,8 +127,19 @@ func (p *Publisher) trouble(err error, connected bool) {
 	}
 }
 
+// occupiedNow reports whether another publishes in our place.
+func (p *Publisher) occupiedNow() bool { return p.Status().Occupied }
+
+// noticed tells when that has changed.
+func (p *Publisher) noticed(before bool) {
+	if p.cfg.Noticed != nil && p.occupiedNow() != before {
+		p.cfg.Noticed()
+	}
+}
+
 // well notes a connection.
 func (p *Publisher) well() {
+	defer p.noticed(p.occupiedNow())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status = Status{Connected: true, Since: p.cfg.Clock.Now()}
@@ -135,6 +147,7 @@ func (p *Publisher) well() {
 
 // over notes the end.
 func (p *Publisher) over() {
+	defer p.noticed(p.occupiedNow())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status = Status{Since: p.cfg.Clock.Now()}

@@ -78,6 +78,8 @@ func (p *Publisher) grant(ctx context.Context, w wish) {
 	}
 	err := p.remember(context.WithoutCancel(ctx))
 	if err == nil && w.withdraw {
+		ctx, cancel := context.WithTimeout(ctx, p.timing.grant)
+		defer cancel()
 		err = p.clear(ctx)
 	}
 	w.done <- err
@@ -105,7 +107,7 @@ func (p *Publisher) clear(ctx context.Context) error {
 		p.elsewhere(*old, at)
 		at.Prefix, at.Node = old.Prefix, old.Node
 	}
-	err = p.remove(ctx, b, p.mem.Client, at)
+	err = p.remove(ctx, b, at)
 	if err != nil && !errors.Is(err, errOthers) {
 		return err
 	}
@@ -122,7 +124,7 @@ func (p *Publisher) clear(ctx context.Context) error {
 }
 
 // move removes what was published below other topics, before it is published below those of now.
-func (p *Publisher) move(ctx context.Context, b Broker, client string) error {
+func (p *Publisher) move(ctx context.Context, b Broker) error {
 	now, err := p.here(b)
 	if err != nil {
 		return err
@@ -132,7 +134,7 @@ func (p *Publisher) move(ctx context.Context, b Broker, client string) error {
 		return nil
 	}
 	if old != nil && old.Node != "" && !p.elsewhere(*old, now) {
-		if err := p.remove(ctx, b, client, *old); err != nil && !errors.Is(err, errOthers) {
+		if err := p.remove(ctx, b, *old); err != nil && !errors.Is(err, errOthers) {
 			return err
 		}
 	}
@@ -174,13 +176,13 @@ func (g *gathered) take(a arrival) {
 }
 
 // remove takes from the broker what this program published at a place, and nothing else.
-func (p *Publisher) remove(ctx context.Context, b Broker, client string, at place) error {
+func (p *Publisher) remove(ctx context.Context, b Broker, at place) error {
 	cfg := p.cfg
 	cfg.Prefix, cfg.Node = at.Prefix, at.Node
 	q := New(cfg)
 	q.mem, q.run, q.timing = p.mem, p.run, p.timing
 	found := &gathered{retained: map[string]string{}, owner: make(chan arrival, inbox)}
-	l, err := p.dial(ctx, b, client, terms{topics: []string{q.cfg.Node + "/#", q.cfg.Prefix + "/device/+/config"}, take: found.take})
+	l, err := p.dial(ctx, b, p.besides(b, "rm"), terms{topics: []string{q.cfg.Node + "/#", q.cfg.Prefix + "/device/+/config"}, take: found.take})
 	if err != nil {
 		return err
 	}

@@ -182,7 +182,7 @@ func (w *world) attempts() int {
 var impatient = timing{
 	quiet: 10 * time.Millisecond, glance: 15 * time.Millisecond, pause: 30 * time.Millisecond, tick: 100 * time.Millisecond, settle: 150 * time.Millisecond, birth: 10 * time.Millisecond,
 	echo: 700 * time.Millisecond, ack: 5 * time.Second, first: 20 * time.Millisecond, near: 100 * time.Millisecond, refused: 100 * time.Millisecond, far: 100 * time.Millisecond, fleeting: 2 * time.Second,
-	renew: 300 * time.Millisecond, answer: 50 * time.Millisecond, handover: 200 * time.Millisecond, abandoned: time.Hour,
+	renew: 300 * time.Millisecond, answer: 50 * time.Millisecond, handover: 200 * time.Millisecond, abandoned: time.Hour, grant: time.Minute,
 }
 
 // run starts a publisher; stop ends it and waits.

@@ -56,6 +56,7 @@ func (s *Server) routes() http.Handler {
 		"/diagnose":    {post: (*Server).diagnose},
 		"/deauthorize": {post: (*Server).deauthorize},
 		"/erase":       {post: (*Server).erase},
+		"/sensors":     {post: (*Server).sensors},
 	}
 	if s.cfg.Password != "" && !s.cfg.Ingress {
 		table["/login"] = route{get: (*Server).showLogin, post: (*Server).login, open: true}
