@@ -2,7 +2,9 @@
 //
 // entity.go is the table of entities. view.go turns what is known at one moment into devices and states, a pure function with
 // night.go and wear.go beside it; events.go tells what has just happened; serve.go brings what changed to one connection;
-// broker.go makes connections and says why one cannot be made. What has been announced is remembered (memory.go), so that it stays.
+// broker.go makes connections and says why one cannot be made; owner.go keeps two programs from publishing below the same topics. What
+// has been announced is remembered (memory.go), so that it stays, and is removed when it must go (withdraw.go); so are the ids that
+// persons have (ids.go).
 package homeassistant
 
 import (

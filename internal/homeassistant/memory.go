@@ -88,6 +88,9 @@ func (p *Publisher) recall(ctx context.Context) error {
 	if m.Owner == "" {
 		m.Owner = randomID(8)
 	}
+	if p.cfg.Keep && m.Place != nil && m.Place.Node != "" { // what the options say of the topics may be a mistake, too
+		p.cfg.Prefix, p.cfg.Node = m.Place.Prefix, m.Place.Node
+	}
 	p.nameAll(m)
 	p.setWithdrawn(m.Withdrawn)
 	return p.remember(ctx)

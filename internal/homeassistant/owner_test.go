@@ -50,6 +50,9 @@ func TestTwoPrograms(t *testing.T) {
 		if got := h.get(aliveTopic); got != online {
 			t.Fatalf("the end of the second one has made the first one's entities %s", got)
 		}
+		if got := h.published("beta"); len(got) > 0 {
+			t.Fatalf("at the end of the second one the broker published %v", got)
+		}
 		pass(time.Minute)
 		a.stop()
 		if h.get(aliveTopic) != offline || h.get("fitbit_fetch/owner") != "" {

@@ -276,6 +276,25 @@ func TestMove(t *testing.T) {
 	}
 }
 
+// While options are wrong, it goes on below the topics of before: those of a mistake are not believed.
+func TestMoveHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, w := withForeign(), household()
+		w.cfg.Prefix, w.cfg.Node = "ha", "watches"
+		p := w.program(t, h, "alpha")
+		pass(10 * time.Second)
+		had := h.ours(t)
+		p.stop()
+		w.cfg.Prefix, w.cfg.Node, w.cfg.Keep = "", "", true
+		p = w.program(t, h, "alpha")
+		defer p.stop()
+		pass(10 * time.Second)
+		if got := h.ours(t); !slices.Equal(got, had) {
+			t.Errorf("left %q of %q", got, had)
+		}
+	})
+}
+
 // Persons, trackers and series that are no more in the options leave nothing behind.
 func TestNothingStaysOfThoseWhoLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
