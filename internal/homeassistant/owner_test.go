@@ -147,7 +147,7 @@ func TestAbandonedBefore(t *testing.T) {
 		if !b.Status().Occupied {
 			t.Error("it does not say who is there")
 		}
-		h.cut("beta") // a connection that breaks does not begin it anew
+		h.cut("beta") // a connection that breaks does not start the three minutes again
 		pass(2 * time.Minute)
 		if h.owner() != "gamma" {
 			t.Error("taken too early")

@@ -176,7 +176,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// answer speaks up where another says something in our place.
+// answer sets right what another publishes in our place.
 func (s *serving) answer(ctx context.Context, a arrival) error {
 	switch {
 	case a.topic == s.ownerTopic():
