@@ -23,6 +23,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/control"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/deliver"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/grafana"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/homeassistant"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
@@ -51,8 +52,11 @@ type app struct {
 	kept   *logKeeper    // nil where nothing of the log is kept
 	bulk   bool          // this process is a bulk update
 
+	occupied chan struct{} // whether another publishes the sensors has changed
+
 	mu      sync.Mutex
-	running bool // the loops run, and the socket is served
+	running bool                     // the loops run, and the socket is served
+	sensors *homeassistant.Publisher // nil where nothing is, or was, published
 }
 
 // person is whose data it is, and all that belongs to them alone.
@@ -107,7 +111,7 @@ func openApp(ctx context.Context, opts config.Options, log *slog.Logger) (*app, 
 	if err := checkFolders(opts); err != nil {
 		return nil, err
 	}
-	a := &app{opts: opts, clock: opts.Clock, log: log, catalogue: metric.Default()}
+	a := &app{occupied: make(chan struct{}, 1), opts: opts, clock: opts.Clock, log: log, catalogue: metric.Default()}
 	if opts.InApp {
 		a.supervisor = supervisor.FromEnv(os.Getenv)
 	}
@@ -119,7 +123,7 @@ func openApp(ctx context.Context, opts config.Options, log *slog.Logger) (*app, 
 	if err != nil {
 		return nil, fmt.Errorf("opening the archive %s: %w", opts.Archive, err)
 	}
-	a.latest = latest.New(a.archive, a.catalogue)
+	a.latest = latest.New(a.archive, a.catalogue, opts.Provider)
 	if err := a.wire(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

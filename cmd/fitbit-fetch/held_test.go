@@ -109,6 +109,7 @@ type apartment struct {
 	dir    string
 	page   string
 	said   *os.File // its log, over all its lives
+	broker int      // its port
 	topics *proctest.Topics
 	env    []string
 
@@ -118,20 +119,25 @@ type apartment struct {
 
 func newApartment(t *testing.T, options map[string]any) *apartment {
 	t.Helper()
+	broker := proctest.StartBroker(t)
+	return newApartmentAt(t, options, broker.Port, broker.Listen())
+}
+
+// newApartmentAt is one with a broker that is there already.
+func newApartmentAt(t *testing.T, options map[string]any, broker int, topics *proctest.Topics) *apartment {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "app-") // short: a socket's path is
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	a := &apartment{t: t, dir: dir, notices: map[string]string{}}
+	a := &apartment{t: t, dir: dir, broker: broker, topics: topics, notices: map[string]string{}}
 	if a.said, err = os.Create(filepath.Join(t.TempDir(), "log")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.said.Close() })
 	a.enter(options)
-	broker := proctest.StartBroker(t)
-	a.topics = broker.Listen()
-	supervisor := httptest.NewServer(a.supervisor(broker.Port))
+	supervisor := httptest.NewServer(a.supervisor(broker))
 	t.Cleanup(supervisor.Close)
 	a.page = fmt.Sprintf("127.0.0.1:%d", proctest.FreePort(t))
 	// Supervisor is reached by its name, which only the proxy knows here.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net"
+	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/homeassistant"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor"
 )
 
@@ -26,10 +29,11 @@ func support() string {
 	return ""
 }
 
-// publish shows the latest values in Home Assistant until ctx ends, where a broker is known or Supervisor can tell one.
+// publish shows the latest values in Home Assistant until ctx ends, where a broker is known or Supervisor can tell one. Switched off, it
+// removes there what was shown before.
 func (a *app) publish(ctx context.Context) {
 	m := a.opts.MQTT
-	if !m.On || m.Host == "" && (!m.Ask || a.supervisor == nil) {
+	if m.Host == "" && (!m.Ask || a.supervisor == nil) {
 		return
 	}
 	a.recallLanguage(ctx)
@@ -43,15 +47,54 @@ func (a *app) publish(ctx context.Context) {
 		wg.Go(func() { a.supervisor.WatchPage(ctx, at.set) })
 		page = at.link
 	}
+	host, _ := os.Hostname() // for people; empty will do
 	p := homeassistant.New(homeassistant.Config{
 		Archive: a.archive, Latest: a.latest, Catalogue: a.catalogue, Clock: a.clock, Log: a.log.With("part", "mqtt"), People: a.published(),
-		Broker: a.broker, Changed: a.archive.Changed, Service: a.service, Sync: a.syncAll,
+		Broker: a.broker, Changed: a.archive.Changed, Service: a.service, Sync: a.syncAll, Noticed: a.noticed,
 		Words: a.sensorName, Renamed: a.tongue.changed,
-		Hide: a.hidden(), Keep: a.held(), Prefix: m.Prefix, Version: programVersion(), Support: support(), Page: page,
+		Hide: a.hidden(), Off: !m.On, Keep: a.held(), Prefix: m.Prefix, Node: m.Node, Host: host, Version: programVersion(), Support: support(), Page: page,
 	})
+	a.setSensors(p)
+	defer a.setSensors(nil)
 	if err := p.Run(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("publishing for Home Assistant has ended", "err", err, "hint", hint(err))
 	}
+}
+
+func (a *app) setSensors(p *homeassistant.Publisher) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sensors = p
+}
+
+// publisher returns what publishes the sensors, and how it is doing; nil where nothing does.
+func (a *app) publisher() (*homeassistant.Publisher, homeassistant.Status) {
+	a.mu.Lock()
+	p := a.sensors
+	a.mu.Unlock()
+	if p == nil {
+		return nil, homeassistant.Status{}
+	}
+	return p, p.Status()
+}
+
+// Publish has the sensors removed from Home Assistant, or published again.
+func (p page) Publish(ctx context.Context, on bool) error {
+	sensors, _ := p.publisher()
+	var err error
+	switch {
+	case sensors == nil:
+		err = &homeassistant.Error{Err: errors.New("no MQTT broker is known here: nothing is published"), Hint: "Set mqtt.host, or remove the devices in Home Assistant, where they stand under MQTT."}
+	case on:
+		err = sensors.Restore(ctx)
+	default:
+		err = sensors.Withdraw(ctx)
+	}
+	var e *homeassistant.Error
+	if errors.As(err, &e) {
+		return &source.Error{Kind: source.Retry, Reason: "mqtt", Err: err, Hint: e.Hint}
+	}
+	return err
 }
 
 // published are the persons as Home Assistant gets them.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor"
@@ -42,7 +44,42 @@ func (a *app) notify(ctx context.Context) {
 	}
 	text := a.advice(a.heldNotice())
 	n.set("fitbit_fetch_options", notice{text, text})
+	wg.Go(func() { a.notifyOccupied(ctx, n) })
 	a.askCore(ctx, n)
+}
+
+// noticed has notifyOccupied look again.
+func (a *app) noticed() {
+	select {
+	case a.occupied <- struct{}{}:
+	default:
+	}
+}
+
+// notifyOccupied keeps the notification that another program publishes in our place.
+func (a *app) notifyOccupied(ctx context.Context, n *notices) {
+	for ctx.Err() == nil {
+		text := a.advice(a.occupiedNotice())
+		n.set("fitbit_fetch_occupied", notice{text, text})
+		select {
+		case <-a.occupied:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// occupiedNotice says that another program publishes in our place; empty where none does.
+func (a *app) occupiedNotice() string {
+	if _, s := a.publisher(); s.Occupied {
+		return firstUpper(s.Problem) + ". " + firstUpper(s.Hint)
+	}
+	return ""
+}
+
+// firstUpper makes a sentence of a message.
+func firstUpper(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
 }
 
 // askCore asks Home Assistant again and again for what may change, or may not be known at our start: its language, and whether it

@@ -75,6 +75,15 @@ func (p page) Status(ctx context.Context) (web.Status, error) {
 	if o := r.Opened; o.Aside != "" {
 		s.Notes = append(s.Notes, web.Problem{Text: "The archive was broken (" + o.Reason + ").", Hint: "It was moved to " + o.Aside + "; what the service still has is fetched again."})
 	}
+	if sensors, now := p.publisher(); sensors != nil {
+		s.Sensors = web.SensorsPublished
+		if now.Withdrawn {
+			s.Sensors = web.SensorsRemoved
+		}
+		if now.Problem != "" {
+			s.Notes = append(s.Notes, web.Problem{Text: now.Problem, Hint: now.Hint})
+		}
+	}
 	for i, who := range p.people {
 		s.People = append(s.People, p.work(who, r.People[i]))
 	}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
@@ -90,20 +91,33 @@ func (a *Archive) unpack(data []byte) (*samples, error) {
 
 // Newest returns the newest visible sample of a series as a block of one, and its source; false where there is none.
 func (a *Archive) Newest(ctx context.Context, person string, series metric.ID) (metric.Block, string, bool, error) {
-	b, source, err := a.newest(ctx, person, series)
+	b, source, err := a.newest(ctx, person, series, "")
 	if err != nil {
 		return metric.Block{}, "", false, fmt.Errorf("reading the newest of %s: %w", series, explain(err))
 	}
 	return b, source, b.Len() > 0, nil
 }
 
-func (a *Archive) newest(ctx context.Context, person string, series metric.ID) (best metric.Block, source string, err error) {
+// NewestFrom returns when the newest visible sample is of that one source gave of a series; zero where it gave none.
+func (a *Archive) NewestFrom(ctx context.Context, person, source string, series metric.ID) (time.Time, error) {
+	b, _, err := a.newest(ctx, person, series, source)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading the newest of %s from %s: %w", series, source, explain(err))
+	}
+	if b.Len() == 0 {
+		return time.Time{}, nil
+	}
+	return time.Unix(0, b.Times[0]).UTC(), nil
+}
+
+// newest is of one source; of all where only is empty.
+func (a *Archive) newest(ctx context.Context, person string, series metric.ID, only string) (best metric.Block, source string, err error) {
 	row, err := a.row(series)
 	if err != nil {
 		return best, "", err
 	}
-	rows, err := a.read.QueryContext(ctx, "SELECT unit, source, tags, last, data FROM chunk WHERE person = ? AND series = ? AND rev > 0 ORDER BY unit DESC",
-		person, series)
+	rows, err := a.read.QueryContext(ctx, "SELECT unit, source, tags, last, data FROM chunk WHERE person = ? AND series = ? AND rev > 0 AND ? IN ('', source) ORDER BY unit DESC",
+		person, series, only)
 	if err != nil {
 		return best, "", err
 	}

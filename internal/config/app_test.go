@@ -275,11 +275,11 @@ func TestHeld(t *testing.T) {
 		mqtt    MQTT
 	}{
 		"persons": {map[string]any{"persons": []any{map[string]any{"name": "Kim"}, map[string]any{"name": ""}, map[string]any{"name": "kim"}}}, 2,
-			MQTT{On: true, Ask: true, Prefix: "homeassistant"}},
-		"no broker": {map[string]any{"mqtt": map[string]any{"host": "b", "password": "p", "discovery_prefix": "ha"}}, 1, MQTT{On: true, Ask: true, Prefix: "ha"}},
+			MQTT{On: true, Ask: true, Prefix: "homeassistant", Node: "fitbit_fetch"}},
+		"no broker": {map[string]any{"mqtt": map[string]any{"host": "b", "password": "p", "discovery_prefix": "ha"}}, 1, MQTT{On: true, Ask: true, Prefix: "ha", Node: "fitbit_fetch"}},
 		"no certificate": {map[string]any{"mqtt": map[string]any{"host": "b", "tls_ca": "/data/options.json"}}, 1,
-			MQTT{On: true, Ask: true, Prefix: "homeassistant"}},
-		"another broker": {map[string]any{"time_zone": "Mars", "mqtt": map[string]any{"host": "b"}}, 1, MQTT{On: true, Host: "b", Port: 1883, Prefix: "homeassistant"}},
+			MQTT{On: true, Ask: true, Prefix: "homeassistant", Node: "fitbit_fetch"}},
+		"another broker": {map[string]any{"time_zone": "Mars", "mqtt": map[string]any{"host": "b"}}, 1, MQTT{On: true, Host: "b", Port: 1883, Prefix: "homeassistant", Node: "fitbit_fetch"}},
 	} {
 		in := formJSON(t, tt.user)
 		in.Abs = func(path string) (string, error) { return path, nil }
@@ -302,15 +302,18 @@ func TestMQTT(t *testing.T) {
 		want  MQTT
 		notes int
 	}{
-		"found":      {nil, MQTT{On: true, Ask: true, Prefix: "homeassistant"}, 0},
-		"switched":   {map[string]any{"enabled": false, "host": "b"}, MQTT{Prefix: "homeassistant"}, 0},
-		"other":      {map[string]any{"host": "b"}, MQTT{On: true, Host: "b", Port: 1883, Prefix: "homeassistant"}, 0},
-		"TLS":        {map[string]any{"host": "b", "tls": true}, MQTT{On: true, Host: "b", Port: 8883, TLS: true, Prefix: "homeassistant"}, 0},
-		"own CA":     {map[string]any{"host": "b", "tls_ca": "/ssl/ca.pem", "port": 1}, MQTT{On: true, Host: "b", Port: 1, TLS: true, CA: "/app/ssl/ca.pem", Prefix: "homeassistant"}, 0},
-		"no host":    {map[string]any{"username": "u", "tls_ca": "/ssl/ca.pem"}, MQTT{On: true, Ask: true, Prefix: "homeassistant"}, 2},
-		"prefix":     {map[string]any{"discovery_prefix": "ha/disco"}, MQTT{On: true, Ask: true, Prefix: "ha/disco"}, 0},
-		"IPv6":       {map[string]any{"host": "[fd00::1]"}, MQTT{On: true, Host: "fd00::1", Port: 1883, Prefix: "homeassistant"}, 0},
-		"port is \"": {map[string]any{"host": "b", "port": "1884"}, MQTT{On: true, Host: "b", Port: 1884, Prefix: "homeassistant"}, 0},
+		"found":      {nil, MQTT{On: true, Ask: true, Prefix: "homeassistant", Node: "fitbit_fetch"}, 0},
+		"switched":   {map[string]any{"enabled": false, "host": "b", "username": "u"}, MQTT{Host: "b", Port: 1883, Username: "u", Prefix: "homeassistant", Node: "fitbit_fetch"}, 0},
+		"off, found": {map[string]any{"enabled": false}, MQTT{Ask: true, Prefix: "homeassistant", Node: "fitbit_fetch"}, 0},
+		"off, wrong": {map[string]any{"enabled": false, "host": "b", "tls_ca": "/nowhere"}, MQTT{Host: "b", Port: 8883, TLS: true, CA: "/app/nowhere", Prefix: "homeassistant", Node: "fitbit_fetch"}, 0},
+		"node":       {map[string]any{"node": "kids_2"}, MQTT{On: true, Ask: true, Prefix: "homeassistant", Node: "kids_2"}, 0},
+		"other":      {map[string]any{"host": "b"}, MQTT{On: true, Host: "b", Port: 1883, Prefix: "homeassistant", Node: "fitbit_fetch"}, 0},
+		"TLS":        {map[string]any{"host": "b", "tls": true}, MQTT{On: true, Host: "b", Port: 8883, TLS: true, Prefix: "homeassistant", Node: "fitbit_fetch"}, 0},
+		"own CA":     {map[string]any{"host": "b", "tls_ca": "/ssl/ca.pem", "port": 1}, MQTT{On: true, Host: "b", Port: 1, TLS: true, CA: "/app/ssl/ca.pem", Prefix: "homeassistant", Node: "fitbit_fetch"}, 0},
+		"no host":    {map[string]any{"username": "u", "tls_ca": "/ssl/ca.pem"}, MQTT{On: true, Ask: true, Prefix: "homeassistant", Node: "fitbit_fetch"}, 2},
+		"prefix":     {map[string]any{"discovery_prefix": "ha/disco"}, MQTT{On: true, Ask: true, Prefix: "ha/disco", Node: "fitbit_fetch"}, 0},
+		"IPv6":       {map[string]any{"host": "[fd00::1]"}, MQTT{On: true, Host: "fd00::1", Port: 1883, Prefix: "homeassistant", Node: "fitbit_fetch"}, 0},
+		"port is \"": {map[string]any{"host": "b", "port": "1884"}, MQTT{On: true, Host: "b", Port: 1884, Prefix: "homeassistant", Node: "fitbit_fetch"}, 0},
 	} {
 		o, err := Load(formJSON(t, map[string]any{"mqtt": tt.user}))
 		if err != nil || o.MQTT != tt.want || len(o.Notes) != tt.notes {

@@ -269,9 +269,11 @@ func (l *loader) hostAndPort() {
 // mqtt decides whether there is a broker, and which.
 func (l *loader) mqtt() {
 	m := &l.opts.MQTT
-	m.On = m.On && (m.Host != "" || l.opts.InApp)
-	if !m.On {
-		*m = MQTT{Prefix: m.Prefix}
+	if m.On = m.On && (m.Host != "" || l.opts.InApp); !m.On { // the way to the broker is needed once more, to remove what is there
+		if m.Host == "" {
+			*m = MQTT{Ask: l.opts.InApp, Prefix: m.Prefix, Node: m.Node}
+		}
+		l.brokerPort()
 		return
 	}
 	if m.Host == "" {
@@ -280,15 +282,21 @@ func (l *loader) mqtt() {
 				l.opts.Notes = append(l.opts.Notes, w+" is left aside: without mqtt.host the broker of Home Assistant is used, with what it says itself")
 			}
 		}
-		*m = MQTT{On: true, Ask: true, Prefix: m.Prefix}
+		*m = MQTT{On: true, Ask: true, Prefix: m.Prefix, Node: m.Node}
 		return
 	}
 	if m.Username == "" && m.Password.Set() {
 		l.problems.add(l.where("mqtt.username"), "is missing beside the password")
 	}
 	l.authority(l.where("mqtt.tls_ca"), m.CA)
+	l.brokerPort()
+}
+
+// brokerPort fills in what goes without saying.
+func (l *loader) brokerPort() {
+	m := &l.opts.MQTT
 	m.TLS = m.TLS || m.CA != "" || m.Insecure
-	if m.Port == 0 {
+	if m.Host != "" && m.Port == 0 {
 		m.Port = 1883
 		if m.TLS {
 			m.Port = 8883

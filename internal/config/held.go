@@ -18,7 +18,7 @@ func (o Options) Held(wrong Problems) Options {
 	})
 	// Where the other broker's options are wrong, Home Assistant's own can still be told.
 	if slices.ContainsFunc(wrong, func(p Problem) bool { return strings.HasPrefix(p.Where, "mqtt.") }) {
-		o.MQTT = MQTT{On: true, Ask: true, Prefix: o.MQTT.Prefix}
+		o.MQTT = MQTT{On: o.MQTT.On, Ask: true, Prefix: o.MQTT.Prefix, Node: o.MQTT.Node}
 	}
 	return o
 }

@@ -121,6 +121,16 @@ func topic(field func(target) *string) func(target, string) error {
 	}
 }
 
+func nodeName(field func(target) *string) func(target, string) error {
+	return func(t target, s string) error {
+		if len(s) > 40 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+			return errors.New("want a name such as fitbit_fetch_2, of at most 40 small letters, digits and underscores")
+		}
+		*field(t) = s
+		return nil
+	}
+}
+
 func language(t target, s string) error {
 	t.Language = ""
 	if strings.EqualFold(s, "auto") {

@@ -129,7 +129,7 @@ func (db InfluxDB) Kind() string {
 
 // MQTT is the broker that Home Assistant listens to.
 type MQTT struct {
-	On       bool   `json:"on"`
+	On       bool   `json:"on"`  // otherwise what was published before is removed, where the broker is known
 	Ask      bool   `json:"ask"` // there is no host: Supervisor knows the broker, and its user and password
 	Host     string `json:"host"`
 	Port     int    `json:"port"`
@@ -139,6 +139,7 @@ type MQTT struct {
 	CA       string `json:"tls_ca"` // PEM file; empty: the system's authorities
 	Insecure bool   `json:"tls_insecure"`
 	Prefix   string `json:"discovery_prefix"`
+	Node     string `json:"node"` // begins all topics and ids
 }
 
 // Page is the web page.

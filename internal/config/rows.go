@@ -107,7 +107,7 @@ func rows() []row {
 			doc: "Language of the sensors' names and of the page. auto takes, for the names, Home Assistant's in its app and en elsewhere, and for the page the browser's.",
 			set: language},
 		{path: "mqtt.enabled", env: []name{own("MQTT_ENABLED")}, def: "true", kind: "yes or no",
-			doc: "Publish sensors for Home Assistant. In its app the broker is found by itself; elsewhere mqtt.host is needed, and nothing is published without it.",
+			doc: "Publish sensors for Home Assistant; no removes those that were published. In its app the broker is found by itself; elsewhere mqtt.host is needed, and nothing is published without it.",
 			set: boolean(func(t target) *bool { return &t.MQTT.On })},
 		{path: "mqtt.host", env: []name{own("MQTT_HOST")}, kind: "host", defDoc: "in the app: the broker of Home Assistant",
 			doc: "Name or address of the broker's machine, if it is another than Home Assistant's.",
@@ -133,6 +133,9 @@ func rows() []row {
 		{path: "mqtt.discovery_prefix", env: []name{own("MQTT_DISCOVERY_PREFIX")}, def: "homeassistant", kind: "topic",
 			doc: "Topic below which Home Assistant looks for devices.",
 			set: topic(func(t target) *string { return &t.MQTT.Prefix })},
+		{path: "mqtt.node", env: []name{own("MQTT_NODE")}, def: "fitbit_fetch", kind: "name",
+			doc: "Begins all topics and ids. Only where two Fitbit Fetch publish at one broker, for one of them: another name, such as fitbit_fetch_2, makes entities of its own.",
+			set: nodeName(func(t target) *string { return &t.MQTT.Node })},
 
 		// Where to
 		{path: "influxdb.version", database: true, env: names("INFLUXDB_VERSION"), def: "1", kind: "1, 2, 3, victoriametrics, off",

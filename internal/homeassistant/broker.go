@@ -20,7 +20,6 @@ import (
 // connection is a link over paho's client, used for one connection only: paho's own reconnecting hides a wrong password for ever.
 type connection struct {
 	client mqtt.Client
-	where  string // host and port
 	in     chan arrival
 	ack    time.Duration
 	end    chan struct{}
@@ -38,8 +37,15 @@ const (
 	inbox     = 64  // more arrivals than that at once do not matter
 )
 
+// terms are what a connection is made for.
+type terms struct {
+	topics []string
+	will   bool          // should it break, all entities become unavailable
+	take   func(arrival) // gets what arrives, of one goroutine, and must not block; nil: it comes out of arrivals
+}
+
 // connect makes a connection. Its errors are explained.
-func (p *Publisher) connect(ctx context.Context, b Broker, client string) (*connection, error) {
+func (p *Publisher) connect(ctx context.Context, b Broker, client string, t terms) (link, error) {
 	trust, err := trusted(b)
 	if err != nil {
 		return nil, err
@@ -48,27 +54,32 @@ func (p *Publisher) connect(ctx context.Context, b Broker, client string) (*conn
 	if err != nil {
 		return nil, err
 	}
-	c := &connection{where: server.Host, in: make(chan arrival, inbox), ack: p.timing.ack, end: make(chan struct{})}
+	c := &connection{in: make(chan arrival, inbox), ack: p.timing.ack, end: make(chan struct{})}
 	o := mqtt.NewClientOptions().AddBroker(server.String()).SetClientID(client).SetUsername(b.Username).SetPassword(b.Password).SetTLSConfig(trust)
 	o.SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(true)
 	o.SetConnectTimeout(dialing).SetKeepAlive(keepAlive).SetPingTimeout(dialing).SetWriteTimeout(dialing)
-	o.SetWill(p.availabilityTopic(), offline, 1, true)
+	if t.will {
+		o.SetWill(p.availabilityTopic(), offline, 1, true)
+	}
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { c.finish(err) })
 	o.SetCustomOpenConnectionFn(func(u *url.URL, o mqtt.ClientOptions) (net.Conn, error) { return open(ctx, u, o) })
-	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
-		select {
-		case c.in <- arrival{m.Topic(), string(m.Payload()), m.Retained()}:
-		default:
+	if t.take == nil {
+		t.take = func(a arrival) {
+			select {
+			case c.in <- a:
+			default:
+			}
 		}
-	})
+	}
+	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { t.take(arrival{m.Topic(), string(m.Payload()), m.Retained()}) })
 	c.client = mqtt.NewClient(o)
 	if err := c.wait(ctx, c.client.Connect(), 2*dialing); err != nil {
 		c.close()
 		return nil, explain(err, server)
 	}
-	topics := map[string]byte{p.birthTopic(): 1, p.commandTopic(): 1}
-	for _, t := range p.echoes() {
-		topics[t] = 1
+	topics := map[string]byte{}
+	for _, topic := range t.topics {
+		topics[topic] = 1
 	}
 	if err := c.wait(ctx, c.client.SubscribeMultiple(topics, nil), p.timing.ack); err != nil {
 		c.close()

@@ -340,6 +340,22 @@ func TestBirth(t *testing.T) {
 	})
 }
 
+// With a prefix of its own, Home Assistant's default topic of birth is heard all the same.
+func TestBirthWithPrefix(t *testing.T) {
+	each(t, func(t *testing.T, b *testBroker) {
+		ha := watch(t, b.admin())
+		w := stepping(b)
+		w.cfg.Prefix = "home/devices"
+		w.run(t)
+		until(t, "the steps are there", func() bool { return ha.value(stepsTopic) == 8231.0 })
+		const config = "home/devices/device/fitbit_fetch_me/config"
+		for i, topic := range []string{birth, "home/devices/status"} {
+			ha.publish(t, topic, online, false)
+			until(t, "all is announced again after "+topic, func() bool { return ha.count(config) == i+2 && ha.count(stepsTopic) == i+2 })
+		}
+	})
+}
+
 // What the broker's rules forbid is dropped without a word, or the connection with it.
 func TestAccessRules(t *testing.T) {
 	each(t, func(t *testing.T, b *testBroker) {

@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // device is a device as it is now.
@@ -93,11 +89,20 @@ func (p *Publisher) object(id string) string { return p.cfg.Node + "_" + id }
 func (p *Publisher) discoveryTopic(id string) string {
 	return p.cfg.Prefix + "/device/" + p.object(id) + "/config"
 }
-func (p *Publisher) birthTopic() string        { return p.cfg.Prefix + "/status" }
 func (p *Publisher) availabilityTopic() string { return p.cfg.Node + "/availability" }
 func (p *Publisher) stateTopic(id, key string) string {
 	return p.cfg.Node + "/" + id + "/" + key
 }
+
+// birthTopics are where Home Assistant says that it has started: its own setting, which does not follow the prefix of discovery, and
+// below the prefix, where somebody may have put it.
+func (p *Publisher) birthTopics() []string {
+	if p.cfg.Prefix == prefix {
+		return []string{prefix + "/status"}
+	}
+	return []string{prefix + "/status", p.cfg.Prefix + "/status"}
+}
+
 func (p *Publisher) commandTopic() string { return p.stateTopic(serviceID, "sync") + "/press" }
 
 // component describes one entity of a device.
@@ -230,19 +235,4 @@ func (p *Publisher) clearing(id, key, platform string) []message {
 		return nil
 	}
 	return []message{{p.stateTopic(id, key), "", true}}
-}
-
-// slug makes an id of a name: small letters without accents, digits and single underscores.
-func slug(s string) string {
-	var b strings.Builder
-	for _, r := range norm.NFD.String(strings.ToLower(s)) {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case unicode.Is(unicode.Mn, r):
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "_"):
-			b.WriteByte('_')
-		}
-	}
-	return strings.Trim(b.String(), "_")
 }

@@ -180,7 +180,7 @@ func body() []Entity {
 func events() []Entity {
 	return []Entity{
 		other(Event, "workout", "Workout", "", "mdi:run-fast", "workout"),
-		other(Event, "night_complete", "Night complete", "", "mdi:weather-sunset-up", "night_complete"),
+		other(Event, "night_complete", "Night complete", "", "mdi:weather-sunset-up", nightWhole, nightCorrected),
 	}
 }
 

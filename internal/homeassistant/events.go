@@ -43,14 +43,21 @@ type workoutEvent struct {
 	Steps     *float64 `json:"steps,omitempty"`
 }
 
+// The types of the event of a night.
+const (
+	nightWhole     = "night_complete"
+	nightCorrected = "night_corrected" // a night that was reported before has grown
+)
+
 // nightEvent is the body of the event of a complete night.
 type nightEvent struct {
 	Type    string   `json:"event_type"`
 	Day     string   `json:"day"`
 	Start   string   `json:"start"`
 	End     string   `json:"end"`
-	Asleep  *float64 `json:"minutes_asleep,omitempty"`
-	Missing []string `json:"missing"` // what has not come in time
+	Parts   int      `json:"parts"`                    // sleeps that make up the night
+	Asleep  *float64 `json:"minutes_asleep,omitempty"` // all sleeps of the day together, as the sensor has it
+	Missing []string `json:"missing"`                  // what has not come in time
 }
 
 // events returns what has happened and is still news, oldest first. It notes in the cursor what it has seen.
@@ -88,23 +95,32 @@ func (p *Publisher) workout(s metric.Session, f facts) workoutEvent {
 	return e
 }
 
-// nightComplete tells the newest night once all that belongs to it is there, or will not come any more.
+// nightComplete reports the newest night once all that belongs to it is there, or will not come any more; and again, corrected, when
+// the night has grown since: somebody slept on, and the second part came with a later sync.
 func (p *Publisher) nightComplete(d device, f facts, c *cursor) ([]event, error) {
-	sleeps, main := f.newestNight()
-	if len(sleeps) == 0 || d.hidden["night_complete"] {
+	n, ok := f.newestNight()
+	if !ok || d.hidden["night_complete"] {
 		return nil, nil
 	}
-	if c.Night != main.Day {
-		c.Night, c.Seen = main.Day, f.now
+	if c.Night != n.day || !c.End.Equal(n.end) {
+		c.Night, c.End, c.Seen = n.day, n.end, f.now
 	}
-	if c.Told >= main.Day || f.now.Sub(main.End) > fresh {
+	if c.Told == n.day && c.ToldEnd.IsZero() { // by a version that did not note this
+		c.ToldStart, c.ToldEnd = n.start, n.end
+	}
+	kind := nightWhole
+	if c.Told == n.day {
+		kind = nightCorrected
+	}
+	grown := n.start.Before(c.ToldStart) || n.end.After(c.ToldEnd)
+	if c.Told > n.day || c.Told == n.day && !grown || f.now.Sub(n.end) > fresh {
 		return nil, nil
 	}
-	missing := p.missing(d, f, main)
-	if len(missing) > 0 && (f.now.Sub(main.End) < afterNight || f.now.Sub(c.Seen) < afterSeen) {
+	missing := p.missing(d, f, n)
+	if len(missing) > 0 && (f.now.Sub(n.end) < afterNight || f.now.Sub(c.Seen) < afterSeen) {
 		return nil, nil
 	}
-	body := nightEvent{Type: "night_complete", Day: main.Day.String(), Start: f.stamp(main.Start), End: f.stamp(main.End), Missing: missing}
+	body := nightEvent{Type: kind, Day: n.day.String(), Start: f.stamp(n.start), End: f.stamp(n.end), Parts: len(n.parts), Missing: missing}
 	if v, ok := d.states["sleep_asleep"].Value.(float64); ok {
 		body.Asleep = &v
 	}
@@ -112,25 +128,42 @@ func (p *Publisher) nightComplete(d device, f facts, c *cursor) ([]event, error)
 	if err != nil {
 		return nil, fmt.Errorf("describing a night: %w", err)
 	}
-	return []event{{message{p.stateTopic(d.id, "night_complete"), string(text), false}, func() { c.Told = main.Day }}}, nil
+	return []event{{message{p.stateTopic(d.id, "night_complete"), string(text), false}, func() { c.Told, c.ToldStart, c.ToldEnd = n.day, n.start, n.end }}}, nil
 }
 
-// missing returns what belongs to a night and has not come yet, of that which this person's devices are known to give.
-func (p *Publisher) missing(d device, f facts, main metric.Session) []string {
+// missing returns what belongs to a night and has not come yet, of that which the live source gave for one of the nights before.
+func (p *Publisher) missing(d device, f facts, n wholeNight) []string {
 	out := []string{}
-	keys := p.components(d)
-	if _, ok := keys["sleep_stage"]; ok && !hasStages(main) {
+	since := f.before(n.day)
+	if !d.hidden["sleep_stage"] && !n.staged() && slices.ContainsFunc(f.nights, func(s metric.Session) bool {
+		return s.Day >= since && s.Day < n.day && hasStages(s)
+	}) {
 		out = append(out, "stages")
 	}
-	midnight := f.zones.Midnight(main.Day)
+	midnight, from := f.zones.Midnight(n.day), f.zones.Midnight(since)
 	for _, key := range ofNight {
-		if _, ok := keys[key]; !ok {
-			continue
-		}
-		arrived := slices.ContainsFunc(f.values, func(v latest.Value) bool { return v.Field.Sensor == key && !v.At.Before(midnight) })
-		if !arrived {
+		of := func(v latest.Value) bool { return v.Field.Sensor == key }
+		expected := slices.ContainsFunc(f.values, func(v latest.Value) bool { return of(v) && !v.Live.IsZero() && !v.Live.Before(from) })
+		arrived := slices.ContainsFunc(f.values, func(v latest.Value) bool { return of(v) && !v.At.Before(midnight) })
+		if !d.hidden[key] && expected && !arrived {
 			out = append(out, key)
 		}
 	}
 	return out
+}
+
+// before returns the day of the last night but two before that of a day: what came with none of these three is not waited for.
+func (f facts) before(day metric.Day) metric.Day {
+	since, n := day, 0
+	for _, s := range slices.Backward(f.nights) {
+		if s.Day < since {
+			if since, n = s.Day, n+1; n == latest.Silence {
+				break
+			}
+		}
+	}
+	if n == 0 {
+		return day - latest.Silence
+	}
+	return since
 }

@@ -42,6 +42,7 @@ type sceneValue struct {
 	Day    string    `json:"day"` // of a daily one
 	At     time.Time `json:"at"`
 	Value  float64   `json:"value"`
+	Live   *string   `json:"live"` // day that the live source gave last, or "" for none, where it did not give this one
 }
 
 type sceneSleep struct {
@@ -125,7 +126,13 @@ func (s scene) world(t *testing.T) *world {
 		if v.Day != "" {
 			v.At = w.zones.Midnight(day(t, v.Day))
 		}
-		w.archive.set("me", latest.Value{Series: v.Series, Field: row.Fields[row.Field(v.Field)], Value: v.Value, At: v.At})
+		live := v.At
+		if v.Live != nil {
+			if live = (time.Time{}); *v.Live != "" {
+				live = w.zones.Midnight(day(t, *v.Live))
+			}
+		}
+		w.archive.set("me", latest.Value{Series: v.Series, Field: row.Fields[row.Field(v.Field)], Value: v.Value, At: v.At, Live: live})
 	}
 	for _, x := range s.Sleeps {
 		n := metric.Session{Kind: metric.Sleep, Key: x.Start.String(), Day: day(t, x.Day), Start: x.Start, End: x.End, Main: x.Main, Title: x.Type}

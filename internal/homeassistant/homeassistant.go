@@ -2,7 +2,9 @@
 //
 // entity.go is the table of entities. view.go turns what is known at one moment into devices and states, a pure function with
 // night.go and wear.go beside it; events.go tells what has just happened; serve.go brings what changed to one connection;
-// broker.go makes connections and says why one cannot be made. What has been announced is remembered (memory.go), so that it stays.
+// broker.go makes connections and says why one cannot be made; owner.go keeps two programs from publishing below the same topics. What
+// has been announced is remembered (memory.go), so that it stays, and is removed when it must go (withdraw.go); so are the ids that
+// persons have (ids.go).
 package homeassistant
 
 import (
@@ -75,13 +77,16 @@ type Config struct {
 	Changed func() <-chan struct{}                    // closed at the next change of the archive
 	Service func() Service
 	Sync    func() // the button was pressed; must not block
+	Noticed func() // Status().Occupied has changed; must not block; may be nil
 
 	Words   func(key string) string // the name of an entity, by its key; empty, or a nil Words, for English
 	Renamed func() <-chan struct{}  // closed when Words gives other names; nil where it never does
 	Hide    []string                // keys of entities that are not published
+	Off     bool                    // nothing is published; what was published before is removed
 	Keep    bool                    // who and what is missing now may only be mistaken for gone: nothing that was announced is removed
 	Prefix  string                  // of discovery; empty: homeassistant
 	Node    string                  // begins all topics and ids of this installation; empty: fitbit_fetch
+	Host    string                  // name of this machine, for others that would publish below the same node; may be empty
 	Version string                  // of the program
 	Support string                  // where help is found; may be empty
 
@@ -96,6 +101,8 @@ type Status struct {
 	Since     time.Time // of Connected, or of its loss
 	Problem   string    // why there is no connection, or what is wrong with it; empty for nothing
 	Hint      string    // the cure
+	Occupied  bool      // another program publishes in our place
+	Withdrawn bool      // somebody had all removed by Withdraw
 }
 
 // Publisher publishes. It is made by New, and works while Run does.
@@ -110,8 +117,15 @@ type Publisher struct {
 	status Status
 	said   report
 
-	mem  *memory // of Run alone, as kept
-	kept string  // its text in the archive
+	withdrawn bool // as remembered
+	wishes    chan wish
+
+	mem   *memory  // of Run alone, as kept
+	kept  string   // its text in the archive
+	run   string   // tells this process from others
+	rival sighting // who publishes in our place, of Run alone
+
+	dial func(ctx context.Context, b Broker, client string, t terms) (link, error)
 }
 
 // timing is how long it waits, in real time. Tests are less patient.
@@ -129,16 +143,29 @@ type timing struct {
 	refused  time.Duration // at most, where somebody has to change something
 	far      time.Duration // at most, where it does not
 	fleeting time.Duration // a connection that ends earlier is none
+
+	renew     time.Duration // from one renewal of the owner's record to the next
+	answer    time.Duration // for a living owner to renew its record when asked
+	handover  time.Duration // from a released record to another taking it: the owner may only be starting again
+	abandoned time.Duration // after which a record that nobody renews is free to take
+
+	grant time.Duration // for what somebody asks for, until they are told that it takes longer
 }
+
+// prefix is Home Assistant's own default.
+const prefix = "homeassistant"
 
 // New returns a Publisher. It starts nothing.
 func New(cfg Config) *Publisher {
-	cfg.Prefix = cmp.Or(cfg.Prefix, "homeassistant")
+	cfg.Prefix = cmp.Or(cfg.Prefix, prefix)
 	cfg.Node = cmp.Or(cfg.Node, "fitbit_fetch")
 	p := &Publisher{cfg: cfg, log: cfg.Log, table: Entities(), entities: map[string]Entity{}, timing: timing{
 		quiet: 200 * time.Millisecond, glance: 700 * time.Millisecond, pause: 5 * time.Second, tick: 30 * time.Second, settle: 3 * time.Second, birth: time.Second,
 		echo: 5 * time.Second, ack: 15 * time.Second, first: 500 * time.Millisecond, near: 3 * time.Second, refused: 15 * time.Second, far: time.Minute, fleeting: 30 * time.Second,
-	}}
+		renew: time.Minute, answer: time.Second, handover: time.Minute, abandoned: 3 * time.Minute,
+		grant: 30 * time.Second,
+	}, run: randomID(8), wishes: make(chan wish)}
+	p.dial = p.connect
 	for _, e := range p.table {
 		p.entities[e.Key] = e
 	}
@@ -149,7 +176,9 @@ func New(cfg Config) *Publisher {
 func (p *Publisher) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.status
+	s := p.status
+	s.Withdrawn = p.withdrawn
+	return s
 }
 
 // name is what an entity is called.

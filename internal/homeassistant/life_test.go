@@ -88,7 +88,7 @@ func TestFromSyncToState(t *testing.T) {
 		c := collect.New(collect.Config{Person: metric.Person{ID: "me"}, Source: source, Archive: a, Clock: clock.Real(), Start: first, LeaveOut: metric.Default().LeftOut(nil, nil)})
 		w := newWorld(noon, 1)
 		w.zones = p.Zones
-		w.cfg.Clock, w.cfg.Archive, w.cfg.Latest, w.cfg.Changed = clock.Real(), a, latest.New(a, w.cfg.Catalogue), a.Changed
+		w.cfg.Clock, w.cfg.Archive, w.cfg.Latest, w.cfg.Changed = clock.Real(), a, latest.New(a, w.cfg.Catalogue, "google"), a.Changed
 		w.cfg.People[0].Devices = func() []metric.Device { return c.Status().Devices }
 		pub := New(w.cfg)
 		pub.timing.tick = 10 * time.Minute // what has changed must not wait for the next tick

@@ -2,8 +2,6 @@ package homeassistant
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -17,9 +15,14 @@ const stateKey = "homeassistant"
 // memory is what has to be known after a restart.
 type memory struct {
 	Client  string             `json:"client"`         // our id at the broker
+	Owner   string             `json:"owner"`          // our id in the owner's record
 	Devices map[string]*known  `json:"devices"`        // announced, by id
 	Cursors map[string]*cursor `json:"cursors"`        // of the events, by person
+	People  map[string]naming  `json:"people"`         // the ids of all persons there have ever been
 	Page    string             `json:"page,omitempty"` // address of the program's page, as last known
+
+	Place     *place `json:"place,omitempty"`     // where it was announced; nil for nowhere
+	Withdrawn bool   `json:"withdrawn,omitempty"` // somebody had all removed: nothing is published
 }
 
 // known is an announced device.
@@ -35,7 +38,11 @@ type cursor struct {
 	Workouts map[string]time.Time `json:"workouts"` // those told, with their ends
 	Told     metric.Day           `json:"told"`     // the day of the last night that was told to be complete
 	Night    metric.Day           `json:"night"`    // the newest night
-	Seen     time.Time            `json:"seen"`     // when it was first seen
+	Seen     time.Time            `json:"seen"`     // when it was first seen as it is now
+	End      time.Time            `json:"end"`      // of that night
+
+	ToldStart time.Time `json:"told_start"` // of the night that was told last
+	ToldEnd   time.Time `json:"told_end"`
 }
 
 func (m *memory) cursor(person string) *cursor {
@@ -52,9 +59,7 @@ func (m *memory) cursor(person string) *cursor {
 
 // clientID returns a new id.
 func (p *Publisher) clientID() string {
-	b := make([]byte, 3)
-	rand.Read(b) // never fails
-	return p.cfg.Node + "_" + hex.EncodeToString(b)
+	return p.cfg.Node + "_" + randomID(3)
 }
 
 // recall reads the memory. An unreadable one is begun anew: all is announced again as its values are there.
@@ -80,9 +85,16 @@ func (p *Publisher) recall(ctx context.Context) error {
 	p.mem = m
 	if m.Client == "" {
 		m.Client = p.clientID()
-		return p.remember(ctx)
 	}
-	return nil
+	if m.Owner == "" {
+		m.Owner = randomID(8)
+	}
+	if p.cfg.Keep && m.Place != nil && m.Place.Node != "" { // what the options say of the topics may be a mistake, too
+		p.cfg.Prefix, p.cfg.Node = m.Place.Prefix, m.Place.Node
+	}
+	p.nameAll(m)
+	p.setWithdrawn(m.Withdrawn)
+	return p.remember(ctx)
 }
 
 // remember keeps the memory, if it has changed.

@@ -26,19 +26,34 @@ func (p *Publisher) Run(ctx context.Context) error {
 	defer p.over()
 	var a attempts
 	for ctx.Err() == nil {
-		err := p.session(ctx, &a)
-		if ctx.Err() != nil {
-			break
+		w, asked, err := p.attempt(ctx, &a)
+		if !asked && err != nil && ctx.Err() == nil {
+			p.trouble(err, false)
+			w, asked = p.rest(ctx, p.patience(err, a.failed+a.short))
 		}
-		p.trouble(err, false)
-		wait := time.NewTimer(p.patience(err, a.failed+a.short))
-		select {
-		case <-ctx.Done():
-		case <-wait.C:
+		if asked {
+			p.grant(ctx, w)
+			a = attempts{}
 		}
-		wait.Stop()
 	}
 	return nil
+}
+
+// attempt publishes over one connection, or removes what must not be there any more, or waits where there is nothing to be done. It
+// ends early when somebody asks for something.
+func (p *Publisher) attempt(ctx context.Context, a *attempts) (w wish, asked bool, err error) {
+	switch {
+	case p.leftover():
+		a.failed++
+		if w, asked, err = p.interruptible(ctx, p.clear); errors.Is(err, errOthers) {
+			err = nil // that is the end of it
+		}
+		return w, asked, err
+	case p.quiet():
+		w, asked = p.idle(ctx)
+		return w, asked, nil
+	}
+	return p.interruptible(ctx, func(ctx context.Context) error { return p.session(ctx, a) })
 }
 
 // session is one attempt: a connection from its beginning to its end.
@@ -55,28 +70,33 @@ func (p *Publisher) session(ctx context.Context, a *attempts) error {
 			id = a.another
 		}
 	}
-	c, err := p.connect(ctx, b, id)
+	if err := p.move(ctx, b); err != nil {
+		a.failed++
+		return err
+	}
+	// First only to ask who publishes here: the end of a connection that owns nothing must not make another's entities unavailable.
+	c, err := p.dial(ctx, b, p.besides(b, "ask"), terms{topics: []string{p.ownerTopic()}})
 	if err != nil {
 		a.failed++
 		return err
 	}
-	p.well()
-	if a.short == 0 {
-		p.connected(c.where)
-	}
-	lasted := make(chan struct{})
-	began := time.AfterFunc(p.timing.fleeting, func() {
-		defer close(lasted)
-		p.lasting(c.where)
-	})
+	began := time.NewTimer(p.timing.fleeting)
+	defer began.Stop()
 	a.failed = 0
-	err = p.serve(ctx, c)
+	err = p.claim(ctx, c)
 	c.close()
-	if !began.Stop() {
-		<-lasted
+	if err == nil {
+		err = p.publish(ctx, b, id, a)
+	}
+	if errors.Is(err, errDisplaced) {
+		return err
+	}
+	select {
+	case <-began.C:
 		a.short = 0
 		p.forgive()
 		return err
+	default:
 	}
 	a.short++
 	if a.short < kicked || ctx.Err() != nil {
@@ -87,6 +107,44 @@ func (p *Publisher) session(ctx context.Context, a *attempts) error {
 	}
 	return &Error{Err: fmt.Errorf("the MQTT broker ends the connection again and again: %w", err),
 		Hint: "another program may use the client id " + id + ", or the broker's access rules forbid our topics; its log says which"}
+}
+
+// publish publishes over a connection that owns the node.
+func (p *Publisher) publish(ctx context.Context, b Broker, id string, a *attempts) error {
+	c, err := p.dial(ctx, b, id, terms{topics: p.heardTopics(), will: true})
+	if err != nil {
+		return err
+	}
+	p.well()
+	server, _ := address(b.URL) // it has been dialled
+	if a.short == 0 {
+		p.connected(server.Host)
+	}
+	lasted := make(chan struct{})
+	lasting := time.AfterFunc(p.timing.fleeting, func() {
+		defer close(lasted)
+		p.lasting(server.Host)
+	})
+	err = p.serve(ctx, c)
+	c.close()
+	if !lasting.Stop() {
+		<-lasted
+	}
+	return err
+}
+
+// besides returns the client id of a connection beside the one that publishes. It is another: there are brokers that, still busy with the
+// end of a connection, take away what the next one with the same id has just subscribed to.
+func (p *Publisher) besides(b Broker, what string) string {
+	if b.ClientID != "" {
+		return b.ClientID
+	}
+	return p.mem.Client + "_" + what
+}
+
+// heardTopics are what is listened to while publishing.
+func (p *Publisher) heardTopics() []string {
+	return append(append(p.birthTopics(), p.echoes()...), p.commandTopic(), p.ownerTopic())
 }
 
 // patience returns how long to wait after n attempts in a row have failed.

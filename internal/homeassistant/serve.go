@@ -21,6 +21,8 @@ type link interface {
 	// lost is closed when the connection has ended, and why says why.
 	lost() <-chan struct{}
 	why() error
+	// close ends it as agreed: the broker says nothing in our name.
+	close()
 }
 
 // arrival is a message from the broker.
@@ -49,6 +51,7 @@ type serving struct {
 	waiting   bool            // events wait for Home Assistant to subscribe
 	reading   report          // trouble with the archive
 	storing   report
+	renewed   time.Time // our record as the owner
 }
 
 // departure is what is being removed from a device: first announced as removed, then no longer announced.
@@ -63,7 +66,7 @@ func (s *serving) now() time.Time { return clock.Real().Now() }
 // serve announces everything over a new connection and keeps it current, until ctx is done or the connection lost.
 func (p *Publisher) serve(ctx context.Context, l link) error {
 	s := &serving{Publisher: p, link: l, sent: map[string]string{}, gone: map[string]departure{}, heard: map[string]bool{}}
-	s.began = s.now()
+	s.began, s.renewed = s.now(), s.now()
 	err := s.loop(ctx)
 	if ctx.Err() != nil {
 		return s.leave()
@@ -94,7 +97,7 @@ func (s *serving) loop(ctx context.Context) error {
 	when := agenda{due: s.now()}
 	changed, renamed, moved := s.cfg.Changed(), s.renamed(), s.moved()
 	for {
-		timer := time.NewTimer(when.next().Sub(s.now()))
+		timer := time.NewTimer(earlier(when.next(), s.renewed.Add(s.timing.renew)).Sub(s.now()))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -110,11 +113,23 @@ func (s *serving) loop(ctx context.Context) error {
 		case <-moved:
 			moved, when.due = s.moved(), s.now()
 		case a := <-s.link.arrivals():
+			if err := s.answer(ctx, a); err != nil {
+				timer.Stop()
+				return err
+			}
 			if s.arrived(a) {
 				clear(s.sent)
 				when.due = s.now().Add(rand.N(s.timing.birth))
 			}
 		case <-timer.C:
+			if s.now().Sub(s.renewed) >= s.timing.renew {
+				if err := s.renew(ctx); err != nil {
+					return err
+				}
+			}
+			if s.now().Before(when.next()) {
+				break
+			}
 			if changed == nil {
 				changed, s.facts = s.cfg.Changed(), nil
 			}
@@ -174,23 +189,34 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
+// answer sets right what another publishes in our place.
+func (s *serving) answer(ctx context.Context, a arrival) error {
+	switch {
+	case a.topic == s.ownerTopic():
+		return s.disputed(ctx, a)
+	case a.topic == s.availabilityTopic() && a.payload == offline && !a.retained:
+		return s.link.publish(ctx, []message{{s.availabilityTopic(), online, true}})
+	}
+	return nil
+}
+
 // leave says goodbye: the broker tells our end only when it comes without a word.
 func (s *serving) leave() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timing.settle)
 	defer cancel()
-	return s.link.publish(ctx, []message{{s.availabilityTopic(), offline, true}})
+	return s.link.publish(ctx, []message{{s.availabilityTopic(), offline, true}, s.release()})
 }
 
 // arrived handles a message. It returns true when Home Assistant has started, and knows nothing of us.
 func (s *serving) arrived(a arrival) bool {
-	switch a.topic {
-	case s.birthTopic():
+	switch {
+	case slices.Contains(s.birthTopics(), a.topic):
 		if a.retained {
 			return false
 		}
 		s.away = a.payload == offline
 		return a.payload == online
-	case s.commandTopic():
+	case a.topic == s.commandTopic():
 		if !a.retained && a.payload == press {
 			s.log.Info("Home Assistant asks to fetch now")
 			s.cfg.Sync()

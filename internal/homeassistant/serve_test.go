@@ -367,6 +367,29 @@ func TestNightComplete(t *testing.T) {
 			}
 		})
 	})
+	t.Run("of a series that has ended", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := begin()
+			for i := range metric.Day(4) { // nights without it, and the newest one's value is an old one
+				put(w.archive, today-2-i, wake.Add(-24*time.Hour*time.Duration(2+i)))
+			}
+			rest(w.archive, today-4, all[3])
+			r, stop := w.live(t)
+			defer stop()
+			w.archive.change(func(a *fakeArchive) {
+				rest(a, today-1, all[0])
+				v := a.values["me"][0]
+				v.Live = berlin.Midnight(today - 30) // it has come by an import since
+				a.set("me", v)
+				put(a, today, wake)
+				rest(a, today, all[1:3]...)
+			})
+			pass(10 * time.Second)
+			if got := r.on(topic); len(got) != 1 || !strings.Contains(got[0], `"missing":[]`) {
+				t.Fatalf("told %v", got)
+			}
+		})
+	})
 	t.Run("of old", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := begin()
@@ -480,5 +503,90 @@ func TestNightWithoutItsSession(t *testing.T) {
 	_, r := w.once(t)
 	if text := r.text(t); strings.Contains(text, "sleep_") {
 		t.Errorf("published %s", text)
+	}
+}
+
+// A night that goes on after a pause is reported again, corrected: once for each part, and not for a nap.
+func TestNightGrows(t *testing.T) {
+	const topic = "fitbit_fetch/me/night_complete"
+	at := func(clock string) time.Time {
+		u, err := time.Parse("2006-01-02 15:04", "2026-11-"+clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Add(-time.Hour) // Berlin
+	}
+	sleep := func(a *fakeArchive, begin, end time.Time, main bool) {
+		a.sessions["me"] = append(a.sessions["me"], metric.Session{Kind: metric.Sleep, Key: begin.String(), Day: today, Start: begin, End: end, Main: main, Title: "STAGES",
+			Blocks: []metric.Block{block(metric.SleepSummary, begin, map[string]float64{"minutesAsleep": end.Sub(begin).Minutes()})}})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(at("20 04:40"), 1)
+		sleep(w.archive, at("19 23:18"), at("20 04:25"), true)
+		r, stop := w.live(t)
+		pass(10 * time.Second)
+		if got := r.on(topic); len(got) != 1 || !strings.Contains(got[0], `"event_type":"night_complete"`) || !strings.Contains(got[0], `"minutes_asleep":307`) {
+			t.Fatalf("told %v", got)
+		}
+		pass(5*time.Hour + 20*time.Minute) // it is ten
+		r.clear()
+		w.archive.change(func(a *fakeArchive) { sleep(a, at("20 05:20"), at("20 09:51"), false) })
+		pass(10 * time.Second)
+		want := `{"event_type":"night_corrected","day":"2026-11-20","start":"2026-11-19T23:18:00+01:00","end":"2026-11-20T09:51:00+01:00","parts":2,"minutes_asleep":578,"missing":[]}`
+		if got := r.on(topic); len(got) != 1 || got[0] != want {
+			t.Fatalf("told %v", got)
+		}
+		if got := r.on("fitbit_fetch/me/sleep_end"); len(got) != 1 || !strings.Contains(got[0], `{"value":"2026-11-20T09:51:00+01:00","measured_at":"2026-11-20T09:51:00+01:00"}`) {
+			t.Errorf("woke up at %v", got)
+		}
+		if got := r.on("fitbit_fetch/me/sleep_asleep"); len(got) != 1 || !strings.Contains(got[0], `"measured_at":"2026-11-20T09:51:00+01:00"`) {
+			t.Errorf("asleep: %v", got)
+		}
+		pass(5 * time.Hour)
+		w.archive.change(func(a *fakeArchive) { sleep(a, at("20 14:00"), at("20 14:30"), false) })
+		pass(10 * time.Second)
+		stop()
+		r2, stop := w.live(t)
+		defer stop()
+		pass(time.Hour)
+		if got := append(r.on(topic)[1:], r2.on(topic)...); len(got) > 0 {
+			t.Errorf("a nap, and a restart: told %v", got)
+		}
+	})
+}
+
+// What an earlier version has reported is not reported again, as if it had grown, after an update.
+func TestNightAfterUpdate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(noon, 1)
+		begin, end := noon.Add(-10*time.Hour), noon.Add(-4*time.Hour)
+		w.archive.sessions["me"] = []metric.Session{{Kind: metric.Sleep, Key: "n", Day: today, Start: begin, End: end, Main: true}}
+		w.archive.states["/"+stateKey] = fmt.Sprintf(`{"client":"fitbit_fetch_1","cursors":{"me":{"told":%d,"night":%[1]d}}}`, today)
+		r, stop := w.live(t)
+		defer stop()
+		pass(time.Hour)
+		if got := r.on("fitbit_fetch/me/night_complete"); len(got) > 0 {
+			t.Errorf("told again: %v", got)
+		}
+	})
+}
+
+// Home Assistant's birth message has a topic of its own, which does not follow the prefix of discovery.
+func TestBirthBesideThePrefix(t *testing.T) {
+	for _, topic := range []string{"homeassistant/status", "home/devices/status"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(noon, 1)
+			w.cfg.Prefix = "home/devices"
+			w.archive.value("me", "steps", 1, berlin.Midnight(today))
+			r, stop := w.live(t)
+			defer stop()
+			pass(10 * time.Second)
+			r.clear()
+			r.in <- arrival{topic, online, false}
+			pass(2 * time.Second)
+			if got := r.on("home/devices/device/fitbit_fetch_me/config"); len(got) != 1 {
+				t.Errorf("%s: announced %d times", topic, len(got))
+			}
+		})
 	}
 }

@@ -110,20 +110,32 @@ func (r *report) over() bool {
 
 // trouble reports what is wrong, once, to the log and by Status.
 func (p *Publisher) trouble(err error, connected bool) {
+	defer p.noticed(p.occupiedNow())
 	p.mu.Lock()
 	news := p.said.bad(err)
 	if p.status.Connected != connected || p.status.Since.IsZero() {
 		p.status.Since = p.cfg.Clock.Now()
 	}
-	p.status.Connected, p.status.Problem, p.status.Hint = connected, err.Error(), hint(err)
+	p.status.Connected, p.status.Problem, p.status.Hint, p.status.Occupied = connected, err.Error(), hint(err), errors.Is(err, errDisplaced)
 	p.mu.Unlock()
 	if news {
 		p.log.Warn("Home Assistant: "+err.Error(), "hint", hint(err))
 	}
 }
 
+// occupiedNow reports whether another publishes in our place.
+func (p *Publisher) occupiedNow() bool { return p.Status().Occupied }
+
+// noticed tells when that has changed.
+func (p *Publisher) noticed(before bool) {
+	if p.cfg.Noticed != nil && p.occupiedNow() != before {
+		p.cfg.Noticed()
+	}
+}
+
 // well notes a connection.
 func (p *Publisher) well() {
+	defer p.noticed(p.occupiedNow())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status = Status{Connected: true, Since: p.cfg.Clock.Now()}
@@ -131,6 +143,7 @@ func (p *Publisher) well() {
 
 // over notes the end.
 func (p *Publisher) over() {
+	defer p.noticed(p.occupiedNow())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status = Status{Since: p.cfg.Clock.Now()}

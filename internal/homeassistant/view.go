@@ -6,15 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
-
-// serviceID is the id of the program's own device.
-const serviceID = "service"
 
 // facts are what is known of a person at one moment.
 type facts struct {
@@ -40,7 +36,8 @@ func (p *Publisher) gather(ctx context.Context, who Person) (f facts, err error)
 		return f, err
 	}
 	for _, days := range []metric.Day{nearDays, farDays} {
-		if f.nights, err = p.cfg.Archive.Sessions(ctx, who.ID, metric.Sleep, metric.DaySpan(today-days, today+1)); err != nil || len(f.nights) > 0 {
+		f.nights, err = p.cfg.Archive.Sessions(ctx, who.ID, metric.Sleep, metric.DaySpan(today-days, today+1))
+		if n := len(f.nights); err != nil || n > 0 && f.nights[0].Day < f.nights[n-1].Day { // the newest, and one to compare it with
 			break
 		}
 	}
@@ -86,23 +83,11 @@ var made = map[metric.ID][]string{
 	metric.Workouts:     {"workout"},
 }
 
-// personID is a person's id in topics and ids.
-func personID(id string) string {
-	id = cmp.Or(slug(id), "me")
-	if id == serviceID {
-		return "person_" + id
-	}
-	return id
-}
-
 // person returns a person's device.
 func (p *Publisher) person(who Person, f facts) device {
-	entity := "fitbit"
-	if who.Name != "" {
-		entity += "_" + cmp.Or(slug(who.Name), personID(who.ID))
-	}
+	ids := p.mem.People[who.ID]
 	d := device{
-		id: personID(who.ID), via: serviceID, person: who.ID, name: join2("Fitbit", who.Name), entity: entity,
+		id: ids.ID, via: serviceID, person: who.ID, name: join2("Fitbit", who.Name), entity: ids.Entity,
 		maker: "Fitbit", model: model(f.devices), states: map[string]state{}, hidden: p.hidden(who),
 	}
 	for _, v := range f.values {
@@ -137,13 +122,15 @@ func (f facts) state(row metric.Series, v latest.Value, e Entity) state {
 	if row.Sampling != metric.Daily {
 		return state{round(v.Value, e.Precision), f.stamp(v.At)}
 	}
-	if latest.Counter(row, v.Field) {
-		if v.At.Before(f.zones.Midnight(f.today)) { // of a day that is over
-			return state{0.0, f.today.String()}
-		}
-		return state{round(v.Value, e.Precision), f.today.String()}
+	value, known := v.Today(row, f.today, f.zones)
+	if !known {
+		return state{nil, f.dayOf(v.At).String()}
 	}
-	return state{round(v.Value, e.Precision), f.dayOf(v.At).String()}
+	at := f.dayOf(v.At)
+	if latest.Counter(row, v.Field) {
+		at = f.today
+	}
+	return state{round(value, e.Precision), at.String()}
 }
 
 // dayOf returns the day whose midnight t is.
@@ -185,8 +172,8 @@ func (p *Publisher) trackers(who Person, of device, f facts) []device {
 		sum := sha256.Sum256([]byte(who.ID + "\x00" + t.ID))
 		name := cmp.Or(t.Name, "Tracker")
 		d := device{
-			id: of.id + "_" + hex.EncodeToString(sum[:5]), via: of.id, person: who.ID, tracker: true, name: join2(name, who.Name),
-			entity: of.entity + "_" + cmp.Or(slug(name), "tracker"), maker: "Fitbit", model: t.Name, states: map[string]state{}, hidden: of.hidden,
+			id: of.id + "_" + hex.EncodeToString(sum[:])[:trackerDigits], via: of.id, person: who.ID, tracker: true, name: join2(name, who.Name),
+			entity: of.entity + "_" + cmp.Or(readable(name), "tracker"), maker: "Fitbit", model: t.Name, states: map[string]state{}, hidden: of.hidden,
 		}
 		if metric.Present(t.Battery) {
 			d.states["battery"] = state{Value: round(t.Battery, 0)}
@@ -201,10 +188,13 @@ func (p *Publisher) trackers(who Person, of device, f facts) []device {
 	return out
 }
 
+// serviceEntity begins the program's own entity ids.
+const serviceEntity = "fitbit_fetch"
+
 // service returns the program's own device.
 func (p *Publisher) service() device {
 	s := p.cfg.Service()
-	d := device{id: serviceID, name: "Fitbit Fetch", entity: "fitbit_fetch", hidden: map[string]bool{}, announce: []string{"sync"}, states: map[string]state{
+	d := device{id: serviceID, name: "Fitbit Fetch", entity: serviceEntity, hidden: map[string]bool{}, announce: []string{"sync"}, states: map[string]state{
 		"authorization": {Value: onOff(s.Unauthorized)},
 		"connectivity":  {Value: s.answers()},
 		"last_fetch":    {Value: instant(s.LastFetch)},
@@ -246,7 +236,22 @@ func (p *Publisher) devices(known map[string]facts) []device {
 		out = append(out, d)
 		out = append(out, p.trackers(who, d, f)...)
 	}
+	apart(out)
 	return out
+}
+
+// apart keeps the entity ids of trackers from each other: two may have one name.
+func apart(devices []device) {
+	taken := map[string]bool{}
+	for i := range devices {
+		d := &devices[i]
+		if d.tracker && taken[d.entity] {
+			d.entity += d.id[len(d.id)-trackerDigits-1:]
+		}
+		if d.tracker {
+			taken[d.entity] = true
+		}
+	}
 }
 
 // midnight returns how long it is, in told time, to the next midnight of anybody.
@@ -290,22 +295,4 @@ func join2(word, name string) string {
 		return word
 	}
 	return word + " " + name
-}
-
-// newestNight returns the sleeps of the newest day that has any, and the main one of them.
-func (f facts) newestNight() (sleeps []metric.Session, main metric.Session) {
-	if len(f.nights) == 0 {
-		return nil, main
-	}
-	day := slices.MaxFunc(f.nights, func(a, b metric.Session) int { return cmp.Compare(a.Day, b.Day) }).Day
-	for _, s := range f.nights {
-		if s.Day != day {
-			continue
-		}
-		if len(sleeps) == 0 || s.Main && !main.Main || s.Main == main.Main && s.End.Sub(s.Start) > main.End.Sub(main.Start) {
-			main = s
-		}
-		sleeps = append(sleeps, s)
-	}
-	return sleeps, main
 }

@@ -96,7 +96,7 @@ func (a *fakeArchive) value(who, sensor string, v float64, at time.Time) {
 			if f.Sensor != sensor {
 				continue
 			}
-			a.set(who, latest.Value{Series: row.ID, Field: f, Value: v, At: at})
+			a.set(who, latest.Value{Series: row.ID, Field: f, Value: v, At: at, Live: at})
 			return
 		}
 	}
@@ -119,6 +119,7 @@ type world struct {
 	log     *lockedBuffer
 	zones   metric.Zones
 	cfg     Config
+	timing  timing // of run
 
 	mu      sync.Mutex
 	broker  Broker
@@ -131,7 +132,7 @@ type world struct {
 var berlin = metric.Zones{{From: 0, Name: "Europe/Berlin"}}
 
 func newWorld(now time.Time, speed float64) *world {
-	w := &world{archive: newArchive(), log: &lockedBuffer{}, zones: berlin, service: Service{Backfill: math.NaN(), Left: -1}}
+	w := &world{archive: newArchive(), log: &lockedBuffer{}, zones: berlin, timing: impatient, service: Service{Backfill: math.NaN(), Left: -1}}
 	w.cfg = Config{
 		Archive: w.archive, Latest: w.archive, Catalogue: metric.Default(), Clock: clock.At(now, speed), Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		People: []Person{w.person("me", "Anna")},
@@ -187,13 +188,14 @@ func (w *world) attempts() int {
 var impatient = timing{
 	quiet: 10 * time.Millisecond, glance: 15 * time.Millisecond, pause: 30 * time.Millisecond, tick: 100 * time.Millisecond, settle: 150 * time.Millisecond, birth: 10 * time.Millisecond,
 	echo: 700 * time.Millisecond, ack: 5 * time.Second, first: 20 * time.Millisecond, near: 100 * time.Millisecond, refused: 100 * time.Millisecond, far: 100 * time.Millisecond, fleeting: 2 * time.Second,
+	renew: 300 * time.Millisecond, answer: 50 * time.Millisecond, handover: 200 * time.Millisecond, abandoned: time.Hour, grant: time.Minute,
 }
 
 // run starts a publisher; stop ends it and waits.
 func (w *world) run(t *testing.T) (p *Publisher, stop func()) {
 	t.Helper()
 	p = New(w.cfg)
-	p.timing = impatient
+	p.timing = w.timing
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()

@@ -14,6 +14,7 @@ import (
 // Archive is what it reads, and where it keeps the maxima of the day.
 type Archive interface {
 	Newest(ctx context.Context, person string, series metric.ID) (metric.Block, string, bool, error)
+	NewestFrom(ctx context.Context, person, source string, series metric.ID) (time.Time, error)
 	State(ctx context.Context, person, key string) ([]byte, error)
 	SetState(ctx context.Context, person, key string, value []byte) error
 }
@@ -30,12 +31,33 @@ type Value struct {
 	Source string
 	Value  float64   // in Field.Unit
 	At     time.Time // when it was measured; of a daily series, the midnight that began the day
+	Live   time.Time // At of the newest sample of the series that the live source gave; zero where it gave none
+}
+
+// Silence is for how many days the live source may give nothing of a series until its next day is no longer expected.
+const Silence = 3
+
+// Today returns what a field is on the day today, of which v is the newest value. A counter of an earlier day has begun again at
+// midnight: it is 0, but only as long as the live source of its series is still counting; where that has given no day within the
+// last Silence days (a scope was withdrawn, the source is gone, the series only ever came by an import), nobody knows, and known is
+// false. What does not count through the day stays as it is.
+func (v Value) Today(row metric.Series, today metric.Day, zones metric.Zones) (value float64, known bool) {
+	if !Counter(row, v.Field) || !v.At.Before(zones.Midnight(today)) {
+		return v.Value, true
+	}
+	return 0, v.Expected(today, zones)
+}
+
+// Expected reports whether the live source has given the series of v on that day or within Silence days before it.
+func (v Value) Expected(day metric.Day, zones metric.Zones) bool {
+	return !v.Live.IsZero() && !v.Live.Before(zones.Midnight(day-Silence))
 }
 
 // Latest tells the newest values. Its methods may be called from any goroutine.
 type Latest struct {
 	archive   Archive
 	catalogue metric.Catalogue
+	live      string
 
 	mu      sync.Mutex
 	persons map[string]*person
@@ -52,9 +74,10 @@ type maximum struct {
 	Value float64   `json:"value"`
 }
 
-// New returns the newest values of an archive.
-func New(archive Archive, catalogue metric.Catalogue) *Latest {
-	return &Latest{archive: archive, catalogue: catalogue, persons: map[string]*person{}}
+// New returns the newest values of an archive. live is the source that is being asked; others have come by an import, or were asked
+// before.
+func New(archive Archive, catalogue metric.Catalogue, live string) *Latest {
+	return &Latest{archive: archive, catalogue: catalogue, live: live, persons: map[string]*person{}}
 }
 
 // Counter reports whether a field counts up through the day and begins again at midnight: it never goes back within a day.
@@ -105,8 +128,14 @@ func (l *Latest) look(ctx context.Context, who string, rows []metric.Series) (al
 		if !ok {
 			continue
 		}
+		given := time.Unix(0, b.Times[0]).UTC()
+		if source != l.live {
+			if given, err = l.archive.NewestFrom(ctx, who, l.live, row.ID); err != nil {
+				return nil, nil, fmt.Errorf("looking for the newest values: %w", err)
+			}
+		}
 		for f, field := range row.Fields {
-			v := Value{Series: row.ID, Field: field, Tags: b.Tags, Device: b.Device, Source: source, Value: b.Values[f][0], At: time.Unix(0, b.Times[0]).UTC()}
+			v := Value{Series: row.ID, Field: field, Tags: b.Tags, Device: b.Device, Source: source, Value: b.Values[f][0], At: time.Unix(0, b.Times[0]).UTC(), Live: given}
 			if !metric.Present(v.Value) {
 				continue
 			}

@@ -48,7 +48,7 @@ func TestLatest(t *testing.T) {
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "archive.db")
 	a := open(t, path)
-	l := New(a, metric.Default())
+	l := New(a, metric.Default(), "google")
 	if all, err := l.Snapshot(ctx, "me"); err != nil || len(all) != 0 {
 		t.Fatalf("an empty archive shows %v (%v)", all, err)
 	}
@@ -72,7 +72,7 @@ func TestLatest(t *testing.T) {
 
 	a = open(t, path) // a restart
 	defer a.Close()
-	l = New(a, metric.Default())
+	l = New(a, metric.Default(), "google")
 	all, err := l.Snapshot(ctx, "me")
 	if err != nil || len(all) != 3 {
 		t.Fatalf("after a restart: %+v (%v)", all, err)
@@ -95,5 +95,51 @@ func TestCounters(t *testing.T) {
 		if got := Counter(row, row.Fields[len(row.Fields)-1]); got != want {
 			t.Errorf("%s: counter %v, want %v", id, got, want)
 		}
+	}
+}
+
+// from answers for one day as a source of that name.
+func from(t *testing.T, a *archive.Archive, source string, d metric.Day, steps float64) {
+	t.Helper()
+	span := metric.DaySpan(d, d)
+	b := metric.Block{Series: "steps"}
+	b.Append(d.Civil().UnixNano(), steps)
+	if _, err := a.Put(t.Context(), metric.Batch{Person: "me", Source: source, Feed: "totals", Axis: metric.Days, Span: span, Bounds: span, Asked: span.End,
+		Series: []metric.ID{"steps"}, Blocks: []metric.Block{b}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A counter is zero after midnight only where its live source is still counting; otherwise nobody knows.
+func TestToday(t *testing.T) {
+	utc := metric.Zones{{Name: "UTC"}}
+	row := metric.Default().Must("steps")
+	for name, c := range map[string]struct {
+		put   func(a *archive.Archive)
+		value float64
+		known bool
+	}{
+		"today's":                           {func(a *archive.Archive) { from(t, a, "google", day, 500) }, 500, true},
+		"today's, imported":                 {func(a *archive.Archive) { from(t, a, "takeout", day, 500) }, 500, true},
+		"yesterday's":                       {func(a *archive.Archive) { from(t, a, "google", day-1, 500) }, 0, true},
+		"of three days ago":                 {func(a *archive.Archive) { from(t, a, "google", day-3, 500) }, 0, true},
+		"of four days ago":                  {func(a *archive.Archive) { from(t, a, "google", day-4, 500) }, 0, false},
+		"imported":                          {func(a *archive.Archive) { from(t, a, "takeout", day-1, 500) }, 0, false},
+		"imported, the live one counts":     {func(a *archive.Archive) { from(t, a, "takeout", day-1, 500); from(t, a, "google", day-2, 400) }, 0, true},
+		"imported, the live one has ended":  {func(a *archive.Archive) { from(t, a, "takeout", day-1, 500); from(t, a, "google", day-9, 400) }, 0, false},
+		"of the provider before, long gone": {func(a *archive.Archive) { from(t, a, "fitbit", day-40, 500) }, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := open(t, filepath.Join(t.TempDir(), "archive.db"))
+			defer a.Close()
+			c.put(a)
+			all, err := New(a, metric.Default(), "google").Snapshot(t.Context(), "me")
+			if err != nil || len(all) != 1 {
+				t.Fatalf("%+v (%v)", all, err)
+			}
+			if v, known := all[0].Today(row, day, utc); v != c.value || known != c.known {
+				t.Errorf("%v (known %v), want %v (%v); %+v", v, known, c.value, c.known, all[0])
+			}
+		})
 	}
 }

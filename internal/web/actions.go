@@ -242,6 +242,16 @@ func (s *Server) deauthorize(w http.ResponseWriter, r *request) {
 	})
 }
 
+// sensors removes the sensors from Home Assistant, or publishes them again.
+func (s *Server) sensors(w http.ResponseWriter, r *request) {
+	s.act(w, r, "sensors", func(ctx context.Context) (note, error) {
+		if r.PostForm.Get("do") == "publish" {
+			return note{Title: s.word("sensors_again_done")}, s.cfg.Program.Publish(ctx, true)
+		}
+		return note{Title: s.word("sensors_done")}, s.cfg.Program.Publish(ctx, false)
+	})
+}
+
 // erase deletes only what was written out.
 func (s *Server) erase(w http.ResponseWriter, r *request) {
 	s.forPerson(w, r, "erase", func(ctx context.Context, p Person) (note, error) {

@@ -42,6 +42,9 @@ type Program interface {
 	// Erase deletes all that the archive holds of a person.
 	Erase(ctx context.Context, person string) error
 
+	// Publish has the sensors removed from Home Assistant, and none published until it is called again.
+	Publish(ctx context.Context, on bool) error
+
 	// Pause has nothing asked for a person until then, or with the zero time until Resume.
 	Pause(ctx context.Context, person string, until time.Time) error
 	Resume(ctx context.Context, person string) error
@@ -118,9 +121,19 @@ type Status struct {
 	People  []Work
 	Sinks   []Sink
 	Logs    []Log
+	Sensors Sensors
 	Bytes   int64 // of the archive
 	Samples int64
 }
+
+// Sensors is whether there are sensors in Home Assistant.
+type Sensors uint8
+
+const (
+	NoSensors Sensors = iota // nobody knows of a broker
+	SensorsPublished
+	SensorsRemoved // on this page
+)
 
 // Log is the last lines of our own log about a person, a database or a part of the program, newest first.
 type Log struct {

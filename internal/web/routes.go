@@ -67,6 +67,7 @@ func (s *Server) addresses() map[string]route {
 		"/diagnose":    {post: (*Server).diagnose, resend: &resending{title: "diagnose_title", fields: []string{"ask"}, download: true}},
 		"/deauthorize": {post: (*Server).deauthorize},
 		"/erase":       {post: (*Server).erase},
+		"/sensors":     {post: (*Server).sensors},
 	}
 	if s.cfg.Password != "" && !s.cfg.Ingress {
 		table["/login"] = route{get: (*Server).showLogin, post: (*Server).login, open: true}

@@ -263,7 +263,7 @@ func told(g auth.Grant) []string {
 }
 
 // confirmations are the actions that ask twice.
-var confirmations = map[string]bool{"deauthorize": true, "erase": true}
+var confirmations = map[string]bool{"deauthorize": true, "erase": true, "sensors": true}
 
 func (s *Server) confirm(w http.ResponseWriter, r *request) {
 	what := r.URL.Query().Get("what")

@@ -26,7 +26,7 @@ import (
 var pages = []string{"/setup?step=client", "/setup?step=connect", "/setup?step=database", "/setup?step=values", "/setup?step=../x",
 	"/", "/?person=anna", "/?day=2026-11-20", "/?day=2999-01-01", "/?day=%00", "/history", "/history?person=anna", "/history?range=quarter&group=heart", "/history?range=all",
 	"/history?range=%00&group=%3Cb%3E", "/status", "/status?person=anna", "/setup", "/setup?person=anna",
-	"/confirm?what=erase&person=main", "/confirm?what=deauthorize"}
+	"/confirm?what=erase&person=main", "/confirm?what=deauthorize", "/confirm?what=sensors"}
 
 var addresses = regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
 
@@ -199,7 +199,7 @@ func TestChangesNeedTheToken(t *testing.T) {
 	good := url.Values{"token": {v.token("/status")}, "person": {"main"}, "first": {"2026-11-01"}, "sink": {"influxdb http://a0d7b954-influxdb:8086 FitbitHealthStats"}, "typed": {"main"}}.Encode()
 	bad := strings.Replace(good, "token=", "token=x", 1)
 	other := w.server(Config{}).visitor(t).token("/status") // another process
-	for _, a := range []string{"/sync", "/backfill", "/replay", "/check", "/diagnose", "/deauthorize", "/erase", "/begin", "/finish", "/client", "/database", "/pause", "/export", "/snapshot", "/install"} {
+	for _, a := range []string{"/sync", "/backfill", "/replay", "/check", "/diagnose", "/deauthorize", "/erase", "/sensors", "/begin", "/finish", "/client", "/database", "/pause", "/export", "/snapshot", "/install"} {
 		for name, got := range map[string]int{
 			"GET":              v.get(a).Code,
 			"GET with token":   v.get(a + "?" + good).Code,
@@ -424,6 +424,8 @@ func TestActions(t *testing.T) {
 		{"export of what is not there", "/export", []string{"person", "main", "series", "blood_pressure", "back", "status"}, "", "there is no such series"},
 		{"export, days the wrong way", "/export", []string{"person", "main", "first", "2026-11-02", "last", "2026-11-01", "back", "status"}, "", "after the last"},
 		{"take back", "/deauthorize", []string{"person", "main", "back", "setup"}, "deauthorize main", "has been taken back"},
+		{"remove the sensors", "/sensors", []string{"back", "status"}, "publish false", "The sensors have been removed"},
+		{"publish them again", "/sensors", []string{"do", "publish", "back", "status"}, "publish true", "The sensors are published again"},
 		{"erase", "/erase", []string{"person", "main", "typed", " main ", "back", "status"}, "erase main", "holds nothing of main"},
 		{"erase, not typed", "/erase", []string{"person", "main", "back", "status"}, "", "nothing was deleted"},
 		{"erase, another typed", "/erase", []string{"person", "main", "typed", "anna", "back", "status"}, "", "nothing was deleted"},

@@ -168,7 +168,10 @@ func (w *world) Status(context.Context) (Status, error) {
 	sick := w.sick
 	w.mu.Unlock()
 	now := w.clock.Now()
-	s := Status{Version: "1.0.0", Since: now.Add(-time.Hour)}
+	s := Status{Version: "1.0.0", Since: now.Add(-time.Hour), Sensors: SensorsPublished}
+	if sick {
+		s.Sensors = SensorsRemoved
+	}
 	work := Work{Person: "main", LastSync: now.Add(-7 * time.Minute), LastFetch: now.Add(-40 * time.Second), LastHour: 86, Next: now.Add(90 * time.Second),
 		Doing:   []Doing{{Feed: "heart_rate", Span: metric.DaySpan(metric.DayOf(now)-310, metric.DayOf(now)-306), Why: "history of heart rate, 2026-08-01 to 2026-08-03: the newest first", Since: now.Add(-2 * time.Second)}},
 		History: History{Known: true, Share: 0.624, Requests: 1840, Left: 41 * time.Minute},
@@ -500,6 +503,8 @@ func (w *world) Dashboards(ctx context.Context, g Grafana) (Installed, error) {
 	}
 	return put, refused
 }
+
+func (w *world) Publish(_ context.Context, on bool) error { return w.called("publish %v", on) }
 
 func (w *world) Erase(_ context.Context, p string) error { return w.called("erase %s", p) }
 
