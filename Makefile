@@ -114,18 +114,18 @@ test-homeassistant: ## the app in a real Home Assistant, which HOMEASSISTANT_VER
 .PHONY: test-grafana
 test-grafana: $(INFLUXD_1_8) ## what a person reads in each panel, by Grafana's own libraries; UPDATE=1 writes it down, DASHBOARDS names another folder
 	@for version in 13.2 12.3; do scripts/grafana $$version >/dev/null || exit 1; done
-	$(GO) test -tags grafana -count=1 -timeout 10m -run 'TestGrafana$$' ./internal/dashboard $(JUDGE)
+	$(GO) test $(LEAN) -tags grafana -count=1 $(call minutes,10) -run 'TestGrafana$$' ./internal/dashboard $(JUDGE)
 
 .PHONY: test-grafana-flux
 test-grafana-flux: influxd-2 ## the same for the dashboards in Flux, over InfluxDB 2.7.12; UPDATE=1 and DASHBOARDS likewise
 	@scripts/grafana 13.2 >/dev/null
-	INFLUXD_2=$(INFLUXD_2) $(GO) test -tags 'grafana influxdb2' -count=1 -timeout 10m -run 'TestGrafanaFlux$$' ./internal/dashboard $(JUDGE)
+	INFLUXD_2=$(INFLUXD_2) $(GO) test $(LEAN) -tags 'grafana influxdb2' -count=1 $(call minutes,10) -run 'TestGrafanaFlux$$' ./internal/dashboard $(JUDGE)
 
 .PHONY: look-grafana
 look-grafana: $(INFLUXD_1_8) ## pictures of the dashboards' stats, time series and tables by Grafana 12.3's own components, into LOOK (look)
 	@scripts/need chromium "the browser Chromium" chromium
 	@for version in 12.3 12.3-ui; do scripts/grafana $$version >/dev/null || exit 1; done
-	$(GO) test -tags 'grafana look' -count=1 -timeout 10m -v -run 'TestLookGrafana$$' ./internal/dashboard -args -pictures $(abspath $(or $(LOOK),look)) $(if $(DASHBOARDS),-dashboards $(abspath $(DASHBOARDS)))
+	$(GO) test -tags 'grafana look' -count=1 $(call minutes,10) -v -run 'TestLookGrafana$$' ./internal/dashboard -args -pictures $(abspath $(or $(LOOK),look)) $(if $(DASHBOARDS),-dashboards $(abspath $(DASHBOARDS)))
 
 JUDGE = $(if $(UPDATE)$(DASHBOARDS),-args $(if $(UPDATE),-update) $(if $(DASHBOARDS),-dashboards $(abspath $(DASHBOARDS))))
 
@@ -154,8 +154,8 @@ bench-refill: build $(INFLUXD_1_8) $(INFLUXD_2) ## two years from the archive in
 
 .PHONY: bench-clients
 bench-clients: $(INFLUXD_1_8) $(INFLUXD_2) ## the same points by our own writer and by the two official clients, to InfluxDB 1 and 2
-	CGO_ENABLED=0 $(GO) test ./internal/sink/influx -run '^$$' -bench Clients -benchtime 10x -timeout 30m
-	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=0 $(GO) test -tags influxdb2 ./internal/sink/influx -run '^$$' -bench Clients -benchtime 10x -timeout 30m
+	CGO_ENABLED=0 $(GO) test ./internal/sink/influx -run '^$$' -bench Clients -benchtime 10x $(call minutes,30)
+	INFLUXD_2=$(INFLUXD_2) CGO_ENABLED=0 $(GO) test -tags influxdb2 ./internal/sink/influx -run '^$$' -bench Clients -benchtime 10x $(call minutes,30)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for a little while

@@ -23,6 +23,7 @@ var terminalOnly = map[string]string{
 	"cmd/fitbit-fetch/findings.go":  "clientCure decides itself",
 	"cmd/fitbit-fetch/replay.go":    "the command at a terminal",
 	"cmd/fitbit-fetch/export.go":    "the command at a terminal",
+	"cmd/fitbit-fetch/output.go":    "-o of a command at a terminal",
 	"cmd/fitbit-fetch/run.go":       "decides itself, and speaks to a terminal",
 	"cmd/fitbit-fetch/simulate.go":  "the help of a command",
 	"cmd/fitbit-fetch/demo.go":      "the demo has an environment of its own",
