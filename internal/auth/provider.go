@@ -73,7 +73,7 @@ func Google() Provider {
 		Cures: Cures{
 			Denied: "If you did not refuse yourself: in the Google Cloud console, Google Auth Platform, page Audience, add your Google address as a test user " +
 				"or publish the app, then authorize again.",
-			Ended: "Authorize again. If this happens every 7 days, publish the app first (Google Cloud console, Google Auth Platform, page Audience, Publish app).",
+			Ended: "Authorize again, on the page or with: fitbit-fetch authorize. If this happens every 7 days, publish the app first (Google Cloud console, Google Auth Platform, page Audience, Publish app).",
 			SevenDays: "The app is still in testing, so Google ends its authorizations after 7 days: publish it (Google Cloud console, Google Auth Platform, " +
 				"page Audience, Publish app), then authorize again.",
 			Client: "Compare client id and client secret with the page Clients of Google Auth Platform in the Google Cloud console; a secret that was reset there is dead here.",
@@ -111,8 +111,8 @@ func Fitbit() Provider {
 		},
 		Cures: Cures{
 			Denied:    "Authorize again and allow what is asked for.",
-			Ended:     "Authorize again. A refresh token of Fitbit is used once: if another program uses this authorization too, give each its own.",
-			SevenDays: "Authorize again.",
+			Ended:     "Authorize again, on the page or with: fitbit-fetch authorize. A refresh token of Fitbit is used once: if another program uses this authorization too, give each its own.",
+			SevenDays: "Authorize again, on the page or with: fitbit-fetch authorize.",
 			Client:    "Compare client id and client secret with the page of your application at dev.fitbit.com, Manage my apps.",
 			Type:      "at dev.fitbit.com, Manage my apps, set the OAuth 2.0 application type to Personal, and authorize again.",
 			Redirect:  "At dev.fitbit.com, Manage my apps, enter exactly this address as redirect URL of your application.",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"sync"
 	"time"
@@ -127,6 +128,15 @@ func (s *TokenSource) token(ctx context.Context, refused string) (string, error)
 		return s.lastResortLocked(s.cfg.Now(), refused, c.err)
 	}
 	return s.tok.Access, s.refusalLocked()
+}
+
+// tooFresh is the error of a request whose token the service refused within a minute of its making.
+func (s *TokenSource) tooFresh() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &source.Error{Kind: source.Retry, Status: http.StatusUnauthorized, Reason: "fresh_token_refused", Until: s.cfg.Now().Add(forcedPause),
+		Err:  errors.New("the service refused an access token that it gave within the last minute"),
+		Hint: "Another one is asked for in a minute; if that is refused, too, you are asked to authorize again."}
 }
 
 // refusalLocked is why nothing can be handed out at all.

@@ -6,7 +6,8 @@ import (
 )
 
 // A Transport adds the bearer to every request to one host, and repeats a request once with a renewed token where the service
-// answers 401. A request to any other host (a redirect) goes out without the bearer. Where there is no authorization, RoundTrip
+// answers 401. A token that was renewed a moment ago is not renewed yet: that 401 is a *source.Error that says when to ask again, since it
+// does not tell that the user has to act. A request to any other host (a redirect) goes out without the bearer. Where there is no authorization, RoundTrip
 // returns the *source.Error of the TokenSource and sends nothing.
 type Transport struct {
 	Tokens *TokenSource
@@ -29,8 +30,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	renewed, err := t.Tokens.Renew(req.Context(), token)
-	if err == nil && renewed == token {
-		return resp, nil // it was a fresh one: the answer stands
+	if err == nil && renewed == token { // too fresh to be renewed already; whether the authorization is over shows once it may be
+		err = t.Tokens.tooFresh()
 	}
 	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
 	resp.Body.Close()

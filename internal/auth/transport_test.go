@@ -19,17 +19,14 @@ func TestBearerAndOneRepetition(t *testing.T) {
 	r := newRig(t)
 	stale := use(t, r, 1)
 	r.change(func() { delete(r.access, stale) }) // taken back before its end
-	resp, err := r.http().Post(r.URL+"/data", "text/plain", strings.NewReader("body"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	// A token of this minute is not renewed: the answer stands.
-	if resp.StatusCode != 401 || r.count() != 1 {
-		t.Fatalf("status %d, %d refreshes", resp.StatusCode, r.count())
+	// A token of this minute is not renewed yet, and its refusal does not say that the user has to act.
+	_, err := r.http().Post(r.URL+"/data", "text/plain", strings.NewReader("body"))
+	wantError(t, err, source.Retry, "fresh_token_refused", "")
+	if r.count() != 1 {
+		t.Fatalf("%d refreshes", r.count())
 	}
 	r.clock.add(forcedPause)
-	resp, err = r.http().Post(r.URL+"/data", "text/plain", strings.NewReader("body"))
+	resp, err := r.http().Post(r.URL+"/data", "text/plain", strings.NewReader("body"))
 	if err != nil {
 		t.Fatal(err)
 	}
