@@ -35,7 +35,7 @@ func TestKilledBackfill(t *testing.T) {
 			today := day(t, "2026-05-20")
 			p := person(uint64(70+n), "Europe/Berlin", "", today)
 			at := calm(today, 14, p)
-			p = still(3*time.Hour, []time.Time{at}, p)[0]
+			p = still([]time.Time{at}, p)[0]
 			w := newWorld(t, at, 1, p)
 			w.before(func(rw http.ResponseWriter, r *http.Request, service http.Handler) {
 				if strings.Contains(r.URL.Path, "/dataTypes/") {
