@@ -2,7 +2,6 @@ package web
 
 import (
 	"compress/gzip"
-	"context"
 	"fmt"
 	"html"
 	"io"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/translations"
 )
@@ -510,12 +510,7 @@ func TestBusy(t *testing.T) {
 	go func() {
 		done <- s.visitor(t).send(http.MethodPost, "/sync", "token="+token+"&person=main").Code
 	}()
-	for { // until the first is inside
-		if _, runs := s.busy.Load("sync main"); runs {
-			break
-		}
-		pause(time.Millisecond)
-	}
+	proctest.Until(t, "the first to be inside", func() bool { _, runs := s.busy.Load("sync main"); return runs }, nil)
 	v.post("/sync", "person", "main", "back", "status")
 	if body := v.page("/status"); !strings.Contains(body, "running already") {
 		t.Error("the second is not refused")
@@ -630,7 +625,7 @@ func TestAddress(t *testing.T) {
 		}
 	}
 	w := newWorld(t, simulate.Config{})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := proctest.Limit(t.Context(), t)
 	defer cancel()
 	if err := w.server(Config{Listen: "0.0.0.0:0"}).Run(ctx); err == nil || !strings.Contains(err.Error(), "needs a password") {
 		t.Errorf("Run: %v", err)
