@@ -5,7 +5,6 @@ package appcheck
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,7 +19,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
@@ -562,17 +560,14 @@ func TestImageOtherArchitecture(t *testing.T) {
 	image := w.build(t, root, appDir, "arm64", "dev")
 	c := w.start(t, image, 0)
 	binary := filepath.Join(c.root, "usr", "bin", "fitbit-fetch")
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "qemu-aarch64", binary, "demo")
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 30 * time.Second
+	cmd := exec.Command("qemu-aarch64", binary, "demo")
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "TMPDIR="+t.TempDir())
-	out, err := cmd.CombinedOutput()
-	if err != nil && ctx.Err() == nil {
-		t.Fatalf("demo: %v\n%s", err, tail(out))
+	demo := proctest.Start(t, "the demo", cmd)
+	shows := func() bool { return strings.Contains(strings.ToLower(demo.Out.String()), "heart rate") }
+	if proctest.Until(t, "the demo to show values", func() bool { return demo.Ended() || shows() }, demo.Tail); !shows() {
+		t.Errorf("the demo shows no values:\n%s", demo.Tail())
 	}
-	if !bytes.Contains(bytes.ToLower(out), []byte("heart rate")) {
-		t.Errorf("the demo shows no values:\n%s", tail(out))
+	if code, _ := demo.Stop(); code != 0 {
+		t.Errorf("the demo ended with %d:\n%s", code, demo.Tail())
 	}
 }
