@@ -43,11 +43,11 @@ var layers = map[string][]string{
 	"internal/lineproto":              {"internal/metric"},
 	"internal/sink":                   {"internal/metric"},
 	"internal/sink/sinktest":          {"internal/metric", "internal/sink"},
-	"internal/sink/sinktest/core3":    {"internal/sink/sinktest"},
+	"internal/sink/sinktest/core3":    {"internal/sink/sinktest", "internal/proctest"},
 	"internal/sink/sinktest/daemon":   {"internal/proctest"},
-	"internal/sink/sinktest/influxd":  {"internal/sink/sinktest/daemon"},
+	"internal/sink/sinktest/influxd":  {"internal/sink/sinktest/daemon", "internal/proctest"},
 	"internal/sink/sinktest/python":   {},
-	"internal/sink/sinktest/victoria": {"internal/sink/sinktest", "internal/sink/sinktest/daemon"},
+	"internal/sink/sinktest/victoria": {"internal/sink/sinktest", "internal/sink/sinktest/daemon", "internal/proctest"},
 	"internal/sink/influx":            {"internal/metric", "internal/sink", "internal/lineproto", "internal/certificate"},
 	"internal/deliver":                {"internal/metric", "internal/sink", "internal/archive", "internal/clock"},
 	"internal/auth":                   {"internal/metric", "internal/source", "internal/atomicfile", "internal/clock", "internal/certificate"},
@@ -157,6 +157,7 @@ var doors = map[string]string{
 	"internal/source/sourcetest/golden.go":      "tests write their golden files with -update",
 	"internal/sink/sinktest/influxd/influxd.go": "tests write a server's settings into a folder of their own",
 	"internal/proctest/broker.go":               "tests write a broker's settings into a folder of their own",
+	"internal/proctest/process.go":              "what a program says to its test goes into a file without a name",
 	"internal/stack/stack.go":                   "tests copy the stack into a folder of their own",
 }
 

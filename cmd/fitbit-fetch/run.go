@@ -15,7 +15,7 @@ import (
 func runCommand() command {
 	return command{
 		name: "run", held: true, summary: "fetch, keep and deliver, until stopped (the default)", alone: true,
-		help: `Runs until SIGTERM or Ctrl-C, and stops cleanly within 5 seconds. With MANUAL_START_DATE, or AUTO_DATE_RANGE=False, it
+		help: `Runs until SIGTERM or Ctrl-C, and stops cleanly within 8 seconds. With MANUAL_START_DATE, or AUTO_DATE_RANGE=False, it
 fetches those days, delivers them, and ends with exit code 0; started again for the same days it asks for nothing.
 
 A person who has not authorized yet is asked for a refresh token where there is a terminal, and otherwise waited for: fitbit-fetch
@@ -24,8 +24,9 @@ authorize, from anywhere, lets it go on.`,
 	}
 }
 
-// stopWithin is how long a clean stop may take.
-const stopWithin = 5 * time.Second
+// stopWithin is how long a clean stop may take: 3 s of it for an answer of the token service that is on its way (see app.Close), the rest for
+// a busy machine. Docker and Supervisor kill what is still there after 10 s.
+const stopWithin = 8 * time.Second
 
 func (c *call) runLoops(ctx context.Context) error {
 	if c.tty && c.opts.Persons[0].ClientID == "" && c.opts.Page.Listen == "off" && len(c.opts.Wrong) == 0 {

@@ -4,8 +4,8 @@ import (
 	"archive/zip"
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -154,11 +154,7 @@ func count(ts *testscript.TestScript, w *scriptWorld, args []string, below strin
 // signIn is a user: the consent page is opened; what the browser ends on is pasted, or caught on its way.
 func signIn(t *testing.T, ts *testscript.TestScript, w *scriptWorld, args []string) {
 	if args[0] == "CATCH" {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		redirect := "http://" + l.Addr().String()
-		l.Close()
-		ts.Setenv("FITBIT_FETCH_REDIRECT_URI", redirect)
+		ts.Setenv("FITBIT_FETCH_REDIRECT_URI", fmt.Sprintf("http://127.0.0.1:%d", proctest.FreePort(t)))
 	}
 	cmd := exec.Command("fitbit-fetch", append([]string{"authorize"}, args[1:]...)...)
 	if path, err := lookPath(ts); err == nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	htmlpkg "html"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -73,12 +71,7 @@ func newHome(t *testing.T) *home {
 	h := &home{t: t, dir: t.TempDir(), google: simulate.NewGoogle(cfg), client: cfg.Clients[0], influx: influxd.Start(t, influxd.Config{Version: influxd.V1_8, Auth: true})}
 	server := httptest.NewServer(h.google)
 	t.Cleanup(server.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	place := l.Addr().String()
-	l.Close()
+	place := fmt.Sprintf("127.0.0.1:%d", proctest.FreePort(t))
 	h.page = "http://" + place
 	h.env = map[string]string{
 		"FITBIT_FETCH_DATA_DIR": h.dir, "FITBIT_FETCH_PAGE_LISTEN": place, "FITBIT_FETCH_BACKFILL_START": "2", "FITBIT_FETCH_POLITE": "no", "FITBIT_FETCH_CLOCK": told,
@@ -168,7 +161,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 }
 
 func (b *tab) eval(expression string) string {
-	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second) // one of many tries
+	ctx, cancel := proctest.Limit(b.ctx, b.t)
 	defer cancel()
 	v, _ := chromedp.Run(ctx, chromedp.Evaluate[string](expression)) // between two pages there is none: the caller asks again
 	return v

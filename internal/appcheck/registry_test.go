@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
-	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
@@ -33,12 +32,12 @@ func registry(t *testing.T, private bool) string {
 		t.Fatal(err)
 	}
 	server := proctest.Start(t, "docker-registry", exec.Command("docker-registry", "serve", conf))
-	for !proctest.Listening(port) {
+	proctest.Until(t, "the registry to listen", func() bool {
 		if server.Ended() {
 			t.Fatalf("the registry does not listen:\n%s", server.Tail())
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return proctest.Listening(port)
+	}, server.Tail)
 	if res, err := http.Get("http://" + address + "/v2/"); err != nil || (res.StatusCode == http.StatusUnauthorized) != private {
 		t.Fatalf("%v, %v", res, err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 )
 
 func TestWriteReplacesContentAndMode(t *testing.T) {
@@ -87,13 +89,10 @@ func TestKilledWhileWriting(t *testing.T) {
 
 func waitForFile(t *testing.T, path string) {
 	t.Helper()
-	for range 2000 {
-		if _, err := os.Stat(path); err == nil {
-			return
-		}
-		<-time.After(5 * time.Millisecond)
-	}
-	t.Fatal("the child wrote nothing")
+	proctest.Until(t, "the child to write something", func() bool {
+		_, err := os.Stat(path)
+		return err == nil
+	}, nil)
 }
 
 func list(t *testing.T, dir string) []string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
@@ -287,12 +287,7 @@ func TestRevoke(t *testing.T) {
 // freePort returns the redirect address of a port that is free now.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "http://localhost:" + l.Addr().(*net.TCPAddr).AddrPort().String()[len("127.0.0.1:"):]
+	return fmt.Sprintf("http://localhost:%d", proctest.FreePort(t))
 }
 
 func TestCaughtByItself(t *testing.T) {
@@ -315,16 +310,17 @@ func TestCaughtByItself(t *testing.T) {
 		done <- result{a, caught, err}
 	}()
 	get := func(u string) int {
-		for range 1000 {
+		code := 0
+		proctest.Until(t, "somebody to listen at "+u, func() bool {
 			resp, err := http.Get(u)
-			if err == nil {
-				resp.Body.Close()
-				return resp.StatusCode
+			if err != nil {
+				return false
 			}
-			<-time.After(2 * time.Millisecond)
-		}
-		t.Fatal("nobody listens")
-		return 0
+			resp.Body.Close()
+			code = resp.StatusCode
+			return true
+		}, nil)
+		return code
 	}
 	for u, want := range map[string]int{f.cfg.Client.Redirect + "/favicon.ico": 404, f.cfg.Client.Redirect: 404, f.cfg.Client.Redirect + "/?code=x": 400, strings.Replace(address, "/?", "/other?", 1): 404, f.cfg.Client.Redirect + "/?code=x&state=y": 400} {
 		if got := get(u); got != want {

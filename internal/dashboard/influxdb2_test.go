@@ -8,7 +8,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -39,12 +38,7 @@ func startInfluxDB2(t *testing.T) string {
 		t.Fatalf("InfluxDB 2 is not at %s: run make influxd-2, or name it in INFLUXD_2", binary)
 	}
 	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := fmt.Sprintf("127.0.0.1:%d", proctest.FreePort(t))
 	cmd := exec.Command(binary, "--reporting-disabled", "--http-bind-address", address, "--bolt-path", filepath.Join(dir, "bolt"), "--sqlite-path", filepath.Join(dir, "sqlite"),
 		"--engine-path", filepath.Join(dir, "engine"), "--ui-disabled", "--no-tasks", "--log-level", "error")
 	cmd.Env = append(clean(), "INFLUXD_CONFIG_PATH="+filepath.Join(dir, "none"))

@@ -64,7 +64,7 @@ func badAnswer(t *testing.T, seed uint64, fault simulate.Fault, kind string) {
 	today := day(t, "2026-06-17")
 	p := person(seed, "Asia/Kolkata", "", today)
 	at := calm(today, 12, p)
-	p = still(60*time.Hour, []time.Time{at}, p)[0]
+	p = still([]time.Time{at}, p)[0]
 	w := newWorld(t, at, 1800, p)
 	h := newHome(t, w, today, "")
 	h.more = "leave_out: [heart_rate, heart_rate_minute]\n" // many, and not what this is about
@@ -142,7 +142,7 @@ func TestSlowDrip(t *testing.T) {
 	today := day(t, "2026-06-17")
 	p := person(360, "Asia/Kolkata", "", today)
 	at := calm(today, 12, p)
-	p = still(60*time.Hour, []time.Time{at}, p)[0]
+	p = still([]time.Time{at}, p)[0]
 	w := newWorld(t, at, 60, p)
 	h := newHome(t, w, today-20, "")
 	h.more = "leave_out: [heart_rate, heart_rate_minute]\n"

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
 )
@@ -45,7 +46,9 @@ func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
 	today := day(t, "2026-06-17")
 	p := person(41, "Europe/Berlin", "", today)
-	w := newWorld(t, calm(today, 14, p), 1, p)
+	at := calm(today, 14, p)
+	p = still([]time.Time{at}, p)[0]
+	w := newWorld(t, at, 1, p)
 	s := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
 	h := newHome(t, w, today-3, s.URL)
 	run := h.run()

@@ -25,18 +25,19 @@ func TestTruth(t *testing.T) {
 			db := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
 			first, last := day(t, c.first), day(t, c.last)
 			a, b := person(uint64(100+i), c.zone, "", first), person(uint64(200+i), c.zone, "Pixel Watch 3", first)
-			w := newWorld(t, calm(last, 14, a, b), 1, a, b)
+			at := calm(last, 14, a, b)
+			people := still([]time.Time{at}, a, b)
+			a, b = people[0], people[1]
+			w := newWorld(t, at, 1, a, b)
 			h := newHome(t, w, first, db.URL)
 			p := h.run()
 			h.settle(p, "complete history")
 			zone := a.Zone(last)
-			want := truthOf(a, "", first, w.now()).plus(truthOf(b, "Kim", first, w.now()).points)
+			want := truthOf(a, "", first, at).plus(truthOf(b, "Kim", first, at).points)
 			got := held(t, db, h.name)
 			same(t, "InfluxDB and the people's lives", want, got, zone)
 			same(t, "InfluxDB and the archive", h.exported(), got, zone)
-			if code, took := p.Stop(); code != 0 || took > 5*time.Second {
-				t.Errorf("stopped with code %d after %v", code, took)
-			}
+			endsWell(t, p)
 			t.Logf("%d values of %d series, %d requests", got.len(), len(got), len(w.asked("/dataTypes/")))
 		})
 	}

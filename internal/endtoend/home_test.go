@@ -133,7 +133,7 @@ type status struct {
 		Authorization struct{ Text, Hint string }
 		Collect       struct {
 			Phase, Hint, Why string
-			Live, History    *struct{ Feed string }
+			Waiting          bool
 			Remaining        struct{ Days, Requests float64 }
 			LastFetch        time.Time
 			Feeds            map[string]struct {
@@ -164,12 +164,18 @@ func (h *home) status() (status, bool) {
 	return s, true
 }
 
-// settled reports that everything is fetched and delivered.
+// settled reports that everything is fetched, stored and delivered: nothing is in flight, and nothing that failed is still to be tried.
+// The people are asked before the databases, so what was stored when the last request ended is in their backlog.
 func (s status) settled() bool {
 	for _, p := range s.People {
 		c := p.Collect
-		if c.Phase != "working" || c.Live != nil || c.History != nil || c.Why == "" || c.Remaining.Days >= 0.01 || c.Remaining.Requests >= 1 {
+		if c.Phase != "working" || !c.Waiting || c.Why == "" || c.Remaining.Days >= 0.01 || c.Remaining.Requests >= 1 {
 			return false
+		}
+		for _, f := range c.Feeds {
+			if f.Error != "" {
+				return false
+			}
 		}
 	}
 	return s.delivered()
@@ -201,20 +207,10 @@ func (h *home) await(p *proctest.Process, what string, ok func(status) bool) sta
 	return last
 }
 
-// settle waits until everything is fetched and delivered, and stays so: an answer that is just being stored does not show.
+// settle waits until everything is fetched and delivered.
 func (h *home) settle(p *proctest.Process, what string) {
 	h.t.Helper()
-	samples, since := -1, time.Time{}
-	h.await(p, what, func(s status) bool {
-		if !s.settled() || s.Archive.Samples != samples {
-			samples, since = s.Archive.Samples, time.Now()
-			if !s.settled() {
-				samples = -1
-			}
-			return false
-		}
-		return time.Since(since) > 300*time.Millisecond
-	})
+	h.await(p, what, status.settled)
 }
 
 // awaitAll waits until everything is fetched and delivered, an hour's limit of requests passed by included. The world has to run

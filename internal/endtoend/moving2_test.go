@@ -20,7 +20,7 @@ func TestInfluxDB2Moving(t *testing.T) {
 	today := day(t, "2026-06-17")
 	p := person(51, "Europe/Berlin", "", today)
 	at := calm(today, 12, p)
-	p = still(30*time.Hour, []time.Time{at}, p)[0]
+	p = still([]time.Time{at}, p)[0]
 	w := newWorld(t, at, speed, p)
 	h := newHome(t, w, today-2, old.URL)
 	run := h.run()

@@ -21,10 +21,11 @@ func TestNightComputedAgain(t *testing.T) {
 	a, b := sleepers(t, zone, night)
 	a.Rewrite = []simulate.Rewrite{{Day: night, At: a.Midnight(night + 1).Add(9 * time.Hour)}}
 	then, later := calm(night, 15, a, b), calm(night+2, 15, a, b)
-	people := still(12*time.Hour, []time.Time{then, later}, a, b)
+	people := still([]time.Time{then, later}, a, b)
 	a = people[0]
 
-	w := newWorld(t, then, 1, people...)
+	w := newWorld(t, then, 600, people...)
+	w.at(then, 1)
 	h := newHome(t, w, night-1, db.URL)
 	db.Query("", "CREATE DATABASE "+h.name)
 	old, _ := a.MainNight(night)
@@ -137,9 +138,10 @@ func TestLateWeek(t *testing.T) {
 	a.Offline = []metric.Span{{Start: a.Midnight(first + 1).Add(10 * time.Hour), End: a.Midnight(first + 8).Add(10 * time.Hour)}}
 
 	then, later := calm(first+7, 15, b), calm(first+8, 15, a, b)
-	people := still(12*time.Hour, []time.Time{then, later}, a, b)
+	people := still([]time.Time{then, later}, a, b)
 	a, b = people[0], people[1]
-	w := newWorld(t, then, 1, a, b)
+	w := newWorld(t, then, 600, a, b)
+	w.at(then, 1)
 	h := newHome(t, w, first, db.URL)
 	p := h.run()
 	h.settle(p, "what there is before the sync")

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/influxd"
 )
 
@@ -18,7 +19,7 @@ func TestDatabaseAway(t *testing.T) {
 	today := day(t, "2026-06-17")
 	p := person(33, "Europe/Berlin", "", today)
 	at := calm(today, 12, p)
-	p = still(30*time.Hour, []time.Time{at.Add(3 * time.Hour)}, p)[0] // so that nothing but the database moves at the end
+	p = still([]time.Time{at.Add(3 * time.Hour)}, p)[0] // so that nothing but the database moves at the end
 	w := newWorld(t, at, speed, p)
 	h := newHome(t, w, today-2, db.URL)
 	run := h.run()
@@ -51,8 +52,9 @@ func TestDatabaseAway(t *testing.T) {
 	h.await(run, "all of it again", status.delivered) // asked behind that word
 	got := held(t, db, h.name)
 	same(t, "after it was emptied", h.exported(), got, p.Zone(today))
+	morning := at.Add(18 * time.Hour) // then the plan looks for the new night by itself, should the machine be so slow
 	for _, l := range w.asked("/dataTypes/") {
-		if f := parse(l).feed; f != "weight" && f != "body_fat" && f != "core_temperature" { // asked by the clock, every hour
+		if f := parse(l).feed; l.Time.Before(morning) && f != "weight" && f != "body_fat" && f != "core_temperature" { // asked by the clock, every hour
 			t.Errorf("%s was asked while the database was filled again", f)
 		}
 	}
@@ -84,7 +86,7 @@ func TestSecondRun(t *testing.T) {
 	}
 }
 
-// SIGTERM ends the program within 5 s and with code 0, also while the service or the database never answers.
+// SIGTERM ends the program by itself and with code 0, also while the service or the database never answers.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	today := day(t, "2026-06-17")
@@ -114,13 +116,20 @@ func TestStop(t *testing.T) {
 			} else {
 				h.await(run, "samples to deliver", func(s status) bool { return s.Archive.Samples > 1000 })
 			}
-			code, took := run.Stop()
-			if code != 0 || took > 5*time.Second {
-				t.Errorf("stopped with code %d after %v; it said:\n%s", code, took, run.Tail())
-			}
-			t.Logf("stopped after %v", took.Round(time.Millisecond))
+			endsWell(t, run)
 		})
 	}
+}
+
+// endsWell stops a program, which has to end by itself: after grace it would say so, and end with another code. How long it took is
+// the machine's.
+func endsWell(t *testing.T, run *proctest.Process) {
+	t.Helper()
+	code, took := run.Stop()
+	if said := run.Out.String(); code != 0 || strings.Contains(said, "stopping took too long") {
+		t.Errorf("stopped with code %d after %v; it said:\n%s", code, took, proctest.Tail(said))
+	}
+	t.Logf("stopped after %v", took.Round(time.Millisecond))
 }
 
 // hangs is the address of a database that takes connections and never answers.

@@ -510,7 +510,7 @@ func TestPythonStatus(t *testing.T) {
 	today := day(t, "2026-06-17")
 	p := person(52, "Europe/Berlin", "Charge 6", today)
 	at := calm(today, 12, p)
-	p = still(30*time.Hour, []time.Time{at}, p)[0]
+	p = still([]time.Time{at}, p)[0]
 	w := newWorld(t, at, 600, p)
 	srv := influxd.Start(t, influxd.Config{Version: influxd.V1_8})
 	h := newHome(t, w, today-1, srv.URL)

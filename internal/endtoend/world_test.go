@@ -39,7 +39,9 @@ func newWorld(t *testing.T, at time.Time, speed float64, people ...*simulate.Per
 	proctest.NotShort(t)
 	w := &world{t: t, people: people}
 	w.at(at, speed)
-	w.google = simulate.NewGoogle(simulate.Config{Persons: people, Now: w.now, NoQuota: true, AutoApprove: true})
+	// A token is good for an hour of ours, however fast the world runs: while the machine does something else, none grows old on its way.
+	life := time.Duration(speed * float64(time.Hour))
+	w.google = simulate.NewGoogle(simulate.Config{Persons: people, Now: w.now, NoQuota: true, AutoApprove: true, TokenLife: life})
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if f := w.front.Load(); f != nil {
 			(*f)(rw, r, w.google)
@@ -98,14 +100,14 @@ func calm(d metric.Day, hour int, people ...*simulate.Person) time.Time {
 	}
 }
 
-// still returns people who are the same, but whose trackers do not sync for a while from each of the instants on: what is true
-// at the instant stays true, however fast the world runs.
-func still(long time.Duration, at []time.Time, people ...*simulate.Person) []*simulate.Person {
+// still returns people who are the same, but of whom nothing is known after the last of the instants, nor for hours after each of the
+// others: what is true at the instant stays true, however fast the world runs, and however long a busy machine takes.
+func still(at []time.Time, people ...*simulate.Person) []*simulate.Person {
 	var out []*simulate.Person
 	for _, p := range people {
-		q := &simulate.Person{Seed: p.Seed, Zones: p.Zones, Start: p.Start, Device: p.Device, Offline: p.Offline, Rewrite: p.Rewrite}
-		for _, t := range at {
-			q.Offline = append(q.Offline, metric.Span{Start: t, End: t.Add(long)})
+		q := &simulate.Person{Seed: p.Seed, Zones: p.Zones, Start: p.Start, Device: p.Device, Offline: p.Offline, Rewrite: p.Rewrite, Last: at[len(at)-1]}
+		for _, t := range at[:len(at)-1] {
+			q.Offline = append(q.Offline, metric.Span{Start: t, End: t.Add(12 * time.Hour)})
 		}
 		out = append(out, q)
 	}

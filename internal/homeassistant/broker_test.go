@@ -266,13 +266,15 @@ func compete(t *testing.T, b *testBroker, id string) *rival {
 			o := b.admin().SetClientID(id).SetProtocolVersion(4).SetAutoReconnect(false)
 			o.SetConnectionLostHandler(func(mqtt.Client, error) { close(lost) })
 			c := mqtt.NewClient(o)
-			if k := c.Connect(); !k.WaitTimeout(5*time.Second) || k.Error() != nil { // one of many tries
-				select {
-				case <-stop:
-					return
-				default:
-					continue
-				}
+			k := c.Connect()
+			select {
+			case <-k.Done():
+			case <-stop:
+				c.Disconnect(0)
+				return
+			}
+			if k.Error() != nil {
+				continue
 			}
 			r.mu.Lock()
 			r.came++

@@ -98,7 +98,8 @@ func TestAfterShortConnection(t *testing.T) {
 		until(t, "it is connected", func() bool { return p.Status().Connected })
 		// The other one takes our place as soon as we are there, and leaves it again.
 		c := mqtt.NewClient(b.admin().SetClientID("ours").SetAutoReconnect(false))
-		if k := c.Connect(); !k.WaitTimeout(15*time.Second) || k.Error() != nil {
+		k := c.Connect()
+		if proctest.Receive(t, "the other to connect", k.Done(), w.log.String); k.Error() != nil {
 			t.Fatal(k.Error())
 		}
 		until(t, "it is reported", func() bool { return strings.Contains(w.log.String(), "level=WARN") })

@@ -3,7 +3,10 @@ package proctest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"math"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -25,8 +28,9 @@ type Process struct {
 
 // Output is what a process says. It can be read while it is written.
 type Output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu   sync.Mutex
+	b    bytes.Buffer
+	file *os.File // in place of b; it has no name
 }
 
 func (o *Output) Write(p []byte) (int, error) {
@@ -38,20 +42,47 @@ func (o *Output) Write(p []byte) (int, error) {
 func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.b.String()
+	if o.file == nil {
+		return o.b.String()
+	}
+	all, err := io.ReadAll(io.NewSectionReader(o.file, 0, math.MaxInt64))
+	if err != nil {
+		return fmt.Sprintf("what it said cannot be read: %v", err)
+	}
+	return string(all)
 }
 
-// Start runs a command, in its own root where it has one. What it says goes to also, too.
+// into lets a command write into a file, with nobody between.
+func (o *Output) into(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	f, err := os.CreateTemp("", "fitbit-fetch-test-output-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	o.file, cmd.Stdout, cmd.Stderr = f, f, f
+}
+
+// Start runs a command, in its own root where it has one. What it says is in Out as soon as it has said it: who is told by it in another way that something stands in its
+// log, finds it there. With further writers it goes through a pipe to all of them, and is there a little later.
 func Start(t testing.TB, name string, cmd *exec.Cmd, also ...io.Writer) *Process {
 	t.Helper()
 	NotShort(t)
 	p := &Process{t: t, name: name, cmd: cmd, Done: make(chan struct{})}
-	w := io.MultiWriter(append(also, &p.Out)...)
 	attr := childAttr()
 	if cmd.SysProcAttr != nil {
 		attr.Chroot = cmd.SysProcAttr.Chroot
 	}
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = w, w, attr
+	if len(also) == 0 {
+		p.Out.into(t, cmd)
+	} else {
+		w := io.MultiWriter(append(also, &p.Out)...)
+		cmd.Stdout, cmd.Stderr = w, w
+	}
+	cmd.SysProcAttr = attr
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting %s: %v", name, err)
 	}
@@ -73,7 +104,8 @@ func (p *Process) Kill() {
 	<-p.Done
 }
 
-// Stop ends the process as a user does, and returns its exit code and how long that took.
+// Stop ends the process as a user does, and returns its exit code and how long that took, which is to be reported, not to be judged: a
+// busy machine takes its time.
 func (p *Process) Stop() (code int, took time.Duration) {
 	p.t.Helper()
 	began := time.Now()

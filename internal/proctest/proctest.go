@@ -70,8 +70,8 @@ func Mosquitto(t failer) string {
 	return ""
 }
 
-// FreePort returns a port of the loopback that nobody uses.
-func FreePort(t failer) int {
+// anyPort is one that the system gives: nobody uses it now.
+func anyPort(t failer) int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("looking for a free port: %v", err)

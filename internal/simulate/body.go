@@ -31,6 +31,9 @@ func (p *Person) Weighing(d metric.Day) (at time.Time, grams, fat float64, ok bo
 	base := 58_000 + float64(hash(p.Seed, saltWeight, -2)%30_000)
 	trend := 1800*wave(p.Seed, saltWeight, float64(d)/60) + 350*wave(p.Seed, saltWeight+0x100, float64(d)/3)
 	at = p.wake(d).Add(time.Duration(12+r.intn(30))*time.Minute + time.Duration(r.intn(1e6))*time.Microsecond)
+	if p.over(at) {
+		return time.Time{}, 0, 0, false
+	}
 	fat = 21 + 2*wave(p.Seed, saltWeight+0x200, float64(d)/80) + 0.4*r.bell()
 	return at, math.Round((base+trend)/10) * 10, round(fat, 1), true
 }
@@ -161,6 +164,9 @@ func (p *Person) CoreTemperatures(d metric.Day) []Reading {
 	}
 	var out []Reading
 	for at := p.clock(d, 9*60+r.intn(60)); p.Day(at) == d && len(out) < times; at = at.Add(time.Duration(200+r.intn(200)) * time.Minute) {
+		if p.over(at) {
+			break
+		}
 		out = append(out, Reading{at, round(r.between(36.3, high), 1)})
 	}
 	return out

@@ -21,6 +21,7 @@ type Person struct {
 	Device  string        // product name of the tracker; empty for "Charge 6"
 	NoPhone bool          // no phone that counts steps beside the tracker
 	Offline []metric.Span // instants without a sync: the phone is off, or away
+	Last    time.Time     // nothing is measured, entered or synced after it; zero for no end
 	Rewrite []Rewrite     // nights that the service computes again
 
 	mu    sync.Mutex
@@ -35,6 +36,9 @@ type Rewrite struct {
 	Day metric.Day
 	At  time.Time
 }
+
+// over reports whether an instant lies behind the last one of which anything is known.
+func (p *Person) over(t time.Time) bool { return !p.Last.IsZero() && t.After(p.Last) }
 
 // Account returns the person's numeric id.
 func (p *Person) Account() string {

@@ -35,9 +35,12 @@ func (p *Person) LastSync(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// NextSync returns the first sync at or after t.
+// NextSync returns the first sync at or after t; where there is none before the person's end, an instant that nobody reaches.
 func (p *Person) NextSync(t time.Time) time.Time {
 	for d := max(p.Day(t), p.Start); ; d++ {
+		if p.over(p.Midnight(d)) {
+			return later(t, p.Last).AddDate(100, 0, 0)
+		}
 		day := p.syncsOf(d)
 		if i := sort.Search(len(day), func(i int) bool { return !day[i].Before(t) }); i < len(day) {
 			return day[i]
@@ -78,7 +81,7 @@ func (p *Person) computeSyncs(d metric.Day) []time.Time {
 		if !t.Before(day.End) {
 			return out
 		}
-		if !slices.ContainsFunc(p.Offline, func(s metric.Span) bool { return s.Contains(t) }) {
+		if !p.over(t) && !slices.ContainsFunc(p.Offline, func(s metric.Span) bool { return s.Contains(t) }) {
 			out = append(out, t)
 		}
 	}

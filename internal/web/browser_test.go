@@ -129,7 +129,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 
 // eval returns what an expression of JavaScript is, or the zero value where there is no page at the moment.
 func eval[T any](b *tab, expression string) T {
-	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second) // one of many tries
+	ctx, cancel := proctest.Limit(b.ctx, b.t)
 	defer cancel()
 	v, _ := chromedp.Run(ctx, chromedp.Evaluate[T](expression)) // between two pages there is none: the caller asks again
 	return v

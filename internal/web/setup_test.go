@@ -22,6 +22,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/google"
@@ -404,12 +405,7 @@ func TestExchange(t *testing.T) {
 	inside := make(chan int)
 	token := v.token("/status")
 	go func() { inside <- v.send(http.MethodPost, "/sync", "person=main&back=status&token="+token).Code }()
-	for { // until it is inside
-		if _, runs := s.busy.Load("sync main"); runs {
-			break
-		}
-		pause(time.Millisecond)
-	}
+	proctest.Until(t, "it to be inside", func() bool { _, runs := s.busy.Load("sync main"); return runs }, nil)
 	built, go_ := make(chan bool), make(chan bool)
 	next := newWorld(t, simulate.Config{})
 	next.noOther = true

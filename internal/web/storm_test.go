@@ -56,7 +56,7 @@ func open(t *testing.T, s *Server) string {
 func TestStorm(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
 	base := open(t, w.server(Config{}))
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -97,15 +97,8 @@ func TestStorm(t *testing.T) {
 	if broken.Load() > 0 || good.Load() < 500 || refused.Load() < 200 {
 		t.Errorf("%d served, %d refused, %d broken", good.Load(), refused.Load(), broken.Load())
 	}
-	for range 200 {
-		if runtime.NumGoroutine() <= routines+5 {
-			break
-		}
-		pause(20 * time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); n > routines+5 {
-		t.Errorf("%d goroutines before, %d after", routines, n)
-	}
+	proctest.Until(t, "the visitors' goroutines to end", func() bool { return runtime.NumGoroutine() <= routines+5 },
+		func() string { return fmt.Sprintf("%d goroutines before, %d after", routines, runtime.NumGoroutine()) })
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 8<<20 {
@@ -146,10 +139,11 @@ func TestEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var resp *http.Response
+	proctest.Until(t, "the events", func() bool { // a busy machine may be too slow with the request
+		resp, err = http.DefaultClient.Do(req)
+		return err == nil
+	}, func() string { return err.Error() })
 	defer resp.Body.Close()
 	if resp.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("type %q", resp.Header.Get("Content-Type"))
@@ -198,25 +192,17 @@ func TestEventsAreLimited(t *testing.T) {
 		t.Fatalf("status %d", got)
 	}
 	cancel()
-	for range 250 {
-		if len(s.events) == 0 {
-			return
-		}
-		pause(20 * time.Millisecond)
-	}
-	t.Errorf("%d places are still taken", len(s.events))
+	proctest.Until(t, "the places to be free", func() bool { return len(s.events) == 0 }, func() string { return fmt.Sprintf("%d are taken", len(s.events)) })
 }
 
 // The end of the process does not wait for pages that are open.
 func TestStop(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
-	s := w.server(Config{Listen: "127.0.0.1:0"})
+	s := w.server(Config{Listen: fmt.Sprintf("127.0.0.1:%d", proctest.FreePort(t))})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	for !strings.Contains(w.log.String(), "the page is open") {
-		pause(5 * time.Millisecond)
-	}
+	proctest.Until(t, "the page to be open", func() bool { return strings.Contains(w.log.String(), "the page is open") }, w.log.String)
 	_, address, _ := strings.Cut(w.log.String(), "address=")
 	address, _, _ = strings.Cut(address, " ")
 	resp, err := http.Get(fmt.Sprintf("http://%s/events?page=status", address))
@@ -224,15 +210,11 @@ func TestStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	began := time.Now()
-	cancel()
-	if err := <-done; err != nil {
+	cancel() // were the page waited for, which is never closed, this would not end
+	if err := proctest.Receive(t, "the end of the server", done, w.log.String); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("with a page open the end took %v", took)
-	}
-	if _, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+	if _, err := net.Dial("tcp", address); err == nil {
 		t.Error("it still listens")
 	}
 }
@@ -266,17 +248,26 @@ func TestPatience(t *testing.T) {
 		}
 	}
 	token := s.visitor(t).token("/status")
-	done := make(chan int)
+	done := make(chan int, 1)
 	go func() {
-		resp, err := http.Post("http://"+address+"/sync", "application/x-www-form-urlencoded", strings.NewReader("token="+token+"&person=main&back=status"))
-		if err != nil {
-			done <- 0
+		for {
+			resp, err := http.Post("http://"+address+"/sync", "application/x-www-form-urlencoded", strings.NewReader("token="+token+"&person=main&back=status"))
+			if err != nil && len(w.told()) == 0 {
+				if _, runs := s.busy.Load("sync main"); !runs {
+					continue // the request itself was too slow, on a busy machine
+				}
+			}
+			if err != nil {
+				done <- 0
+				return
+			}
+			resp.Body.Close()
+			done <- resp.StatusCode
 			return
 		}
-		resp.Body.Close()
-		done <- resp.StatusCode
 	}()
-	pause(600 * time.Millisecond)
+	proctest.Until(t, "the action to run", func() bool { _, runs := s.busy.Load("sync main"); return runs }, nil)
+	pause(3 * s.patience)
 	w.hold <- true
 	if got := <-done; got != 200 || len(w.told()) != 1 {
 		t.Errorf("status %d, told %q", got, w.told())
@@ -287,7 +278,7 @@ func TestPatience(t *testing.T) {
 func TestRestingConnections(t *testing.T) {
 	w := newWorld(t, simulate.Config{})
 	s := w.server(Config{})
-	s.conns, s.many, s.patience = 20, 15, 2*time.Second
+	s.conns, s.many, s.patience = 20, 15, 6*time.Second
 	address := strings.TrimPrefix(open(t, s), "http://")
 	ask := func(c net.Conn) error {
 		if err := c.SetDeadline(lastMoment(t)); err != nil {

@@ -512,12 +512,7 @@ func TestBusy(t *testing.T) {
 	go func() {
 		done <- s.visitor(t).send(http.MethodPost, "/sync", "token="+token+"&person=main").Code
 	}()
-	for { // until the first is inside
-		if _, runs := s.busy.Load("sync main"); runs {
-			break
-		}
-		pause(time.Millisecond)
-	}
+	proctest.Until(t, "the first to be inside", func() bool { _, runs := s.busy.Load("sync main"); return runs }, nil)
 	v.post("/sync", "person", "main", "back", "status")
 	if body := v.page("/status"); !strings.Contains(body, "running already") {
 		t.Error("the second is not refused")

@@ -32,7 +32,7 @@ func fake(t *testing.T, h http.HandlerFunc, edit func(*Config)) *Sink {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	cfg := Config{Version: V1, URL: srv.URL, Database: "db", Units: Metric, Catalogue: sinktest.Catalogue(), Timeout: 5 * time.Second}
+	cfg := Config{Version: V1, URL: srv.URL, Database: "db", Units: Metric, Catalogue: sinktest.Catalogue(), Timeout: time.Minute}
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -327,22 +327,18 @@ func TestRequest(t *testing.T) {
 // TestStopsAtOnce cancels a write and a query that hang.
 func TestStopsAtOnce(t *testing.T) {
 	release := make(chan struct{})
-	s := fake(t, func(w http.ResponseWriter, r *http.Request) { <-release }, nil)
+	s := fake(t, func(w http.ResponseWriter, r *http.Request) { <-release }, func(c *Config) { c.Timeout = 24 * time.Hour })
 	t.Cleanup(func() { close(release) })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	start := time.Now()
 	if err := s.Write(ctx, []sink.Points{pulse(1)}); err == nil {
 		t.Error("no error")
 	}
 	if _, err := s.Holds(ctx, pulse(1)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s.Check(ctx); err == nil {
+	if _, err := s.Check(ctx); err == nil { // what did not stop would never end: nobody answers
 		t.Error("no error")
-	}
-	if took := time.Since(start); took > 3*time.Second {
-		t.Errorf("took %v", took)
 	}
 }
 

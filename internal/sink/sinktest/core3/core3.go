@@ -18,6 +18,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest"
 )
 
@@ -45,7 +46,7 @@ type table struct {
 // Start runs a double.
 func Start(t testing.TB) *Server {
 	s := &Server{t: t, databases: map[string]map[string]*table{}}
-	s.listen("127.0.0.1:0")
+	s.listen(fmt.Sprintf("127.0.0.1:%d", proctest.FreePort(t))) // which it gets again after Stop
 	s.URL = s.http.URL
 	t.Cleanup(s.Stop)
 	return s

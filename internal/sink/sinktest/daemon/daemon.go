@@ -2,7 +2,6 @@
 package daemon
 
 import (
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -69,19 +68,4 @@ func (d *Daemon) Pid() int {
 		return 0
 	}
 	return d.now.Pid()
-}
-
-// FreePorts returns ports that nobody listens on now.
-func FreePorts(t testing.TB, n int) []int {
-	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // all at the end, so that they differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
 }

@@ -16,6 +16,7 @@ import (
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/daemon"
 )
 
@@ -92,8 +93,8 @@ func Start(t testing.TB, cfg Config) *Server {
 		return start2(t)
 	}
 	dir := t.TempDir()
-	ports := daemon.FreePorts(t, 2)
-	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), Backup: fmt.Sprintf("127.0.0.1:%d", ports[1]), Version: cfg.Version, t: t}
+	port, backup := proctest.FreePort(t), proctest.FreePort(t)
+	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", port), Backup: fmt.Sprintf("127.0.0.1:%d", backup), Version: cfg.Version, t: t}
 	conf := fmt.Sprintf(`reporting-disabled = true
 reporting-enabled = false
 bind-address = "127.0.0.1:%d"
@@ -111,7 +112,7 @@ bind-address = "127.0.0.1:%d"
 auth-enabled = %t
 log-enabled = false
 max-body-size = %d
-`, ports[1], filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), ports[0], cfg.Auth, cmp.Or(cfg.MaxBody, 25_000_000))
+`, backup, filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), port, cfg.Auth, cmp.Or(cfg.MaxBody, 25_000_000))
 	file := filepath.Join(dir, "influxd.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)

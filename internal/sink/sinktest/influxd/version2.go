@@ -10,6 +10,7 @@ import (
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 	"github.com/influxdata/influxdb-client-go/v2/domain"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/daemon"
 )
 
@@ -23,7 +24,7 @@ const (
 func start2(t testing.TB) *Server {
 	t.Helper()
 	dir := t.TempDir()
-	port := daemon.FreePorts(t, 1)[0]
+	port := proctest.FreePort(t)
 	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", port), Version: V2_7, t: t, user: "any", password: Token}
 	s.Daemon = daemon.Start(t, s.URL+"/health", []string{"INFLUXD_CONFIG_PATH=" + os.DevNull}, Binary(t, V2_7),
 		"--reporting-disabled", "--ui-disabled", "--no-tasks", "--http-bind-address", fmt.Sprintf("127.0.0.1:%d", port),

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/proctest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/sinktest/daemon"
 )
@@ -43,7 +44,7 @@ func Start(t testing.TB) *Server {
 		t.Fatalf("VictoriaMetrics is not here (%v): run `make tools`, or name it in VICTORIA_METRICS", err)
 	}
 	dir := t.TempDir()
-	port := daemon.FreePorts(t, 1)[0]
+	port := proctest.FreePort(t)
 	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", port), t: t}
 	s.Daemon = daemon.Start(t, s.URL+"/health", nil, path, "-storageDataPath="+filepath.Join(dir, "data"), fmt.Sprintf("-httpListenAddr=127.0.0.1:%d", port),
 		"-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms", "-httpAuth.username="+User, "-httpAuth.password="+Password, "-loggerLevel=ERROR")
