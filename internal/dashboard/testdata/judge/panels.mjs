@@ -38,9 +38,11 @@ async function frames(viewer, panel, raw) {
     if (!g.standardTransformersRegistry.getIfExists(t.id)) throw new Error(`the transformation ${t.id} is not in the data library: only a whole Grafana has it`);
   }
   const replace = (s, scoped) => viewer.interpolate(s, viewer.rangeFor(panel), Object.fromEntries(Object.entries(scoped ?? {}).map(([k, v]) => [k, v?.text ?? v?.value ?? ''])));
+  // Grafana puts the variables into the whole configuration of the transformations before it runs them.
+  const transformations = JSON.parse(viewer.interpolate(JSON.stringify(panel.transformations ?? []), viewer.rangeFor(panel)));
   const moved = await new Promise((resolve, reject) => {
     let last;
-    g.transformDataFrame(panel.transformations ?? [], raw, { interpolate: (s) => viewer.interpolate(s, viewer.rangeFor(panel)) }).subscribe({ next: (x) => { last = x; }, error: reject, complete: () => resolve(last) });
+    g.transformDataFrame(transformations, raw, { interpolate: (s) => viewer.interpolate(s, viewer.rangeFor(panel)) }).subscribe({ next: (x) => { last = x; }, error: reject, complete: () => resolve(last) });
   });
   return g.applyFieldOverrides({ data: moved, fieldConfig: panel.fieldConfig ?? { defaults: {}, overrides: [] }, fieldConfigRegistry: fieldOptions(g, panel.fieldConfig),
     replaceVariables: replace, theme: theme(g), timeZone: viewer.timezone });
