@@ -2,6 +2,7 @@ package endtoend
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -37,7 +38,11 @@ func TestAuthorizationDies(t *testing.T) {
 	if !strings.Contains(s.People[0].Collect.Hint, "uthorize") {
 		t.Errorf("no cure: %q", s.People[0].Collect.Hint)
 	}
-	proctest.Until(t, "the hint in the log", func() bool { return strings.Contains(run.Out.String(), "fitbit-fetch authorize") }, run.Tail)
+	if hint := s.People[0].Collect.Hint; !strings.Contains(run.Out.String(), fmt.Sprintf("hint=%q", hint)) { // the log comes before the status
+		t.Errorf("the status says %q, and the log:\n%s", hint, run.Tail())
+	}
+	// Who watches the authorization says so by itself, when it is its turn.
+	proctest.Until(t, "the command in the log", func() bool { return strings.Contains(run.Out.String(), "fitbit-fetch authorize") }, run.Tail)
 	w.google.ClearLog()
 	silent := w.now().Add(20 * time.Minute)
 	h.await(run, "time to pass", func(status) bool { return w.now().After(silent) })

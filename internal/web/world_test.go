@@ -92,8 +92,9 @@ func newWorld(t *testing.T, cfg simulate.Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The world's time stands nearly still: a page that is loaded again is the same, however long a busy machine took for the first.
-	w := &world{days: 700, clock: clock.At(noon, 1e-3), log: &syncBuffer{}, zone: zone}
+	// The world's time stands nearly still, and between two seconds: a page that is loaded again is the same, however long a busy
+	// machine took for the first.
+	w := &world{days: 700, clock: clock.At(noon.Add(300*time.Millisecond), 1e-3), log: &syncBuffer{}, zone: zone}
 	w.write = func(_ context.Context, out io.Writer) error {
 		_, err := io.WriteString(out, "Time,Value\n")
 		return err
@@ -168,7 +169,7 @@ func (w *world) Status(context.Context) (Status, error) {
 	w.asked++
 	sick := w.sick
 	w.mu.Unlock()
-	now := w.clock.Now()
+	now := w.clock.Now().Truncate(time.Second)
 	s := Status{Version: "1.0.0", Since: now.Add(-time.Hour), Sensors: SensorsPublished}
 	if sick {
 		s.Sensors = SensorsRemoved
@@ -209,7 +210,7 @@ func (w *world) Values(_ context.Context, person string) ([]latest.Value, error)
 	if w.noBody || person != "main" {
 		return nil, nil
 	}
-	now := w.clock.Now()
+	now := w.clock.Now().Truncate(time.Second)
 	var out []latest.Value
 	for i, row := range metric.Default() {
 		for j, f := range row.Fields {
