@@ -127,7 +127,7 @@ func (a *app) settleSinks(ctx context.Context) error {
 // awaitAuthorization returns when the person has authorized. A refresh token in the options is taken over; where that cannot be
 // done for the moment, it is tried again.
 func (p *person) awaitAuthorization(ctx context.Context, a *app) error {
-	pause := 30 * time.Second
+	pause := takeFirst
 	told := false
 	for {
 		changed := p.tokens.Changed()
@@ -142,7 +142,7 @@ func (p *person) awaitAuthorization(ctx context.Context, a *app) error {
 			p.log.Warn("the authorization in the options could not be taken over", "err", err, "hint", hint(err))
 			if !isAuthError(err) {
 				again = time.After(pause)
-				pause = min(2*pause, 10*time.Minute)
+				pause = min(2*pause, takeMost)
 			}
 		case !told && p.opts.ClientID == "":
 			p.log.Warn("there is no client id yet; waiting", "hint", a.clientCure())

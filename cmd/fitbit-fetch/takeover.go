@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
@@ -46,6 +47,12 @@ func (p *person) takeOver(ctx context.Context, a *app) error {
 	}
 	return err
 }
+
+// How long to wait, in real time, until what the options hold is used again.
+const (
+	takeFirst = 30 * time.Second
+	takeMost  = 10 * time.Minute
+)
 
 // settled reports whether trying the same again is of no use: then somebody has to do something.
 func settled(err error) bool {
@@ -103,29 +110,43 @@ func (p *person) tookOver(grant auth.Grant, err error) error {
 }
 
 // watchAuthorization tells the collector when the person has authorized again. For one that has died it uses what the options
-// hold, and otherwise says where to go.
+// hold, again and again where that cannot be done for the moment, and otherwise says where to go.
 func (p *person) watchAuthorization(ctx context.Context, a *app) {
+	had, pause := false, takeFirst
 	for {
 		changed := p.tokens.Changed()
-		switch s := p.tokens.State(a.clock.Now()).Standing; s {
+		var again <-chan time.Time
+		s := p.tokens.State(a.clock.Now()).Standing
+		switch s {
 		case auth.Good, auth.Ending:
+			pause = takeFirst
 			p.attempts.end(s, true)
 			select {
 			case p.again <- struct{}{}:
 			default:
 			}
+		case auth.Missing:
+			if had { // it was taken back: what the options hold is used at the next start
+				p.attempts.end(s, false)
+			}
 		case auth.Dead:
 			if err := p.takeOver(ctx, a); err != nil && ctx.Err() == nil {
 				p.log.Warn("the authorization has died, and the one in the options is not accepted", "err", err, "hint", hint(err))
+				if !settled(err) {
+					again = time.After(pause)
+					pause = min(2*pause, takeMost)
+				}
 			}
-			if p.tokens.State(a.clock.Now()).Standing == auth.Dead {
+			if again == nil && p.tokens.State(a.clock.Now()).Standing == auth.Dead {
 				p.offerVisit(a)
 			}
 		}
+		had = had || s != auth.Missing
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
+		case <-again:
 		}
 	}
 }

@@ -86,6 +86,9 @@ func (p *Publisher) session(ctx context.Context, a *attempts) error {
 	err = p.claim(ctx, c)
 	c.close()
 	if err == nil {
+		err = p.arrive(ctx, b)
+	}
+	if err == nil {
 		err = p.publish(ctx, b, id, a)
 	}
 	if errors.Is(err, errDisplaced) {

@@ -130,13 +130,25 @@ func (p *Publisher) move(ctx context.Context, b Broker) error {
 		return err
 	}
 	old := p.mem.Place
-	if old != nil && *old == now {
+	if old == nil || *old == now {
 		return nil
 	}
-	if old != nil && old.Node != "" && !p.elsewhere(*old, now) {
+	if old.Node != "" && !p.elsewhere(*old, now) {
 		if err := p.remove(ctx, b, *old); err != nil && !errors.Is(err, errOthers) {
 			return err
 		}
+		p.mem.Devices = map[string]*known{}
+	}
+	p.mem.Place = nil
+	return p.remember(ctx)
+}
+
+// arrive remembers where it is published from now on. It is not before the node is ours: who only waits for it has nothing there that he
+// might remove later.
+func (p *Publisher) arrive(ctx context.Context, b Broker) error {
+	now, err := p.here(b)
+	if err != nil {
+		return err
 	}
 	p.mem.Place = &now
 	return p.remember(ctx)

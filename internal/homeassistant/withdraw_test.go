@@ -323,6 +323,42 @@ func TestNothingStaysOfThoseWhoLeave(t *testing.T) {
 	})
 }
 
+// Who only waited for a node that another owned has published nothing there, and removes nothing, even while the other is away.
+func TestWaitingLeavesOthersAlone(t *testing.T) {
+	for name, change := range map[string]func(c *Config){
+		"another node":   func(c *Config) { c.Node = "fitbit_fetch_kids" },
+		"another prefix": func(c *Config) { c.Prefix = "home/devices" },
+		"switched off":   func(c *Config) { c.Off = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, w := withForeign(), household()
+				a := w.program(t, h, "alpha")
+				pass(10 * time.Second)
+				wb := household()
+				b := wb.program(t, h, "beta")
+				pass(10 * time.Second)
+				if !b.Status().Occupied {
+					t.Fatal("the second one does not wait")
+				}
+				b.stop()
+				a.stop()
+				had := h.ours(t)
+				change(&wb.cfg)
+				b = wb.program(t, h, "beta")
+				defer b.stop()
+				pass(10 * time.Second)
+				got := h.ours(t)
+				for _, topic := range had {
+					if !slices.Contains(got, topic) {
+						t.Errorf("removed: %s", topic)
+					}
+				}
+			})
+		})
+	}
+}
+
 // At a real broker nothing of ours is left.
 func TestOffAtBrokers(t *testing.T) {
 	each(t, func(t *testing.T, b *testBroker) {

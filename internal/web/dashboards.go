@@ -84,11 +84,17 @@ func (s *Server) install(w http.ResponseWriter, r *request) {
 		i.URL = opens(i.URL, g.URL)
 		n.Items = append(n.Items, i)
 	}
-	if u, err := url.Parse(g.URL); err == nil && u.User == nil {
-		n.Address = g.URL
-	}
+	n.Address = public(g.URL)
 	s.sessions.tell(r.identity, n)
 	s.back(w, r)
+}
+
+// public is an address that was typed, as a form shows it again; empty where a password may stand in it.
+func public(address string) string {
+	if u, err := url.Parse(address); err != nil || u.User != nil {
+		return ""
+	}
+	return address
 }
 
 // opens returns the address of a dashboard where a browser may open it: at that Grafana, under a name that is known beyond the

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
@@ -146,6 +147,59 @@ func TestFetchedTwiceAtOnce(t *testing.T) {
 	}
 }
 
+// TestShownOutWhileWaiting: who waits for another's export when the program is exchanged gets no empty file.
+func TestShownOutWhileWaiting(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	s := w.server(Config{})
+	s.exports <- struct{}{} // somebody else's
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := httptest.NewRecorder()
+	s.writeExport(ctx, &request{Request: httptest.NewRequest(http.MethodGet, "/download", nil)}, got, &ticket{}, Export{})
+	if got.Code != http.StatusServiceUnavailable {
+		t.Errorf("status %d", got.Code)
+	}
+}
+
+// insider notes when the program is asked by somebody who was not let in.
+type insider struct {
+	Program
+	s       *Server
+	outside int
+}
+
+func (p *insider) Status(ctx context.Context) (Status, error) {
+	p.s.gate.mu.Lock()
+	if p.s.gate.inside == 0 {
+		p.outside++
+	}
+	p.s.gate.mu.Unlock()
+	return p.Program.Status(ctx)
+}
+
+// TestAskedInsideTheGate: whatever is refused or out of date, the program is asked only by those inside: it may be exchanged else.
+func TestAskedInsideTheGate(t *testing.T) {
+	w := newWorld(t, simulate.Config{})
+	s := w.server(Config{})
+	p := &insider{Program: s.cfg.Program, s: s}
+	s.cfg.Program = p
+	v := s.visitor(t)
+	v.headers["Accept"] = "text/html"
+	for address := range s.addresses() {
+		for _, body := range []string{"token=old&person=main&back=status", "x", "token=" + strings.Repeat("x", maxBody)} {
+			if address == "/events" {
+				continue
+			}
+			s.status.drop()
+			v.send(http.MethodPost, address, body)
+			if p.outside > 0 {
+				t.Errorf("the program is asked from outside by %s", address)
+				p.outside = 0
+			}
+		}
+	}
+}
+
 // secretField is an input whose value nobody should see again, by its kind or its name.
 var secretField = regexp.MustCompile(`<(?:input|textarea)[^>]*(?:type="password"|class="masked"|name="pasted")[^>]*>`)
 
@@ -202,6 +256,8 @@ func TestStaleForm(t *testing.T) {
 		{action: "client", fields: url.Values{"client_id": {"77-x.apps.googleusercontent.com"}, "client_secret": {"SECRET"}, "step": {"client"}, "back": {"setup"}}, keeps: "77-x.apps"},
 		{action: "database", fields: url.Values{"version": {"2"}, "url": {"http://influx.home:8086"}, "org": {"home"}, "api_token": {"SECRET"}, "password": {"SECRET"}, "step": {"database"}, "back": {"setup"}}, keeps: "influx.home"},
 		{action: "install", fields: url.Values{"url": {"http://grafana.home:3000"}, "password": {"SECRET"}, "back": {"dashboards"}}, keeps: "grafana.home"},
+		{action: "database", fields: url.Values{"version": {"2"}, "url": {"http://me:SECRET@influx.home:8086"}, "org": {"home"}, "step": {"database"}, "back": {"setup"}}, keeps: "home"},
+		{action: "install", fields: url.Values{"url": {"http://me:SECRET@grafana.home:3000"}, "back": {"dashboards"}}, keeps: "nicht aufbewahrt"},
 		{action: "finish", fields: url.Values{"pasted": {"SECRET"}, "step": {"connect"}, "back": {"setup"}}, keeps: "nicht aufbewahrt"},
 		{action: "erase", fields: url.Values{"typed": {"main"}, "back": {"status"}}, keeps: "nicht aufbewahrt"},
 	} {

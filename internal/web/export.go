@@ -70,7 +70,8 @@ func (s *Server) writeExport(ctx context.Context, r *request, w http.ResponseWri
 	case <-wait.C:
 		s.notHanded(w, r, t, http.StatusServiceUnavailable, note{Title: s.word("busy_title"), Hint: s.word("busy_hint")})
 		return
-	case <-ctx.Done():
+	case <-ctx.Done(): // maybe only because the program is exchanged; an empty file is no answer to a visitor who is still there
+		s.notHanded(w, r, t, http.StatusServiceUnavailable, note{Title: s.word("busy_title"), Hint: s.word("busy_hint")})
 		return
 	}
 	out := &download{w: w, out: http.NewResponseController(w), ticket: t}

@@ -128,7 +128,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, table map[string
 	case <-r.Context().Done():
 		return
 	}
-	if changes && !s.mayChange(w, in, at) {
+	if changes && !s.mayChange(w, in) {
 		return
 	}
 	ctx, leave, err := s.gate.enter(r.Context(), maxWaiting)
@@ -139,6 +139,10 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, table map[string
 	}
 	defer leave()
 	in.Request = in.WithContext(ctx)
+	if changes && !s.sessions.checkToken(in.identity, in.PostForm.Get("token")) {
+		s.stale(w, in, at)
+		return
+	}
 	handle(s, w, in)
 }
 
@@ -152,8 +156,9 @@ func allowed(at route) string {
 	return "GET, HEAD, POST"
 }
 
-// mayChange checks a POST: where it comes from, its size and form, and the session's token.
-func (s *Server) mayChange(w http.ResponseWriter, r *request, at route) bool {
+// mayChange checks a POST: where it comes from, its size and form. The session's token is checked inside the gate: what is said of a
+// wrong one asks the program.
+func (s *Server) mayChange(w http.ResponseWriter, r *request) bool {
 	if !s.fromHere(r.Request) {
 		s.refuse(w, http.StatusForbidden, "refused_site")
 		return false
@@ -170,10 +175,6 @@ func (s *Server) mayChange(w http.ResponseWriter, r *request, at route) bool {
 		} else {
 			s.turnAway(w, r.Request, http.StatusBadRequest, "refused_form")
 		}
-		return false
-	}
-	if !s.sessions.checkToken(r.identity, r.PostForm.Get("token")) {
-		s.stale(w, r, at)
 		return false
 	}
 	return true

@@ -78,6 +78,7 @@ func (s *Server) keepDatabase(r *request, _ *note) {
 			values[name] = strings.TrimSpace(r.PostForm.Get(name))
 		}
 	}
+	values["url"] = public(values["url"])
 	s.keepDraft(r.identity, values, false)
 }
 
@@ -107,7 +108,7 @@ func (s *Server) recallClient(identity string, set Settings) Settings {
 
 // keepGrafana fills the address of Grafana in again.
 func (s *Server) keepGrafana(r *request, n *note) {
-	n.Address = strings.TrimSpace(r.PostForm.Get("url"))
+	n.Address = public(strings.TrimSpace(r.PostForm.Get("url")))
 }
 
 // readsPages reports whether a request is that of a browser that shows what it gets.
