@@ -39,8 +39,8 @@ demo: build ## the main job at once: a simulated person, the archive, the latest
 	./bin/fitbit-fetch demo
 
 # The race detector watches the packages whose code is concurrent; internal/racelist finds them. All others have no race to find and would
-# take three to ten times as long. The same holds for tests of the first that are long and one thing after the other: their files say
-# !race, and they are run beside.
+# take three to ten times as long. The same holds for long tests of concurrent packages that do one thing after the other: their files
+# say !race, and they have a run of their own.
 .PHONY: test
 test: tools ## all tests, with real servers; what is concurrent with the race detector
 	tests=$$($(GO) run ./internal/racelist rest) && $(GO) test $(TEST) $(call minutes,20) $$tests
@@ -48,7 +48,7 @@ test: tools ## all tests, with real servers; what is concurrent with the race de
 	tests=$$($(GO) run ./internal/racelist race) && CGO_ENABLED=1 $(GO) test $(RACE) $(TEST) $(call minutes,20) $$tests
 
 .PHONY: quick
-quick: ## for every edit, in less than a minute: the tests that start no server, no browser, and no life of months; no race detector
+quick: ## for every edit, in less than a minute: the tests that need no server, no browser and no simulated months; no race detector
 	$(GO) test -short $(LEAN) $(call minutes,5) ./...
 
 .PHONY: test-openapi
