@@ -17,7 +17,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// core is the Home Assistant of an apartment: its configuration, and notifications that live in its memory.
+// core is the Home Assistant of an apartment: its configuration, and notifications that are kept in its memory alone.
 type core struct {
 	mu       sync.Mutex
 	down     bool // Supervisor answers 502

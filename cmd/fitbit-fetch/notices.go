@@ -203,7 +203,7 @@ type board interface {
 	WatchNotices(ctx context.Context, changed func(supervisor.NoticeChange)) error
 }
 
-// notices keeps what Home Assistant shows of us as it should be. Its notifications live in its memory alone: they are gone after its
+// notices keeps what Home Assistant shows of us as it should be. Its notifications are in its memory alone: they are gone after its
 // restart and are shown again, except those that somebody has dismissed.
 type notices struct {
 	board board

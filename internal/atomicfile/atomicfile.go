@@ -30,7 +30,7 @@ func Write(path string, data []byte, perm fs.FileMode) error {
 	return f.Commit()
 }
 
-// Move renames a file within its disk and makes the new name last. Nothing is ever overwritten: a name that is taken is fs.ErrExist,
+// Move renames a file within its disk and flushes the new name. Nothing is ever overwritten: a name that is taken is fs.ErrExist,
 // a file that is not there fs.ErrNotExist.
 func Move(from, to string) error {
 	_, err := os.Lstat(to)
@@ -43,7 +43,7 @@ func Move(from, to string) error {
 	return syncDir("moving", to)
 }
 
-// Aside moves a file that cannot be read out of the way, under a name that tells the day and the time, and returns that name. Of a link,
+// Aside moves a file that cannot be read out of the way, under a name with the date and the time, and returns that name. Of a link,
 // what it leads to is moved. Nothing is ever overwritten.
 func Aside(path string, now time.Time) (string, error) {
 	real, _, err := follow(path)

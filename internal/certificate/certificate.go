@@ -156,7 +156,7 @@ func commonName(c *x509.Certificate) string {
 	return c.Subject.CommonName
 }
 
-// altName is how openssl is told a name.
+// altName is a name as openssl takes it.
 func altName(host string) string {
 	if net.ParseIP(host) != nil {
 		return "IP:" + host

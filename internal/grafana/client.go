@@ -75,8 +75,8 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) (in
 		if errors.As(err, &u) {
 			err = u.Err
 		}
-		if text, cure, ok := certificate.Explain(err, certificate.Peer{Name: "Grafana at " + req.URL.Host, Plain: "an address that begins with http://"}); ok {
-			return 0, &Error{Class: Silent, Err: fmt.Errorf("%s: %w", text, err), Hint: cure}
+		if text, hint, ok := certificate.Explain(err, certificate.Peer{Name: "Grafana at " + req.URL.Host, Plain: "an address that begins with http://"}); ok {
+			return 0, &Error{Class: Silent, Err: fmt.Errorf("%s: %w", text, err), Hint: hint}
 		}
 		return 0, &Error{Class: Silent, Err: fmt.Errorf("reaching Grafana at %s: %w", req.URL.Host, err), Hint: "Is Grafana running, and is that its address? In Home Assistant it is " + HomeAssistant + "."}
 	}

@@ -22,7 +22,7 @@ type naming struct {
 	Entity string `json:"entity"` // begins the entity ids
 }
 
-// nameAll gives everybody of the options ids of their own. Those that are remembered stay. Then come the persons whom an earlier
+// nameAll gives every person in the options ids of their own. Those that are remembered stay. Then come the persons whom an earlier
 // version published without remembering this, and then new ones, in the order of the options; who comes first gets the plain id.
 func (p *Publisher) nameAll(m *memory) {
 	if m.People == nil {
@@ -154,7 +154,7 @@ func looksLikeTracker(id string) bool {
 	return i >= 0 && len(id)-i-1 == trackerDigits && strings.Trim(id[i+1:], "0123456789abcdef") == ""
 }
 
-// plainID is a person's id as the versions made it that did not remember it.
+// plainID is a person's id as it was made by versions that did not remember ids.
 func plainID(person string) string {
 	id := cmp.Or(slug(person), "me")
 	if id == serviceID {

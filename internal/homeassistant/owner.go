@@ -53,11 +53,11 @@ func (p *Publisher) ownRecord() (message, error) {
 	return message{p.ownerTopic(), string(text), true}, nil
 }
 
-// release is the message that gives the node free.
+// release is the message that gives the node up.
 func (p *Publisher) release() message { return message{p.ownerTopic(), "", true} }
 
-// mine reports whether of two processes that claim a node at the same moment this one has to keep it. Both answer alike, in whatever
-// order they hear of each other.
+// mine reports whether this process keeps the node when another claims it at the same moment. Both come to the same decision, in
+// whatever order they hear of each other.
 func (p *Publisher) mine(other record) bool { return p.run < other.Run }
 
 // readRecord returns what stands in a message of the owner's topic; false where it is nothing of ours.
@@ -79,7 +79,7 @@ type claimant struct {
 
 func (c *claimant) now() time.Time { return clock.Real().Now() }
 
-// claim returns once this program owns the node. As long as another does it says so, and waits. The error is one of the connection.
+// claim returns once this program owns the node. As long as another one does, it says so and waits. The error is one of the connection.
 func (p *Publisher) claim(ctx context.Context, l link) error {
 	c := &claimant{Publisher: p, link: l}
 	waited := false

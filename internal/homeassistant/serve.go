@@ -301,11 +301,11 @@ func (s *serving) complain(r *report, what string, err error) {
 // store remembers, even when we are about to stop.
 func (s *serving) store(ctx context.Context) {
 	if err := s.remember(context.WithoutCancel(ctx)); err != nil {
-		s.complain(&s.storing, "what Home Assistant was told is not remembered", err)
+		s.complain(&s.storing, "what was published to Home Assistant is not remembered", err)
 		return
 	}
 	if s.storing.over() {
-		s.log.Info("what Home Assistant is told is remembered again")
+		s.log.Info("what is published to Home Assistant is remembered again")
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // An Error says in plain words why there is no connection.
 type Error struct {
 	Err  error
-	Hint string // the cure
+	Hint string // what to do about it
 
 	wait wait
 }
@@ -50,10 +50,10 @@ func explain(err error, to *url.URL) error {
 		return err
 	}
 	where := to.Host
-	wrong, cure, ok := certificate.Explain(err, certificate.Peer{Name: "the MQTT broker at " + where, CA: "mqtt.tls_ca", Insecure: "mqtt.tls_insecure", Plain: "its port without TLS (mqtt.tls: false)"})
+	wrong, hint, ok := certificate.Explain(err, certificate.Peer{Name: "the MQTT broker at " + where, CA: "mqtt.tls_ca", Insecure: "mqtt.tls_insecure", Plain: "its port without TLS (mqtt.tls: false)"})
 	err = portless(err)
 	if ok {
-		return &Error{Err: fmt.Errorf("%s: %w", wrong, err), Hint: cure, wait: waitRefused}
+		return &Error{Err: fmt.Errorf("%s: %w", wrong, err), Hint: hint, wait: waitRefused}
 	}
 	say := func(hint, format string, args ...any) *Error {
 		return &Error{Err: fmt.Errorf(format+": %w", append(args, err)...), Hint: hint}

@@ -248,8 +248,8 @@ func (p *Publisher) cleanup(retained map[string]string) []message {
 	return append(out, p.release())
 }
 
-// announcedByUs reports whether a discovery message is of this node: what a device is called does not tell, another node's name may
-// begin with ours.
+// announcedByUs reports whether a discovery message is of this node. The device's id does not show it: another node's name may begin
+// with ours.
 func (p *Publisher) announcedByUs(topic, text string) bool {
 	var d payload
 	return strings.HasPrefix(topic, p.cfg.Prefix+"/device/") && json.Unmarshal([]byte(text), &d) == nil &&

@@ -66,8 +66,9 @@ func (o *Output) into(t testing.TB, cmd *exec.Cmd) {
 	o.file, cmd.Stdout, cmd.Stderr = f, f, f
 }
 
-// Start runs a command, in its own root where it has one. What it says is in Out as soon as it has said it: who is told by it in another way that something stands in its
-// log, finds it there. With further writers it goes through a pipe to all of them, and is there a little later.
+// Start runs a command, in its own root where it has one. What it says is in Out as soon as it has said it: whoever learns in another
+// way, as from its page, that something is in its log finds it there. With further writers it goes through a pipe to all of them, and is
+// there a little later.
 func Start(t testing.TB, name string, cmd *exec.Cmd, also ...io.Writer) *Process {
 	t.Helper()
 	NotShort(t)

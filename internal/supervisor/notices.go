@@ -119,7 +119,7 @@ func (c *Client) listen(conn *websocket.Conn, changed func(NoticeChange)) error 
 			}
 		case "result":
 			if m.Success == nil || !*m.Success {
-				return errors.New("it does not tell its notifications: " + m.Error.Message)
+				return errors.New("it does not list its notifications: " + m.Error.Message)
 			}
 		case "event":
 			changed(NoticeChange{m.Event.Type, slices.Sorted(maps.Keys(m.Event.Notifications))})

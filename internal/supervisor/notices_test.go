@@ -79,7 +79,7 @@ func TestWatchNoticesRefused(t *testing.T) {
 		"status 502":     New(Config{Base: down.URL, Token: "SECRET-token"}),
 		"refused":        New(Config{Base: "http://127.0.0.1:1", Token: "SECRET-token"}),
 		"Invalid access": socket(t, "another", nil, nil),
-		"does not tell its notifications: Unknown command": socket(t, "SECRET-token", []string{`{"id":1,"type":"result","success":false,"error":{"code":"unknown_command","message":"Unknown command."}}`}, nil),
+		"does not list its notifications: Unknown command": socket(t, "SECRET-token", []string{`{"id":1,"type":"result","success":false,"error":{"code":"unknown_command","message":"Unknown command."}}`}, nil),
 		"invalid character": socket(t, "SECRET-token", []string{"<html>"}, nil),
 	} {
 		err := c.WatchNotices(t.Context(), func(n NoticeChange) { t.Errorf("%s: heard %v", want, n) })

@@ -208,7 +208,7 @@ func (s *Server) check(w http.ResponseWriter, r *request) {
 	})
 }
 
-// diagnose leads to the zip. It is made in memory first, so that a failure can still be told, and is kept for as long as it can be
+// diagnose leads to the zip. It is made in memory first, so that a failure can still be shown, and is kept for as long as it can be
 // fetched: with it the service may be asked.
 func (s *Server) diagnose(w http.ResponseWriter, r *request) {
 	var zip limited

@@ -15,7 +15,7 @@ import (
 // exportWait is how long a visitor may take to accept a piece of an export.
 const exportWait = time.Minute
 
-// export leads to what the archive holds. What is wrong with the choice is told on the page.
+// export leads to what the archive holds. What is wrong with the choice is shown on the page.
 func (s *Server) export(w http.ResponseWriter, r *request) {
 	_, p, err := s.person(r.Context(), r.PostForm.Get("person"))
 	if err != nil {
@@ -55,7 +55,7 @@ func (s *Server) exportWish(r *request, p Person) (Export, error) {
 	return wish, nil
 }
 
-// writeExport streams an export. What fails before the first byte is told on a page; what fails behind it breaks the download, so that
+// writeExport streams an export. What fails before the first byte is shown on a page; what fails behind it breaks the download, so that
 // nobody takes a part for the whole. One that is fetched again at once waits until the first attempt is over.
 func (s *Server) writeExport(ctx context.Context, r *request, w http.ResponseWriter, t *ticket, wish Export) {
 	if r.Method == http.MethodHead {

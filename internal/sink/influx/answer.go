@@ -166,8 +166,8 @@ func (s *Sink) unreachable(err error) error {
 		hint = fmt.Sprintf("The host name in %s is not known here. Check the address in the settings.", s.cfg.URL)
 	}
 	peer := certificate.Peer{Name: s.dialect.title + " at " + s.cfg.URL, CA: "the database's tls_ca", Insecure: "its tls_insecure", Plain: "an address that begins with http://"}
-	if text, cure, ok := certificate.Explain(err, peer); ok {
-		return &sink.Error{Hint: cure, Err: fmt.Errorf("%s: %w", text, err)}
+	if text, hint, ok := certificate.Explain(err, peer); ok {
+		return &sink.Error{Hint: hint, Err: fmt.Errorf("%s: %w", text, err)}
 	}
 	return &sink.Error{Hint: hint, Err: fmt.Errorf("%s at %s: %w", s.dialect.title, s.cfg.URL, err)}
 }

@@ -31,7 +31,7 @@ type coreClient struct {
 	ws   *websocket.Dialer
 
 	mu      sync.Mutex
-	refresh string // token of an older Core, which has told it
+	refresh string // token that an older Core has sent
 	access  string // what that gave
 }
 

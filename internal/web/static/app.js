@@ -32,7 +32,7 @@
     });
   });
 
-  // News come as events. The server sends the first at once: where none arrives, something in between gathers them, and the page asks
+  // News comes as events. The server sends the first at once: where none arrives, something in between gathers them, and the page asks
   // for its pieces instead, says so, and tries events again from time to time.
   const asking = document.getElementById("asking");
   const proof = 5000; // ms from connecting to the first event
