@@ -33,9 +33,7 @@ func (s *Supervisor) info() object {
 		role = "default"
 	}
 	services := []string{}
-	for _, text := range c.Services {
-		services = append(services, text)
-	}
+	services = append(services, c.Services...)
 	s.mu.Lock()
 	panel := s.panel
 	s.mu.Unlock()
