@@ -337,9 +337,14 @@ func TestLateLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(noon, 1)
 		w.archive.value("me", "steps", 1, noon)
+		var mu sync.Mutex
 		var at string
 		changed := make(chan struct{})
-		w.cfg.Page = func() (string, <-chan struct{}) { return at, changed }
+		w.cfg.Page = func() (string, <-chan struct{}) {
+			mu.Lock()
+			defer mu.Unlock()
+			return at, changed
+		}
 		configs := func(r *recorder) (out []string) {
 			for _, m := range r.messages {
 				if strings.HasSuffix(m.topic, "/config") {
@@ -355,9 +360,11 @@ func TestLateLink(t *testing.T) {
 			t.Errorf("before it is known: %q", got)
 		}
 		r.clear()
+		mu.Lock()
 		at = pages[1]
 		close(changed)
 		changed = make(chan struct{})
+		mu.Unlock()
 		pass(time.Second)
 		if got := configs(r); !slices.Equal(got, []string{pages[1], pages[1]}) {
 			t.Errorf("once it is known: %q", got)
