@@ -44,7 +44,7 @@ func newWorkshop(t *testing.T) workshop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := workshop{dir: filepath.Join(cache, "fitbit-fetch", "image"), base: "localhost/golang-offline:" + strings.TrimPrefix(runtime.Version(), "go")}
+	w := workshop{dir: filepath.Join(cache, "fitbit-fetch", "image"), base: "localhost/golang-unindexed:" + strings.TrimPrefix(runtime.Version(), "go")}
 	if err := os.MkdirAll(w.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -68,9 +68,10 @@ func newWorkshop(t *testing.T) workshop {
 	c := w.do(t, "from", "scratch")
 	w.do(t, "copy", "-q", c, system, "/")
 	w.do(t, "copy", "-q", c, goEnv(t, "GOROOT"), "/usr/local/go")
-	// Modules come from two folders: ours as it would be published, and those that this machine has got already.
+	// Modules come from two folders: ours as it would be published, and those that this machine has got already. A version of ours is another
+	// tree at each run, which the go command's index of modules, kept in its cache, takes for impossible.
 	w.do(t, "config", "--env", "PATH=/usr/local/go/bin:/usr/bin:/bin", "--env", "HOME=/root", "--env", "GOTOOLCHAIN=local",
-		"--env", "GOPROXY=file:///ours,file:///modules/cache/download", "--env", "GOSUMDB=off", "--env", "GOFLAGS=-modcacherw", c)
+		"--env", "GOPROXY=file:///ours,file:///modules/cache/download", "--env", "GOSUMDB=off", "--env", "GOFLAGS=-modcacherw", "--env", "GODEBUG=goindex=0", c)
 	w.do(t, "commit", "-q", c, w.base)
 	w.do(t, "rm", c)
 	return w
