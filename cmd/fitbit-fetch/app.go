@@ -44,7 +44,7 @@ type app struct {
 	supervisor *supervisor.Client // nil outside of Home Assistant's app
 	started    time.Time
 	stats      memo[archive.Stats]
-	tongue     tongue
+	announced  announced
 
 	inputs config.Inputs // where the options came from
 	renew  chan struct{} // the program is to be built anew; nil where nothing can be given on the page

@@ -18,7 +18,6 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor"
 )
 
 // support is where help is found: beside the code.
@@ -41,18 +40,15 @@ func (a *app) publish(ctx context.Context) {
 	defer wg.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var page func() (string, <-chan struct{})
 	if a.supervisor != nil {
-		at := newPlace()
-		wg.Go(func() { a.supervisor.WatchPage(ctx, at.set) })
-		page = at.link
+		wg.Go(func() { a.supervisor.WatchPage(ctx, a.announced.setPage) })
 	}
 	host, _ := os.Hostname() // for people; empty will do
 	p := homeassistant.New(homeassistant.Config{
 		Archive: a.archive, Latest: a.latest, Catalogue: a.catalogue, Clock: a.clock, Log: a.log.With("part", "mqtt"), People: a.published(),
 		Broker: a.broker, Changed: a.archive.Changed, Service: a.service, Sync: a.syncAll, Noticed: a.noticed,
-		Words: a.sensorName, Renamed: a.tongue.changed,
-		Hide: a.hidden(), Off: !m.On, Keep: a.held(), Prefix: m.Prefix, Node: m.Node, Host: host, Version: programVersion(), Support: support(), Page: page,
+		Words: a.sensorName, Page: a.announced.link, Restated: a.announced.news.changed,
+		Hide: a.hidden(), Off: !m.On, Keep: a.held(), Prefix: m.Prefix, Node: m.Node, Host: host, Version: programVersion(), Support: support(),
 	})
 	a.setSensors(p)
 	defer a.setSensors(nil)
@@ -134,33 +130,6 @@ func (a *app) pageAddress(ctx context.Context) string {
 		return ""
 	}
 	return path
-}
-
-// place is where Home Assistant shows our page, once that is known.
-type place struct {
-	mu      sync.Mutex
-	path    string
-	changed chan struct{}
-}
-
-func newPlace() *place { return &place{changed: make(chan struct{})} }
-
-func (p *place) set(path string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.path = path
-	close(p.changed)
-	p.changed = make(chan struct{})
-}
-
-// link is the address for a device, empty while it is not known, and a channel that is closed when it changes.
-func (p *place) link() (string, <-chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.path == "" {
-		return "", p.changed
-	}
-	return supervisor.Link(p.path), p.changed
 }
 
 // broker tells where to connect to: what the options say, or else what Supervisor knows.

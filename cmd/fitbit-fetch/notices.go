@@ -87,7 +87,7 @@ func firstUpper(s string) string {
 func (a *app) askCore(ctx context.Context, n *notices) {
 	pause := askFirst
 	for ctx.Err() == nil {
-		started := n.begun()
+		started := n.began.changed()
 		wait := a.clock.Real(noticeEvery)
 		core, err := a.supervisor.Core(ctx)
 		if err == nil {
@@ -117,7 +117,7 @@ func (a *app) askCore(ctx context.Context, n *notices) {
 
 func (a *app) notifyPerson(ctx context.Context, p *person, n *notices) {
 	for ctx.Err() == nil {
-		changed, tried := p.tokens.Changed(), p.attempts.changed()
+		changed, tried := p.tokens.Changed(), p.attempts.news.changed()
 		now := a.clock.Now()
 		s := p.tokens.State(now)
 		w := notice{}
@@ -151,19 +151,10 @@ func (a *app) notifyPerson(ctx context.Context, p *person, n *notices) {
 // attempts knows whether what the options hold of an authorization has been tried since it is needed. Before that, nobody has to be
 // asked for one.
 type attempts struct {
+	news broadcast // somebody tried, or does not have to
+
 	mu   sync.Mutex
 	done map[auth.Standing]bool
-	news chan struct{}
-}
-
-// changed is closed at the next change.
-func (t *attempts) changed() <-chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.news == nil {
-		t.news = make(chan struct{})
-	}
-	return t.news
 }
 
 func (t *attempts) ended(s auth.Standing) bool {
@@ -175,19 +166,16 @@ func (t *attempts) ended(s auth.Standing) bool {
 // end notes that an attempt out of the standing s has ended; good, that there is an authorization.
 func (t *attempts) end(s auth.Standing, good bool) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if good {
+	switch {
+	case good:
 		t.done = nil
-	} else {
-		if t.done == nil {
-			t.done = map[auth.Standing]bool{}
-		}
+	case t.done == nil:
+		t.done = map[auth.Standing]bool{s: true}
+	default:
 		t.done[s] = true
 	}
-	if t.news != nil {
-		close(t.news)
-		t.news = nil
-	}
+	t.mu.Unlock()
+	t.news.fire()
 }
 
 // notice is what Home Assistant shows; without a text there is nothing to show.
@@ -215,7 +203,7 @@ type notices struct {
 	shown     map[string]notice // what Home Assistant took, by id; without a text: it was taken back
 	dismissed map[string]string // the matter of what somebody has dismissed, by id
 	listening bool              // every dismissal is heard of
-	began     chan struct{}     // closed when Home Assistant is heard again
+	began     broadcast         // Home Assistant is heard again after it was not
 
 	store stateStore // nil: nothing is kept
 	kept  string     // dismissed, as it is kept
@@ -266,7 +254,7 @@ func (n *notices) keep(ctx context.Context) {
 }
 
 func newNotices(b board, log *slog.Logger) *notices {
-	return &notices{board: b, log: log, wake: make(chan struct{}, 1), want: map[string]notice{}, shown: map[string]notice{}, dismissed: map[string]string{}, began: make(chan struct{})}
+	return &notices{board: b, log: log, wake: make(chan struct{}, 1), want: map[string]notice{}, shown: map[string]notice{}, dismissed: map[string]string{}}
 }
 
 // set says what should be shown under id.
@@ -285,13 +273,6 @@ func (n *notices) nudge() {
 	case n.wake <- struct{}{}:
 	default:
 	}
-}
-
-// begun is closed when Home Assistant is heard again after it was not.
-func (n *notices) begun() <-chan struct{} {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.began
 }
 
 // run shows and takes back until ctx ends.
@@ -396,8 +377,7 @@ func (n *notices) heard(c supervisor.NoticeChange) {
 	switch c.Kind {
 	case supervisor.NoticesCurrent:
 		n.listening = true
-		close(n.began)
-		n.began = make(chan struct{})
+		n.began.fire()
 		for id, was := range n.shown {
 			if _, gone := n.dismissed[id]; was.text != "" && !gone && !slices.Contains(c.IDs, id) {
 				delete(n.shown, id) // lost in a restart

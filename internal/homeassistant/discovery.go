@@ -163,19 +163,10 @@ func (p *Publisher) page() string {
 	if p.cfg.Page == nil {
 		return ""
 	}
-	if now, _ := p.cfg.Page(); now != "" {
+	if now := p.cfg.Page(); now != "" {
 		p.mem.Page = now
 	}
 	return p.mem.Page
-}
-
-// moved is closed when the address of the program's page changes.
-func (p *Publisher) moved() <-chan struct{} {
-	if p.cfg.Page == nil {
-		return nil
-	}
-	_, changed := p.cfg.Page()
-	return changed
 }
 
 // discovery is the message that announces a device with these components; gone are those to be removed.

@@ -80,7 +80,6 @@ type Config struct {
 	Noticed func() // Status().Occupied has changed; must not block; may be nil
 
 	Words   func(key string) string // the name of an entity, by its key; empty, or a nil Words, for English
-	Renamed func() <-chan struct{}  // closed when Words gives other names; nil where it never does
 	Hide    []string                // keys of entities that are not published
 	Off     bool                    // nothing is published; what was published before is removed
 	Keep    bool                    // who and what is missing now may only be mistaken for gone: nothing that was announced is removed
@@ -90,9 +89,11 @@ type Config struct {
 	Version string                  // of the program
 	Support string                  // where help is found; may be empty
 
-	// Page tells the address of the program's page, http(s):// or homeassistant://, empty while it is not known, and gives a channel
-	// that is closed when it changes. The one last known is kept over a restart. Nil for no page.
-	Page func() (address string, changed <-chan struct{})
+	// Page is the address of the program's page, http(s):// or homeassistant://, empty while it is not known. The one last known is kept
+	// over a restart. Nil for no page.
+	Page func() string
+	// Restated is closed at the next change of what Words or Page give; nil where they never change.
+	Restated func() <-chan struct{}
 }
 
 // Status is how the connection to the broker is doing.

@@ -270,7 +270,7 @@ func TestEveryConfigIsTaken(t *testing.T) {
 	for _, page := range pages {
 		for _, name := range []string{"Fitbit", "Fitbit Anna", "Fitbit Аня", `Fitbit "Zoë" {{ 1 }}`} {
 			w := newWorld(noon, 1)
-			w.cfg.Page = func() (string, <-chan struct{}) { return page, nil }
+			w.cfg.Page = func() string { return page }
 			w.cfg.Support = "https://github.com/example/example/issues"
 			p := New(w.cfg)
 			if err := p.recall(t.Context()); err != nil {
@@ -340,10 +340,15 @@ func TestLateLink(t *testing.T) {
 		var mu sync.Mutex // the publisher asks while the address changes
 		var at string
 		changed := make(chan struct{})
-		w.cfg.Page = func() (string, <-chan struct{}) {
+		w.cfg.Page = func() string {
 			mu.Lock()
 			defer mu.Unlock()
-			return at, changed
+			return at
+		}
+		w.cfg.Restated = func() <-chan struct{} {
+			mu.Lock()
+			defer mu.Unlock()
+			return changed
 		}
 		configs := func(r *recorder) (out []string) {
 			for _, m := range r.messages {

@@ -95,7 +95,7 @@ func (s *serving) loop(ctx context.Context) error {
 		return err
 	}
 	when := agenda{due: s.now()}
-	changed, renamed, moved := s.cfg.Changed(), s.renamed(), s.moved()
+	changed, restated := s.cfg.Changed(), s.restated()
 	for {
 		timer := time.NewTimer(earlier(when.next(), s.renewed.Add(s.timing.renew)).Sub(s.now()))
 		select {
@@ -108,10 +108,8 @@ func (s *serving) loop(ctx context.Context) error {
 		case <-changed:
 			changed = nil
 			when.glance = later(s.now().Add(s.timing.quiet), when.glanced.Add(s.timing.glance))
-		case <-renamed:
-			renamed, when.due = s.renamed(), s.now()
-		case <-moved:
-			moved, when.due = s.moved(), s.now()
+		case <-restated:
+			restated, when.due = s.restated(), s.now()
 		case a := <-s.link.arrivals():
 			if err := s.answer(ctx, a); err != nil {
 				timer.Stop()
@@ -141,12 +139,12 @@ func (s *serving) loop(ctx context.Context) error {
 	}
 }
 
-// renamed is closed when the entities have other names.
-func (p *Publisher) renamed() <-chan struct{} {
-	if p.cfg.Renamed == nil {
+// restated is closed when the entities have other names, or the program's page another address.
+func (p *Publisher) restated() <-chan struct{} {
+	if p.cfg.Restated == nil {
 		return nil
 	}
-	return p.cfg.Renamed()
+	return p.cfg.Restated()
 }
 
 // turn looks, or only glances, and settles when to do so again.
