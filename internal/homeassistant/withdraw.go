@@ -273,18 +273,18 @@ func (p *Publisher) stateOfOurs(topic, text string) bool {
 // idle waits until somebody asks for something.
 func (p *Publisher) idle(ctx context.Context) (wish, bool) {
 	p.over()
-	select {
-	case w := <-p.wishes:
-		return w, true
-	case <-ctx.Done():
-		return wish{}, false
-	}
+	return p.asked(ctx)
 }
 
 // rest waits for a while, or until somebody asks for something.
 func (p *Publisher) rest(ctx context.Context, d time.Duration) (wish, bool) {
 	ctx, cancel := context.WithDeadline(ctx, clock.Real().Now().Add(d))
 	defer cancel()
+	return p.asked(ctx)
+}
+
+// asked returns what somebody asks for; false where ctx ends first.
+func (p *Publisher) asked(ctx context.Context) (wish, bool) {
 	select {
 	case w := <-p.wishes:
 		return w, true
