@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
 )
 
@@ -91,21 +92,15 @@ func ofProcess(path string) bool {
 
 // ownFile says which of the program's files path leads to; it is empty for none.
 func (c *call) ownFile(path string) string {
+	if archive.Belongs(path, c.app.opts.Archive) {
+		return "the archive"
+	}
 	there, err := os.Stat(path)
 	if err != nil {
 		return ""
 	}
-	same := func(own string) bool {
-		info, err := os.Stat(own)
-		return err == nil && os.SameFile(info, there)
-	}
-	for _, suffix := range []string{"", "-wal", "-shm", ".lock", ".snapshot"} {
-		if same(c.app.opts.Archive + suffix) {
-			return "the archive"
-		}
-	}
 	for _, p := range c.app.opts.Persons {
-		if same(p.TokenFile) {
+		if own, err := os.Stat(p.TokenFile); err == nil && os.SameFile(own, there) {
 			return "the token file"
 		}
 	}

@@ -38,12 +38,22 @@ func (a *Archive) snapshot(ctx context.Context, to string) error {
 // itself reports whether path leads to one of the files in use. In the place of the database, a copy would take what comes after it: the
 // open one has no name then.
 func (a *Archive) itself(path string) bool {
+	return leadsTo(path, a.cfg.Path, append(files(), lockSuffix)...)
+}
+
+// Belongs reports whether path leads to a file of the archive at database: one of those in use, or its snapshot.
+func Belongs(path, database string) bool {
+	return leadsTo(path, database, append(files(), lockSuffix, snapshotSuffix)...)
+}
+
+// leadsTo reports whether path is, or is a link to, the database with one of the suffixes.
+func leadsTo(path, database string, suffixes ...string) bool {
 	there, err := os.Stat(path)
 	if err != nil {
 		return false
 	}
-	for _, suffix := range append(files(), lockSuffix) {
-		if info, err := os.Stat(a.cfg.Path + suffix); err == nil && os.SameFile(info, there) {
+	for _, suffix := range suffixes {
+		if info, err := os.Stat(database + suffix); err == nil && os.SameFile(info, there) {
 			return true
 		}
 	}
