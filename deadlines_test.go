@@ -15,6 +15,7 @@ import (
 // limits are the functions of tests that set a limit of their own, with the reason why they may. Everything else waits with
 // proctest.Until, Receive and Limit, whose end is the runner's: a limit of seconds is one that a busy machine breaks.
 var limits = map[string]string{
+	"internal/proctest/until.go Limit":                    "its end is the runner's",
 	"internal/auth/flow_test.go TestPastedWhileListening": "the context has to end: that is what is noticed",
 	"internal/sink/influx/lying_test.go TestStopsAtOnce":  "the context has to end: that is what is noticed",
 	"internal/source/fitbit/fuzz_test.go FuzzFetch":       "what is waited for is cut short, and that is accepted",
@@ -22,6 +23,9 @@ var limits = map[string]string{
 
 // limiting are the calls that set a limit.
 var limiting = []string{"WithTimeout", "WithDeadline", "WithTimeoutCause", "WithDeadlineCause", "DialTimeout", "WaitTimeout"}
+
+// helpers are the folders whose files are of tests too, whatever they are called.
+var helpers = []string{"internal/proctest/", "internal/sink/sinktest/", "internal/grafana/grafanatest/"}
 
 // TestNoLimitsOfTheirOwn finds tests whose patience is a number of seconds. In a bubble of testing/synctest time costs nothing, and
 // benchmarks measure it.
@@ -33,10 +37,10 @@ func TestNoLimitsOfTheirOwn(t *testing.T) {
 			return err
 		}
 		slash := filepath.ToSlash(path)
-		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || slash == "internal/bench" || slash == "internal/realhome") {
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || slash == "internal/bench") {
 			return filepath.SkipDir
 		}
-		if !strings.HasSuffix(path, "_test.go") {
+		if !strings.HasSuffix(path, "_test.go") && !(strings.HasSuffix(path, ".go") && slices.ContainsFunc(helpers, func(dir string) bool { return strings.HasPrefix(slash, dir) })) {
 			return nil
 		}
 		seen++
@@ -85,16 +89,18 @@ func limitsIn(file *ast.File) map[string]string {
 				if slices.Contains(limiting, s.Sel.Name) {
 					out[f.Name.Name] = s.Sel.Name
 				}
+				if pkg, ok := s.X.(*ast.Ident); ok && pkg.Name == "time" && slices.Contains([]string{"After", "NewTimer"}, s.Sel.Name) && seconds(n.Args[0]) {
+					out[f.Name.Name] = "time." + s.Sel.Name
+				}
+				if now, ok := s.X.(*ast.CallExpr); ok && calls(now.Fun, "time", "Now") && slices.Contains([]string{"Before", "After"}, s.Sel.Name) {
+					out[f.Name.Name] = "a comparison with the time"
+				}
 				if strings.HasPrefix(s.Sel.Name, "Set") && strings.HasSuffix(s.Sel.Name, "Deadline") && len(n.Args) == 1 && calls(n.Args[0], "time", "Now") {
 					out[f.Name.Name] = s.Sel.Name
 				}
 			case *ast.KeyValueExpr:
 				if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Timeout" && calls(n.Value, "time", "Second") {
 					out[f.Name.Name] = "Timeout"
-				}
-			case *ast.CommClause: // case <-time.After(5 * time.Second)
-				if n.Comm != nil && calls(n.Comm, "time", "After") && calls(n.Comm, "time", "Second") {
-					out[f.Name.Name] = "time.After"
 				}
 			case *ast.BinaryExpr: // time.Since(began) > 5*time.Second, took > 5*time.Second
 				if (n.Op == token.GTR || n.Op == token.GEQ) && (calls(n.Y, "time", "Second") || calls(n.X, "time", "Since")) && isTime(n.X) {
@@ -106,6 +112,9 @@ func limitsIn(file *ast.File) map[string]string {
 	}
 	return out
 }
+
+// seconds reports whether an expression is a number of seconds or minutes.
+func seconds(e ast.Expr) bool { return calls(e, "time", "Second") || calls(e, "time", "Minute") }
 
 // isTime reports whether an expression is how long something took.
 func isTime(e ast.Expr) bool {
@@ -139,6 +148,9 @@ func TestLimitsIn(t *testing.T) {
 		"select { case <-done: case <-time.After(5 * time.Second): }":  true,
 		"if took := time.Since(x); took > 5*time.Second { t.Error() }": true,
 		"for time.Since(x) > most {}":                                  true,
+		"for time.Now().Before(end) {}":                                true,
+		"timer := time.NewTimer(2 * time.Minute)":                      true,
+		"end := time.After(time.Minute)":                               true,
 		"c.SetDeadline(lastMoment(t))":                                 false,
 		"select { case <-p.Done: case <-time.After(behind): }":         false,
 		"if n > 5 { t.Error() }":                                       false,

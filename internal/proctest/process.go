@@ -136,19 +136,6 @@ func (p *Process) Reach(what string, happened <-chan struct{}) {
 	}
 }
 
-// Wait is End with a limit of its own, for an end that has to come soon.
-func (p *Process) Wait(most time.Duration) int {
-	p.t.Helper()
-	timer := time.NewTimer(most)
-	defer timer.Stop()
-	select {
-	case <-p.Done:
-	case <-timer.C:
-		p.t.Fatalf("%s did not end within %v; it said:\n%s", p.name, most, p.Tail())
-	}
-	return p.Code
-}
-
 // Ended reports whether it has ended.
 func (p *Process) Ended() bool {
 	select {

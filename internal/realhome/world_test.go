@@ -180,7 +180,9 @@ func (w *world) observe() {
 	o := mqtt.NewClientOptions().AddBroker("tcp://" + mosquitto).SetClientID(observer).SetUsername(observer).SetPassword(password)
 	o.SetMaxReconnectInterval(time.Second).SetOnConnectHandler(func(c mqtt.Client) { c.Subscribe("#", 1, note) })
 	c := mqtt.NewClient(o)
-	if token := c.Connect(); !token.WaitTimeout(time.Minute) || token.Error() != nil {
+	token := c.Connect()
+	proctest.Receive(w.t, "the observer to connect", token.Done(), nil)
+	if token.Error() != nil {
 		w.t.Fatalf("the observer does not connect: %v", token.Error())
 	}
 	w.t.Cleanup(func() { c.Disconnect(0) })
@@ -360,18 +362,6 @@ func (w *world) announced() map[string]announcement {
 // until waits until is says nothing is missing any more, and returns how long that took. Its deadline is the test's own.
 func until(t *testing.T, what string, is func() string) time.Duration {
 	t.Helper()
-	began := time.Now()
-	end, limited := t.Deadline()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		missing := is()
-		if missing == "" {
-			return time.Since(began)
-		}
-		if limited && time.Until(end) < 20*time.Second {
-			t.Fatalf("%s: not within %v: %s", what, time.Since(began), missing)
-		}
-		<-tick.C
-	}
+	missing := ""
+	return proctest.Until(t, what, func() bool { missing = is(); return missing == "" }, func() string { return missing })
 }
