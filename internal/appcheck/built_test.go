@@ -44,7 +44,7 @@ func newWorkshop(t *testing.T) workshop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := workshop{dir: filepath.Join(cache, "fitbit-fetch", "image"), base: "localhost/golang-unindexed:" + strings.TrimPrefix(runtime.Version(), "go")}
+	w := workshop{dir: filepath.Join(cache, "fitbit-fetch", "image"), base: "localhost/golang-own-caches:" + strings.TrimPrefix(runtime.Version(), "go")}
 	if err := os.MkdirAll(w.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func newWorkshop(t *testing.T) workshop {
 	w.do(t, "copy", "-q", c, goEnv(t, "GOROOT"), "/usr/local/go")
 	// Modules come from two folders: ours as it would be published, and those that this machine has got already. A version of ours is another
 	// tree at each run, which the go command's index of modules, kept in its cache, takes for impossible.
-	w.do(t, "config", "--env", "PATH=/usr/local/go/bin:/usr/bin:/bin", "--env", "HOME=/root", "--env", "GOTOOLCHAIN=local",
+	w.do(t, "config", "--env", "PATH=/usr/local/go/bin:/usr/bin:/bin", "--env", "HOME=/tmp", "--env", "GOTOOLCHAIN=local", "--env", "GOMODCACHE=/go/mod", "--env", "GOCACHE=/go/cache",
 		"--env", "GOPROXY=file:///ours,file:///modules/cache/download", "--env", "GOSUMDB=off", "--env", "GOFLAGS=-modcacherw", "--env", "GODEBUG=goindex=0", c)
 	w.do(t, "commit", "-q", c, w.base)
 	w.do(t, "rm", c)
@@ -144,13 +144,13 @@ func (w workshop) args(t *testing.T, ours modules) []string {
 		t.Fatal(err)
 	}
 	args := []string{"bud", "--pull-never", "--format", "docker", "--isolation", "chroot", "--build-arg", "GO_IMAGE=" + w.base,
-		"-v", goEnv(t, "GOMODCACHE") + ":/modules:O", "-v", goEnv(t, "GOMODCACHE") + ":/root/go/pkg/mod:O", "-v", goCache + ":/root/.cache/go-build"}
+		"-v", goEnv(t, "GOMODCACHE") + ":/modules:O", "-v", goEnv(t, "GOMODCACHE") + ":/go/mod:O", "-v", goCache + ":/go/cache"}
 	if ours != "" {
 		args = append(args, "-v", string(ours)+":/ours:ro")
 	}
 	// What this machine has fetched of ours before is hidden: a build takes what is published now.
 	owner := filepath.Dir(modulePath(t, root))
-	for _, place := range []string{"/root/go/pkg/mod", "/root/go/pkg/mod/cache/download", "/modules/cache/download"} {
+	for _, place := range []string{"/go/mod", "/go/mod/cache/download", "/modules/cache/download"} {
 		args = append(args, "-v", t.TempDir()+":"+filepath.Join(place, owner))
 	}
 	return args
