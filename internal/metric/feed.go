@@ -55,6 +55,7 @@ type Feed struct {
 	Settles bool          // live: once today has a value, today's is not asked again before the daily re-read
 	Behind  string        // the feed whose coverage makes this one needless: minute summaries behind raw heart rate
 	Depth   time.Duration // history: how far back at most; 0 for as far as the user says
+	Reader  int           // version of what reads its answers: raised where it now reads better what it once misread, so that history is asked again
 	Whole   bool          // a request costs the same however long its span is: the newest days come with all of their chunk
 }
 
@@ -75,6 +76,7 @@ type Request struct {
 	Session *SessionRef // a track's session
 	Final   time.Time   // copied into the batch
 	Device  string      // value of the tag Device
+	Plain   bool        // ask without a mask: what came with one is doubted
 	Devices []Device
 }
 

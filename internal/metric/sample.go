@@ -79,6 +79,8 @@ type Batch struct {
 	Bounds   Span      // Span as instants (Zones.Bounds): needed on the axis Days where the feed is not one of sessions
 	Asked    time.Time // when
 	Final    time.Time // on the feed's axis: up to here the answer will not change but by late data; zero for nothing of it
+	Odd      []Span    // on the feed's axis: parts of Span in which something could not be understood. Nothing of them is final, and nothing there vanishes or loses a field
+	Masked   bool      // asked for with a mask, which cuts off what it does not name: of a renamed member nothing would be seen
 	Series   []ID      // those it answers for: what the archive holds of them inside Span and is not here has vanished
 	Blocks   []Block   // samples outside Span are an error
 	Sessions []Session // for a feed of sessions: all of that kind whose Day is in Span

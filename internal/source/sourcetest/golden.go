@@ -240,6 +240,9 @@ func writeBatch(out *strings.Builder, b metric.Batch) {
 	if !b.Final.IsZero() {
 		fmt.Fprintf(out, " final=%s", b.Final.Format(time.RFC3339))
 	}
+	for _, odd := range b.Odd {
+		fmt.Fprintf(out, " odd=%v", odd)
+	}
 	if b.Session != "" {
 		fmt.Fprintf(out, " session=%s", b.Session)
 	}
