@@ -108,7 +108,10 @@ func fetchTrack(ctx context.Context, q *query) error {
 			case c != '<':
 				return fmt.Errorf("%w: the track is no XML", answer.ErrShape)
 			}
-			track, err = answer.ReadTCX(r, q.feed.series[0], b.Next)
+			var odd int
+			if track, odd, err = answer.ReadTCX(r, q.feed.series[0], b.Next); odd > 0 {
+				q.surprises.Add(q.feed.Feed.ID, answer.PointOdd, "Trackpoint", odd, q.cfg.Now())
+			}
 			return err
 		})
 	if statusOf(err) == http.StatusNotFound {

@@ -15,6 +15,9 @@ import (
 
 const scopeSettings = "settings"
 
+// scale is the index of the one type of device that is no tracker; every other one is worn, also one of a type that is not known.
+const scale = 1
+
 // Describe implements source.Describer: the account, and as much of zone and devices as was allowed.
 func (s *Source) Describe(ctx context.Context) (source.Description, error) {
 	var d source.Description
@@ -82,16 +85,22 @@ func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
 	f.known("macAddress", "features")
 	var out []metric.Device
 	path := "/v4/users/me/pairedDevices"
-	l := &listing{s: s, feed: "devices", form: f, name: "pairedDevices", token: getToken, each: func(r *record) error {
-		d := metric.Device{ID: id(r.texts[name]), Name: r.texts[version], Tracker: r.words[kind] == 0, Battery: r.numbers[level]}
+	l := &listing{s: s, feed: "devices", form: f, name: "pairedDevices", token: getToken, each: func(r *record) (metric.Span, fate) {
+		d := metric.Device{ID: id(r.texts[name]), Name: r.texts[version], Tracker: r.words[kind] != scale, Battery: r.numbers[level]}
+		if d.Battery < 0 || d.Battery > 100 {
+			d.Battery = metric.Absent()
+		}
 		if !metric.Present(d.Battery) && r.words[status] == 0 { // a level of 0 is left out
 			d.Battery = 0
 		}
 		if t := r.times[sync]; t != 0 {
 			d.LastSync = at(t)
 		}
+		if d.ID == "" {
+			return metric.Span{}, unreadable
+		}
 		out = append(out, d)
-		return nil
+		return metric.Span{}, understood
 	}}
 	l.first = question{feed: "devices", method: http.MethodGet, path: path, shown: path, query: url.Values{"pageSize": {"100"}, "prettyPrint": {"false"}}, scope: scopeSettings}
 	if err := l.run(ctx); err != nil {

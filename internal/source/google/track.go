@@ -33,7 +33,10 @@ func fetchTrack(ctx context.Context, s *Source, f *feed, req metric.Request, bat
 		if err != nil {
 			return err
 		}
-		track, err = answer.ReadTCX(r, f.series[0], b.Next)
+		var odd int
+		if track, odd, err = answer.ReadTCX(r, f.series[0], b.Next); odd > 0 {
+			s.surprises.Add(f.Feed.ID, answer.PointOdd, "Trackpoint", odd, s.cfg.Now())
+		}
 		return err
 	})
 	batch.Requests += cost
