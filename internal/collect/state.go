@@ -219,11 +219,14 @@ func Devices(ctx context.Context, a interface {
 	return s.devices(), nil
 }
 
+// hintZone names the cure where the service's zone is of no use.
+const hintZone = `Set the option time_zone (LOCAL_TIMEZONE in the environment) to the name of your zone, such as Europe/Berlin.`
+
 // moveTo opens an entry in the list of zones if name is another than the newest. Past days never move.
 func (l *loop) moveTo(name string) error {
-	loc, err := time.LoadLocation(name)
-	if err != nil || name == "Local" {
-		l.cfg.Log.Warn("an unknown time zone is passed over", "zone", name)
+	loc, err := metric.LoadZone(name)
+	if err != nil {
+		l.cfg.Log.Warn("an unknown time zone is passed over", "zone", name, "hint", hintZone)
 		return nil
 	}
 	z := slices.Clone(l.zones)
@@ -250,6 +253,9 @@ func (l *loop) moveTo(name string) error {
 	}
 	if err := l.cfg.Archive.SetState(l.ctx, l.cfg.Person.ID, ZonesKey, b); err != nil {
 		return fmt.Errorf("keeping the zones: %w", err)
+	}
+	if metric.IsOffset(name) {
+		l.cfg.Log.Warn("the service names a time zone that is not known here; days begin by its offset from UTC, without summer time", "zone", name, "hint", hintZone)
 	}
 	if len(l.zones) > 0 {
 		l.cfg.Log.Info("the person's time zone has changed", "zone", name, "from", today.String())

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
@@ -40,14 +39,12 @@ func (s *Source) profile(ctx context.Context) (source.Description, error) {
 		if joined, ok := parseDay(r.word("user.memberSince")); ok {
 			d.Since = joined
 		}
-		if r.err == nil && d.Account == "" {
-			r.err = fmt.Errorf("%w: no encodedId", answer.ErrShape)
+		if d.Account == "" {
+			return fmt.Errorf("%w: no encodedId", answer.ErrShape)
 		}
-		return r.err
+		d.Zone = metric.ZoneName(d.Zone, r.number("user.offsetFromUTCMillis")/1000)
+		return nil
 	})
-	if _, unknown := time.LoadLocation(d.Zone); unknown != nil || d.Zone == "Local" {
-		d.Zone = ""
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.told = s.told || err == nil || left(err)
@@ -108,11 +105,16 @@ func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
 				d.LastSync = at
 			}
 		}
-		if r.err == nil && d.ID == "" {
-			r.err = fmt.Errorf("%w: a device has no id", answer.ErrShape)
+		if d.ID == "" {
+			return fmt.Errorf("%w: a device has no id", answer.ErrShape)
 		}
+		if d.Battery < 0 || d.Battery > 100 {
+			r.note("batteryLevel", answer.ErrShape)
+			d.Battery = metric.Absent()
+		}
+		q.counted("devices", r, false, false)
 		out = append(out, d)
-		return r.err
+		return nil
 	}})
 	if err != nil {
 		return nil, s.failed(ctx, q.feed, err)

@@ -67,6 +67,8 @@ func (q *query) summary(ctx context.Context, d metric.Day, rows *table) error {
 		if _, ok := doc["summary"].(map[string]any); !ok {
 			return fmt.Errorf("%w: no summary in it", answer.ErrShape)
 		}
+		q.on(d)
+		rows.strange = false // beside what is read here the summary of a day tells more and more
 		knownOf(paths...).note(q.notes, "", doc)
 		return rows.put(r, doc, q.req.Zones.Midnight(d))
 	})

@@ -137,10 +137,27 @@ func wanted(series, only []metric.ID) []metric.ID {
 // A query is one Fetch on its way.
 type query struct {
 	*Source
-	feed  *feed
-	req   metric.Request
-	batch *metric.Batch
-	notes *answer.Notes
+	feed   *feed
+	req    metric.Request
+	batch  *metric.Batch
+	notes  *answer.Notes
+	unsaid []string    // keys of the sleeps of which the service does not say whether they are the main one
+	where  metric.Span // of the element in hand, on the feed's axis: all that is asked for as long as its day is not known
+}
+
+// on says which day the element in hand is of.
+func (q *query) on(d metric.Day) {
+	span := metric.DaySpan(d, d)
+	if q.feed.Feed.Axis == metric.Instants {
+		span = q.req.Zones.Bounds(metric.Days, span)
+	}
+	q.where = span.Overlap(q.req.Span)
+}
+
+// misread counts what could not be understood in the element in hand: its day is not final.
+func (q *query) misread(path string) {
+	q.notes.Add(answer.PointOdd, path, nil)
+	q.batch.Odd = metric.Union(q.batch.Odd, q.where)
 }
 
 type fetchFunc func(ctx context.Context, q *query) error

@@ -2,6 +2,7 @@ package fitbit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -154,14 +155,45 @@ type listing struct {
 	absent  func() error         // the answer has members, but not the list
 
 	dataset func(clock time.Duration, v float64) error // for the key of an object that holds a dataset: takes one value, in the order of time
+
+	q      *query
+	listed int     // elements of the answer
+	lost   []error // those that could not be understood
 }
 
-// list asks, and reads an answer element by element: no more than one is held.
+// list asks, and reads an answer element by element: no more than one is held. An element that cannot be understood costs only itself;
+// only where none can be, the answer is of another shape.
 func (q *query) list(ctx context.Context, what question, l listing) error {
-	return q.ask(ctx, what, func(b *answer.Body) error { return l.read(b, q.notes) })
+	l.q = q
+	return q.ask(ctx, what, func(b *answer.Body) error {
+		l.listed, l.lost = 0, nil
+		err := l.read(b, q.notes)
+		if err == nil && l.listed > 0 && len(l.lost) == l.listed {
+			return l.lost[0]
+		}
+		return err
+	})
 }
 
-func (l listing) read(b *answer.Body, notes *answer.Notes) error {
+// one takes an element in, or passes over it.
+func (l *listing) one(e any) error {
+	l.listed++
+	l.q.where = l.q.req.Span
+	err := l.each(e)
+	if errors.Is(err, answer.ErrShape) {
+		l.pass(err)
+		return nil
+	}
+	return err
+}
+
+// pass passes over an element.
+func (l *listing) pass(err error) {
+	l.lost = append(l.lost, err)
+	l.q.misread(cmp.Or(l.key, "[]"))
+}
+
+func (l *listing) read(b *answer.Body, notes *answer.Notes) error {
 	if l.key == "" {
 		return l.bare(b)
 	}
@@ -208,7 +240,7 @@ func (l listing) read(b *answer.Body, notes *answer.Notes) error {
 }
 
 // member takes or skips what stands beside the list.
-func (l listing) member(dec *jsontext.Decoder, name string, notes *answer.Notes) error {
+func (l *listing) member(dec *jsontext.Decoder, name string, notes *answer.Notes) error {
 	take, known := l.other[name]
 	if !known {
 		notes.Add(answer.MemberUnknown, "", []byte(name))
@@ -224,7 +256,7 @@ func (l listing) member(dec *jsontext.Decoder, name string, notes *answer.Notes)
 }
 
 // bare reads an answer that is the list, or one element of it.
-func (l listing) bare(b *answer.Body) error {
+func (l *listing) bare(b *answer.Body) error {
 	dec, err := b.JSON("{[")
 	if err != nil {
 		return err
@@ -240,7 +272,7 @@ func (l listing) bare(b *answer.Body) error {
 		return err
 	}
 	if object, _ := one.(map[string]any); len(object) > 0 || !l.nothing {
-		if err := l.each(one); err != nil {
+		if err := l.one(one); err != nil {
 			return err
 		}
 	}
@@ -248,7 +280,7 @@ func (l listing) bare(b *answer.Body) error {
 }
 
 // elements reads a list; null is an empty one.
-func (l listing) elements(b *answer.Body, dec *jsontext.Decoder) error {
+func (l *listing) elements(b *answer.Body, dec *jsontext.Decoder) error {
 	switch k := dec.PeekKind(); k {
 	case 'n':
 		return dec.SkipValue()
@@ -264,7 +296,7 @@ func (l listing) elements(b *answer.Body, dec *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		if err := l.each(e); err != nil {
+		if err := l.one(e); err != nil {
 			return err
 		}
 		b.Next()
@@ -275,7 +307,7 @@ func (l listing) elements(b *answer.Body, dec *jsontext.Decoder) error {
 
 // set reads {"dataset":[{"time":"00:00:00","value":58},…],"datasetInterval":1,"datasetType":"second"}: up to 17,000 values a day, so
 // nothing of it is held.
-func (l listing) set(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes) error {
+func (l *listing) set(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes) error {
 	if err := open(dec, '{', l.key); err != nil {
 		return err
 	}
@@ -305,53 +337,29 @@ func (l listing) set(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes)
 	return err
 }
 
-func (l listing) values(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes) error {
+func (l *listing) values(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes) error {
 	if err := open(dec, '[', "dataset"); err != nil {
 		return err
 	}
 	for dec.PeekKind() != ']' {
-		if err := open(dec, '{', "an element of the dataset"); err != nil {
-			return err
-		}
-		clock, timed, v := time.Duration(0), false, metric.Absent()
-		for dec.PeekKind() != '}' {
-			name, err := dec.ReadValue() // as it is written: no string is made of it
-			if err != nil {
+		l.listed++
+		if k := dec.PeekKind(); k != '{' && k != 0 {
+			if err := dec.SkipValue(); err != nil {
 				return err
 			}
-			switch string(name) {
-			case `"time"`, `"value"`:
-				isTime := name[1] == 't'
-				if kind := dec.PeekKind(); kind == '{' || kind == '[' {
-					return fmt.Errorf("%w: a member of the dataset is no scalar", answer.ErrShape)
-				}
-				scalar, err := dec.ReadValue()
-				if err != nil {
-					return err
-				}
-				if isTime {
-					clock, timed = clockOf(scalar)
-				} else if v, err = scalarNumber(scalar); err != nil {
-					return err
-				}
-			case `"level"`, `"mets"`: // how active a minute was, beside its calories
-				if err := dec.SkipValue(); err != nil {
-					return err
-				}
-			default:
-				notes.Add(answer.MemberUnknown, "dataset", bytes.Trim(name, `"`))
-				if err := dec.SkipValue(); err != nil {
-					return err
-				}
-			}
+			l.pass(errNoValue)
+			continue
 		}
-		if !timed {
-			return fmt.Errorf("%w: a value has no time", answer.ErrShape)
-		}
-		if _, err := dec.ReadToken(); err != nil {
+		clock, v, told, err := l.value(dec, notes)
+		switch {
+		case err != nil:
 			return err
+		case !told:
+			l.pass(errNoValue)
+		default:
+			err = l.dataset(clock, v)
 		}
-		if err := l.dataset(clock, v); err != nil {
+		if err != nil {
 			return err
 		}
 		b.Next()
@@ -360,17 +368,59 @@ func (l listing) values(b *answer.Body, dec *jsontext.Decoder, notes *answer.Not
 	return err
 }
 
-// scalarNumber reads a number, in quotes or without.
-func scalarNumber(v jsontext.Value) (float64, error) {
-	switch v.Kind() {
-	case 'n':
-		return metric.Absent(), nil
-	case '0', '"':
-		if n, ok := asNumber(number(bytes.Trim(v, `"`))); ok {
-			return n, nil
+var errNoValue = fmt.Errorf("%w: no element of the dataset has a time and a value", answer.ErrShape)
+
+// value reads one element of a dataset. told is false where it has no time or no value.
+func (l *listing) value(dec *jsontext.Decoder, notes *answer.Notes) (clock time.Duration, v float64, told bool, err error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return 0, 0, false, err
+	}
+	timed, valued := false, false
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadValue() // as it is written: no string is made of it
+		if err != nil {
+			return 0, 0, false, err
+		}
+		switch string(name) {
+		case `"time"`, `"value"`:
+			isTime := name[1] == 't'
+			if kind := dec.PeekKind(); kind == '{' || kind == '[' {
+				if err := dec.SkipValue(); err != nil {
+					return 0, 0, false, err
+				}
+				continue
+			}
+			scalar, err := dec.ReadValue()
+			if err != nil {
+				return 0, 0, false, err
+			}
+			if isTime {
+				clock, timed = clockOf(scalar)
+			} else {
+				v, valued = scalarNumber(scalar)
+			}
+		case `"level"`, `"mets"`: // how active a minute was, beside its calories
+			if err := dec.SkipValue(); err != nil {
+				return 0, 0, false, err
+			}
+		default:
+			notes.Add(answer.MemberUnknown, "dataset", bytes.Trim(name, `"`))
+			if err := dec.SkipValue(); err != nil {
+				return 0, 0, false, err
+			}
 		}
 	}
-	return metric.Absent(), fmt.Errorf("%w: a value of the dataset is no number", answer.ErrShape)
+	_, err = dec.ReadToken()
+	return clock, v, timed && valued, err
+}
+
+// scalarNumber reads a number, in quotes or without.
+func scalarNumber(v jsontext.Value) (float64, bool) {
+	if k := v.Kind(); k != '0' && k != '"' {
+		return metric.Absent(), false
+	}
+	n, ok := asNumber(number(bytes.Trim(v, `"`)))
+	return n, ok && metric.Present(n)
 }
 
 // clockOf reads a time of day in quotes.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
@@ -33,14 +32,12 @@ func (s *Source) Describe(ctx context.Context) (source.Description, error) {
 		return d, &source.Error{Kind: source.Bad, Feed: "identity", Hint: hintReport, Err: fmt.Errorf("%w: no healthUserId", answer.ErrShape)}
 	}
 	settings := newForm()
-	zone := settings.text("timeZone")
-	settings.known("name", "utcOffset", "languageLocale", "distanceUnit", "weightUnit", "heightUnit", "temperatureUnit", "waterUnit", "swimUnit",
+	zone, offset := settings.text("timeZone"), settings.seconds("utcOffset")
+	settings.known("name", "languageLocale", "distanceUnit", "weightUnit", "heightUnit", "temperatureUnit", "waterUnit", "swimUnit",
 		"glucoseUnit", "strideLengthWalkingType", "strideLengthRunningType", "autoStrideEnabled", "foodLanguageCode")
 	switch r, err := s.resource(ctx, "settings", scopeSettings, settings); {
 	case err == nil:
-		if _, unknown := time.LoadLocation(r.texts[zone]); unknown == nil {
-			d.Zone = r.texts[zone]
-		}
+		d.Zone = metric.ZoneName(r.texts[zone], r.numbers[offset])
 	case !left(err):
 		return d, err
 	}
