@@ -29,9 +29,9 @@ type put struct {
 	gone     []lost
 	fresh    []lost // visible samples of this revision, where they may meet a tomb
 
-	odd     []metric.Span      // of the batch, as instants: there nothing vanishes
-	tally   map[metric.ID]loss // what goes, by series; under the empty name of sessions
-	spared  map[metric.ID]loss // the same, of what is doubted: nothing of that vanishes
+	odd    []metric.Span      // of the batch, as instants: there nothing vanishes
+	tally  map[metric.ID]loss // what goes, by series; under the empty name of sessions
+	spared map[metric.ID]loss // the same, of what is doubted: nothing of that vanishes
 }
 
 // Put is the commit point: when it returns without error, the answer and its coverage are on disk together; otherwise nothing
