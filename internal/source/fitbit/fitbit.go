@@ -15,12 +15,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/ask"
 )
 
 // DefaultBase is the service's address.
@@ -47,8 +47,7 @@ type Config struct {
 type Source struct {
 	cfg       Config
 	feeds     []*feed
-	shapes    atomic.Bool
-	bodies    sync.Pool
+	engine    *ask.Engine
 	surprises answer.Surprises
 
 	mu   sync.Mutex
@@ -70,7 +69,7 @@ func New(cfg Config) (*Source, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Source{cfg: cfg}
-	s.bodies.New = func() any { return answer.NewBody() }
+	s.engine = s.newEngine()
 	for _, row := range rows() {
 		f, err := compile(row, cfg.Catalogue)
 		if err != nil {
@@ -98,7 +97,7 @@ func (s *Source) Feeds() []metric.Feed {
 func (s *Source) Surprises() []answer.Surprise { return s.surprises.List() }
 
 // Shapes switches whether the observer gets the shape of every answer, not only of failures.
-func (s *Source) Shapes(on bool) { s.shapes.Store(on) }
+func (s *Source) Shapes(on bool) { s.engine.Shapes(on) }
 
 // Fetch implements source.Source.
 func (s *Source) Fetch(ctx context.Context, req metric.Request) (metric.Batch, error) {

@@ -6,18 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/ask"
 )
 
 // A question is one request, as often as it has to be sent.
@@ -27,10 +25,17 @@ type question struct {
 	query url.Values
 }
 
-const (
-	extraTries = 1 // quick repetitions of one request: each costs one of the hour's
-	quickWait  = 10 * time.Second
-)
+// newEngine is how this service is asked. Each quick repetition costs one of the hour's requests.
+func (s *Source) newEngine() *ask.Engine {
+	return ask.New(ask.Config{
+		HTTP: s.cfg.HTTP, Base: s.cfg.Base, Timeout: s.cfg.Timeout, Now: s.cfg.Now, Observer: s.cfg.Observer, Surprises: &s.surprises,
+		// No Accept-Language: its absence is the one way to say metric.
+		Header: map[string]string{"Accept": "application/json, application/vnd.garmin.tcx+xml", "User-Agent": "fitbit-fetch"},
+		Hints:  ask.Hints{Server: hintServer, Network: hintNetwork, HTML: hintHTML, Address: hintAddress, Report: hintReport, Cut: hintCut},
+		Tries:  1, First: 4 * time.Second, Soon: func(e *source.Error) bool { return e.Reason == reasonPending },
+		Refuse: refuse, Known: knownReason,
+	})
+}
 
 // ask sends a question until it is answered, and lets read take the answer. The requests are booked on the batch.
 func (q *query) ask(ctx context.Context, what question, read func(*answer.Body) error) error {
@@ -40,110 +45,10 @@ func (q *query) ask(ctx context.Context, what question, read func(*answer.Body) 
 }
 
 func (s *Source) ask(ctx context.Context, feed, scope string, q question, read func(*answer.Body) error) (int, error) {
-	for try := 0; ; try++ {
-		if ctx.Err() != nil {
-			return try, ctx.Err()
-		}
-		err := s.attempt(ctx, feed, scope, q, read)
-		if err == nil {
-			return try + 1, nil
-		}
-		if ctx.Err() != nil {
-			return try + 1, ctx.Err()
-		}
-		pause, again := s.pause(err, try)
-		if !again {
-			err.Feed = feed
-			s.note(feed, err)
-			return try + 1, err
-		}
-		if err := clock.Real().Sleep(ctx, pause); err != nil {
-			return try + 1, err
-		}
+	if strings.Contains(q.shown, "/1d/") || strings.HasSuffix(q.shown, "/all.json") {
+		scope += ofMinutes
 	}
-}
-
-// pause says whether a failed request is worth repeating at once, and after how long.
-func (s *Source) pause(err *source.Error, try int) (time.Duration, bool) {
-	quick := err.Kind == source.Retry && !errors.Is(err, context.DeadlineExceeded) && (err.Status == 0 || err.Status >= 500 || err.Reason == reasonPending)
-	wait := time.Duration(float64(4*time.Second) * (0.5 + rand.Float64()))
-	if !err.Until.IsZero() {
-		wait = err.Until.Sub(s.cfg.Now())
-	}
-	return max(wait, 0), quick && try < extraTries && wait <= quickWait
-}
-
-func (s *Source) note(feed string, err *source.Error) {
-	if err.Status >= 400 && err.Reason != "" && !knownReason(err.Reason) {
-		s.surprises.Add(feed, answer.ReasonUnknown, clip(err.Reason, 64), 1, s.cfg.Now())
-	}
-}
-
-// attempt sends a question once.
-func (s *Source) attempt(ctx context.Context, feed, scope string, q question, read func(*answer.Body) error) *source.Error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	b := s.bodies.Get().(*answer.Body)
-	defer s.bodies.Put(b)
-	b.Reset()
-	seen := answer.Exchange{Time: s.cfg.Now(), Feed: feed, Method: http.MethodGet, Path: q.shown}
-	err := s.exchange(ctx, scope, q, b, read, &seen.Status)
-	if s.cfg.Observer != nil {
-		seen.Duration, seen.Bytes = s.cfg.Now().Sub(seen.Time), b.Network()
-		if err != nil {
-			seen.Kind = err.Kind.String()
-		}
-		if len(b.Head) > 0 && (err != nil || s.shapes.Load()) {
-			seen.Shape = answer.ShapeOf(b.Head)
-		}
-		s.cfg.Observer(seen)
-	}
-	return err
-}
-
-func (s *Source) exchange(ctx context.Context, scope string, q question, b *answer.Body, read func(*answer.Body) error, status *int) *source.Error {
-	address := s.cfg.Base + q.path
-	if len(q.query) > 0 {
-		address += "?" + q.query.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return &source.Error{Kind: source.Bad, Hint: hintAddress, Err: err}
-	}
-	// No Accept-Language: its absence is the one way to say metric.
-	req.Header.Set("Accept", "application/json, application/vnd.garmin.tcx+xml")
-	req.Header.Set("Accept-Encoding", "gzip")
-	req.Header.Set("User-Agent", "fitbit-fetch")
-	resp, err := s.cfg.HTTP.Do(req)
-	if err != nil {
-		return s.timed(ctx, unsent(answer.StripURL(err)))
-	}
-	defer resp.Body.Close()
-	*status = resp.StatusCode
-	err = b.Open(resp)
-	if resp.StatusCode != http.StatusOK {
-		var text []byte
-		if err == nil {
-			text, _ = io.ReadAll(io.LimitReader(b, 64<<10)) // the status says enough where the text is broken
-		}
-		return refuse(resp.StatusCode, resp.Header, text, scope, s.cfg.Now())
-	}
-	if err == nil {
-		err = read(b)
-	}
-	if err != nil {
-		return s.timed(ctx, unread(resp.StatusCode, err))
-	}
-	return nil
-}
-
-// timed says so where the time for one request ran out.
-func (s *Source) timed(ctx context.Context, e *source.Error) *source.Error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		e.Kind, e.Status, e.Err = source.Retry, 0, fmt.Errorf("no whole answer within %v: %w", s.cfg.Timeout, context.DeadlineExceeded)
-		e.Hint = hintServer
-	}
-	return e
+	return s.engine.Ask(ctx, ask.Question{Feed: feed, Path: q.path, Shown: q.shown, Query: q.query, Scope: scope}, read)
 }
 
 // A listing says what of an answer is read.

@@ -23,7 +23,7 @@ func (s *Source) Describe(ctx context.Context) (source.Description, error) {
 	identity := newForm()
 	account := identity.text("healthUserId")
 	identity.known("name", "legacyUserId")
-	r, err := s.resource(ctx, "identity", "", identity)
+	r, err := s.resource(ctx, "identity", scopeIdentity, identity)
 	if err != nil {
 		return d, err
 	}
@@ -57,7 +57,7 @@ func left(err error) bool {
 func (s *Source) resource(ctx context.Context, name, scope string, f *form) (*record, error) {
 	path := "/v4/users/me/" + name
 	w := walker{rec: f.record(), notes: &answer.Notes{}}
-	_, err := s.ask(ctx, question{feed: name, method: http.MethodGet, path: path, shown: path, query: url.Values{"prettyPrint": {"false"}}, scope: scope},
+	_, err := s.ask(ctx, question{Feed: name, Method: http.MethodGet, Path: path, Shown: path, Query: url.Values{"prettyPrint": {"false"}}, Scope: scope},
 		func(b *answer.Body) error {
 			dec, err := b.JSON("{")
 			if err != nil {
@@ -99,7 +99,7 @@ func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
 		out = append(out, d)
 		return metric.Span{}, understood
 	}}
-	l.first = question{feed: "devices", method: http.MethodGet, path: path, shown: path, query: url.Values{"pageSize": {"100"}, "prettyPrint": {"false"}}, scope: scopeSettings}
+	l.first = question{Feed: "devices", Method: http.MethodGet, Path: path, Shown: path, Query: url.Values{"pageSize": {"100"}, "prettyPrint": {"false"}}, Scope: scopeSettings}
 	if err := l.run(ctx); err != nil {
 		return nil, err
 	}

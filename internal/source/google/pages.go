@@ -73,8 +73,8 @@ func (l *listing) runMasked(ctx context.Context) error {
 		return l.read(ctx, l.first)
 	}
 	masked := l.first
-	masked.query = cloned(masked.query)
-	masked.query.Set("fields", l.mask)
+	masked.Query = cloned(masked.Query)
+	masked.Query.Set("fields", l.mask)
 	before := []metric.Span(nil)
 	if l.batch != nil {
 		before = l.batch.Odd
@@ -167,7 +167,7 @@ func (p *pageReader) read(b *answer.Body) error {
 		case "nextPageToken":
 			p.token, err = p.w.optionalText()
 		default:
-			other = clip(string(name), 64)
+			other = string(name)
 			p.w.notes.Add(answer.MemberUnknown, "", name)
 			err = dec.SkipValue()
 		}
@@ -277,12 +277,12 @@ func (f *feed) get(op Operation, filter string, size int) question {
 	if filter != "" {
 		q.Set("filter", filter)
 	}
-	return question{feed: f.Feed.ID, method: http.MethodGet, path: path, shown: path, query: q, scope: f.Scope}
+	return question{Feed: f.Feed.ID, Method: http.MethodGet, Path: path, Shown: path, Query: q, Scope: f.Scope}
 }
 
 func getToken(q *question, token string) {
-	q.query = cloned(q.query)
-	q.query.Set("pageToken", token)
+	q.Query = cloned(q.Query)
+	q.Query.Set("pageToken", token)
 }
 
 // A rollUpBody is the request of rollUp and dailyRollUp.
@@ -326,11 +326,11 @@ func (f *feed) post(span metric.Span, size int, family string) (question, func(*
 		body.WindowSize = "60s"
 	}
 	path := points(f.Type) + ":" + f.Op.String()
-	q := question{feed: f.Feed.ID, method: http.MethodPost, path: path, shown: path, query: url.Values{"prettyPrint": {"false"}},
-		body: encode(body), scope: f.Scope}
+	q := question{Feed: f.Feed.ID, Method: http.MethodPost, Path: path, Shown: path, Query: url.Values{"prettyPrint": {"false"}},
+		Body: encode(body), Scope: f.Scope}
 	return q, func(q *question, token string) {
 		body.PageToken = token
-		q.body = encode(body)
+		q.Body = encode(body)
 	}
 }
 

@@ -1,6 +1,7 @@
 package google
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,12 +20,17 @@ type afterFunc func(ctx context.Context, s *Source, f *feed, req metric.Request,
 
 // fetchSamples reads a feed of one of the common shapes, in as many pieces as its longest span makes necessary.
 func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
+	longest := s.longest(f)
 	blocks := f.blocks(req.Device, req.Span)
-	for _, span := range pieces(req.Span, f.Feed.Max) {
+	for _, span := range pieces(req.Span, longest) {
 		l := s.listing(f, req, span, blocks)
 		l.batch, l.span = batch, span
 		err := l.run(ctx)
 		batch.Requests += l.cost
+		if shorter := (*tooLong)(nil); errors.As(err, &shorter) && s.shorten(f, time.Duration(shorter.days)*day, min(span.Len(), longest)) {
+			batch.Odd = nil
+			return fetchSamples(ctx, s, f, req, batch)
+		}
 		if err != nil {
 			return err
 		}
@@ -32,6 +38,25 @@ func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, b
 	f.learn(blocks[0].Len(), req.Span)
 	batch.Blocks = metric.Tidied(blocks)
 	return nil
+}
+
+// longest is the longest span that one question of a feed may have; 0 for no limit.
+func (s *Source) longest(f *feed) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.limit[f.Feed.ID], f.Feed.Max)
+}
+
+// shorten takes in what the service says is the longest span, unless the question that it refused was no longer than that.
+func (s *Source) shorten(f *feed, to, was time.Duration) bool {
+	if was > 0 && to >= was {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit[f.Feed.ID] = to
+	s.cfg.Log.Info("the service takes shorter questions only", "feed", f.Feed.ID, "days", int(to/day))
+	return true
 }
 
 // listing is the question for one piece of a request.
