@@ -185,16 +185,16 @@ func (t *table) minute(r *resource, m any, d metric.Day, clock *wall) error {
 func (t *table) log(r *resource, element map[string]any) error {
 	date, _ := element["date"].(string)
 	clock, ok := element["time"].(string)
+	d, dated := parseDay(date)
+	at, given := parseClock(clock)
+	if dated {
+		t.q.on(d)
+	}
 	switch v, there := element["time"]; {
 	case there && v == nil:
 		t.q.misread(r.Key + ".time")
 	case !ok && (there || t.strange):
 		return fmt.Errorf("%w: an entry has a time that is none", answer.ErrShape)
-	}
-	d, dated := parseDay(date)
-	at, given := parseClock(clock)
-	if dated {
-		t.q.on(d)
 	}
 	if !dated || !given && clock != "" {
 		return fmt.Errorf("%w: an entry has no date, or no time", answer.ErrShape)
