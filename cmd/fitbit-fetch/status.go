@@ -234,10 +234,6 @@ func (p *personReport) write(c *call) {
 			c.hintLine(f.Hint)
 		}
 	}
-	if s.ZoneAssumed {
-		c.line("  ! ", "neither the service nor the options tell the time zone; %s is assumed, and days are dated anew once it is known", zones.Now())
-		c.hintLine("Set the option time_zone (LOCAL_TIMEZONE in the environment) to the name of your zone, such as Europe/Berlin.")
-	}
 	for _, u := range s.Unread {
 		c.line("  ! ", "%s could not be fetched; asked again %s", gapText(u.Gap, zones), dayTime(u.Until, zones))
 	}

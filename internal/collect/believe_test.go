@@ -38,7 +38,7 @@ func (s *daily) Fetch(_ context.Context, req metric.Request) (metric.Batch, erro
 		}
 	}
 	b := metric.Batch{Person: req.Person, Source: s.Name(), Feed: req.Feed, Axis: metric.Days, Span: req.Span, Final: req.Final, Series: s.feed.Series, Requests: 1}
-	block := metric.Block{Series: "steps", Device: req.Device}
+	block := metric.Block{Series: "steps"}
 	for first, last := req.Span.Days(); first <= last; first++ {
 		if v := s.answer(&b, req, first); metric.Present(v) {
 			block.Append(req.Zones.Midnight(first).UnixNano(), v)
@@ -315,104 +315,6 @@ func TestRefusedForAWhile(t *testing.T) {
 				}
 				if err := stop(); err != nil {
 					t.Error(err)
-				}
-			})
-		})
-	}
-}
-
-// described is a daily source that tells who the person is, as far as it may.
-type described struct {
-	*daily
-	zone    string
-	devices []metric.Device
-}
-
-func (s *described) Describe(context.Context) (source.Description, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return source.Description{Account: "A", Zone: s.zone}, nil
-}
-
-func (s *described) Devices(context.Context) ([]metric.Device, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.devices == nil {
-		return nil, &source.Error{Kind: source.Denied, Hint: "Tick the box.", Err: errors.New("no")}
-	}
-	return s.devices, nil
-}
-
-// Who signs in without the settings, and then with them, ends as who had them from the beginning: nothing stands under two instants, or
-// without the device.
-func TestSettingsComeLater(t *testing.T) {
-	t.Setenv("TZ", "UTC")
-	for name, before := range map[string]func(t *testing.T, a *archive.Archive){
-		"assumed": nil,
-		"of an older version": func(t *testing.T, a *archive.Archive) { // which took no zone for UTC
-			first, last := metric.DayOf(time.Now())-30, metric.DayOf(time.Now())-2
-			b := metric.Batch{Person: "me", Source: "google", Feed: "steps", Axis: metric.Days, Span: metric.DaySpan(first, last), Bounds: metric.DaySpan(first, last), Asked: time.Now(), Series: []metric.ID{"steps"}}
-			block := metric.Block{Series: "steps"}
-			for d := first; d <= last; d++ {
-				block.Append(d.Civil().UnixNano(), 100)
-			}
-			b.Blocks, b.Final = []metric.Block{block}, b.Span.End
-			if _, err := a.Put(t.Context(), b); err != nil {
-				t.Fatal(err)
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				const zone = "America/Los_Angeles"
-				path := filepath.Join(t.TempDir(), "archive.db")
-				a, err := archive.Open(t.Context(), archive.Config{Path: path, Catalogue: metric.Default(), Now: time.Now})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer a.Close()
-				s := &described{daily: &daily{answer: of(100)}}
-				s.feed = metric.Feed{ID: "steps", Series: []metric.ID{"steps"}, Axis: metric.Days, Trigger: metric.OnClock, Chunk: 90 * days, Max: 90 * days, Cost: 0.01, Every: time.Hour}
-				if before != nil {
-					before(t, a)
-					s.zone, s.devices = zone, []metric.Device{{ID: "1", Name: "Charge 6", Tracker: true, LastSync: time.Now(), Battery: metric.Absent()}}
-				}
-				c := New(Config{Person: metric.Person{ID: "me"}, Source: s, Archive: a, Clock: clock.Real(), Start: metric.DayOf(time.Now()) - 40})
-				ctx, stop := context.WithCancel(t.Context())
-				done := make(chan error, 1)
-				go func() { done <- c.Run(ctx) }()
-				pass(2 * days)
-				if before == nil {
-					if st := c.Status(); !st.ZoneAssumed || st.Zones.Now().String() != "UTC" {
-						t.Errorf("zone %v, assumed %v", st.Zones, st.ZoneAssumed)
-					}
-					s.mu.Lock()
-					s.zone, s.devices = zone, []metric.Device{{ID: "1", Name: "Charge 6", Tracker: true, LastSync: time.Now(), Battery: metric.Absent()}}
-					s.mu.Unlock()
-					pass(2 * days)
-				}
-				if st := c.Status(); st.ZoneAssumed || st.Zones.Now().String() != zone {
-					t.Errorf("zone %v, assumed %v", st.Zones, st.ZoneAssumed)
-				}
-				stop()
-				if err := <-done; err != nil {
-					t.Error(err)
-				}
-				zones, n := metric.Zones{{Name: zone}}, 0
-				for b, err := range a.Read(context.Background(), "me", "steps", metric.Span{Start: time.Now().Add(-100 * days), End: time.Now().Add(days)}) {
-					if err != nil {
-						t.Fatal(err)
-					}
-					for _, ns := range b.Times {
-						at := time.Unix(0, ns)
-						if day := metric.DayOf(at.In(zones.Now())); !zones.Midnight(day).Equal(at) || b.Device != "Charge 6" {
-							t.Errorf("a sample of %q at %v", b.Device, at.UTC())
-						}
-						n++
-					}
-				}
-				if n < 28 {
-					t.Errorf("%d samples", n)
 				}
 			})
 		})

@@ -32,8 +32,6 @@ type Archive interface {
 	State(ctx context.Context, person, key string) ([]byte, error)
 	SetState(ctx context.Context, person, key string, value []byte) error
 	Forget(ctx context.Context, person string, series []metric.ID) error
-	Redate(ctx context.Context, person, source string, move func(t int64) int64) (archive.Change, error)
-	NameDevice(ctx context.Context, person, source, device string) (archive.Change, error)
 }
 
 // Clock tells the time; clock.Clock is one. Real turns a told duration into a real one.
@@ -156,7 +154,6 @@ type loop struct {
 
 	state     state
 	zones     metric.Zones
-	assumed   bool // nobody has told the zone: it is the machine's
 	quiet     plan.Quiet
 	quietAt   time.Time // when it was last looked at
 	learnt    bool      // there were nights enough

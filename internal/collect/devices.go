@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,8 +47,10 @@ func (l *loop) describedAs(d source.Description) error {
 		l.unauthorized(e, e)
 		return nil
 	}
-	if err := l.settleZone(cmp.Or(l.cfg.Zone, d.Zone)); err != nil {
-		return err
+	if l.cfg.Zone == "" && d.Zone != "" {
+		if err := l.moveTo(d.Zone); err != nil {
+			return err
+		}
 	}
 	if l.described.IsZero() {
 		l.phase(Working, "", "")
@@ -71,16 +72,8 @@ func (l *loop) sawDevices(r result) {
 	before := plan.LastSync(l.state.devices())
 	last := plan.LastSync(r.devices)
 	changed := !slices.EqualFunc(l.state.devices(), r.devices, sameDevice)
-	was, unnamed := l.state, l.device() == ""
 	l.state.setDevices(r.devices)
 	l.state.First = first(r.devices, l.state.First)
-	if name := l.device(); unnamed && name != "" { // what was stored without it is of that device
-		if _, err := l.cfg.Archive.NameDevice(l.ctx, l.cfg.Person.ID, l.cfg.Source.Name(), name); err != nil {
-			l.cfg.Log.Warn("what was stored without the name of a device does not have it yet; that is tried again", "error", err)
-			l.state.Devices, l.state.First = was.Devices, was.First
-			return
-		}
-	}
 	if !last.Equal(before) || l.state.Seen.IsZero() {
 		l.state.Seen = now
 	}

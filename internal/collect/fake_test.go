@@ -128,14 +128,6 @@ func (s *store) SetState(_ context.Context, _, key string, value []byte) error {
 	return nil
 }
 
-func (s *store) Redate(context.Context, string, string, func(int64) int64) (archive.Change, error) {
-	return archive.Change{}, nil
-}
-
-func (s *store) NameDevice(context.Context, string, string, string) (archive.Change, error) {
-	return archive.Change{}, nil
-}
-
 func (s *store) Forget(_ context.Context, _ string, series []metric.ID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

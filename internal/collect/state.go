@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -121,11 +119,8 @@ func (l *loop) load() error {
 	}
 	l.zones = zones
 	l.quiet = plan.Quiet{From: 23 * 60, To: 6*60 + 30}
-	if l.assumed, err = l.isAssumed(); err != nil {
-		return err
-	}
 	if l.cfg.Zone != "" {
-		if err := l.settleZone(l.cfg.Zone); err != nil {
+		if err := l.moveTo(l.cfg.Zone); err != nil {
 			return err
 		}
 	}
@@ -222,101 +217,6 @@ func Devices(ctx context.Context, a interface {
 		return nil, nil
 	}
 	return s.devices(), nil
-}
-
-// AssumedKey is the archive's state that says that a person's zone is only assumed: neither the service nor the options told it.
-const AssumedKey = "zone:assumed"
-
-func (l *loop) isAssumed() (bool, error) {
-	b, err := l.cfg.Archive.State(l.ctx, l.cfg.Person.ID, AssumedKey)
-	if err != nil {
-		return false, fmt.Errorf("reading whether the zone is known: %w", err)
-	}
-	return len(b) > 0, nil
-}
-
-func (l *loop) setAssumed(on bool) error {
-	var value []byte
-	if on {
-		value = []byte("1")
-	}
-	if err := l.cfg.Archive.SetState(l.ctx, l.cfg.Person.ID, AssumedKey, value); err != nil {
-		return fmt.Errorf("keeping whether the zone is known: %w", err)
-	}
-	l.assumed = on
-	return nil
-}
-
-// machineZone is the zone that this machine is set to; UTC where that cannot be told.
-func machineZone() string {
-	link, _ := os.Readlink("/etc/localtime") // where it is none, there is no name
-	_, linked, _ := strings.Cut(link, "zoneinfo/")
-	for _, name := range []string{strings.TrimPrefix(os.Getenv("TZ"), ":"), linked} {
-		if _, err := metric.LoadZone(name); err == nil {
-			return name
-		}
-	}
-	return "UTC"
-}
-
-// settleZone takes in where the person lives, as the options or the service say; empty where neither does. What was dated by a zone that
-// was only assumed is dated anew.
-func (l *loop) settleZone(name string) error {
-	if _, err := metric.LoadZone(name); err != nil && name != "" {
-		return l.moveTo(name) // which says what is wrong with it
-	}
-	switch {
-	case name == "" && len(l.zones) == 0:
-		machine := machineZone()
-		l.cfg.Log.Warn("neither the service nor the options tell the person's time zone: that of this machine is assumed", "zone", machine, "hint", hintZone)
-		if err := l.setAssumed(true); err != nil {
-			return err
-		}
-		return l.moveTo(machine)
-	case name == "":
-		return nil
-	case l.assumed:
-		return l.correct(l.zones, name)
-	case len(l.zones) == 0:
-		cover, err := l.cfg.Archive.Coverage(l.ctx, l.cfg.Person.ID, l.cfg.Source.Name())
-		if err != nil {
-			return fmt.Errorf("reading the coverage: %w", err)
-		}
-		if len(cover) > 0 { // it was taken for UTC
-			return l.correct(nil, name)
-		}
-	}
-	return l.moveTo(name)
-}
-
-// correct dates anew what was dated by zones that were wrong. Interrupted, it is done again from the beginning.
-func (l *loop) correct(was metric.Zones, name string) error {
-	from, to := metric.NewCalendar(was), metric.NewCalendar(metric.Zones{{Name: name}})
-	moved, err := l.cfg.Archive.Redate(l.ctx, l.cfg.Person.ID, l.cfg.Source.Name(), func(t int64) int64 {
-		at := time.Unix(0, t)
-		if day := from.Day(at); from.Midnight(day).Equal(at) {
-			return to.Midnight(day).UnixNano()
-		}
-		return t
-	})
-	if err != nil {
-		return fmt.Errorf("dating days anew: %w", err)
-	}
-	all := metric.Span{Start: time.Unix(0, 0).UTC(), End: l.cfg.Clock.Now().UTC().AddDate(1, 0, 0)}
-	for _, f := range l.feeds { // a night without an offset may be another day's
-		if f.Kind == "" || f.Trigger == metric.OnWish {
-			continue
-		}
-		if err := l.cfg.Archive.Uncover(l.ctx, l.cfg.Person.ID, l.cfg.Source.Name(), f.ID, all); err != nil {
-			return fmt.Errorf("opening feed %s again: %w", f.ID, err)
-		}
-	}
-	l.zones, l.stale = nil, true
-	if err := l.moveTo(name); err != nil {
-		return err
-	}
-	l.cfg.Log.Info("the person's time zone is known now; what was dated by another one is dated anew", "zone", name, "series", len(moved.Series))
-	return l.setAssumed(false)
 }
 
 // hintZone names the cure where the service's zone is of no use.

@@ -39,7 +39,6 @@ type Status struct {
 	Next           time.Time      // when something becomes due
 	Why            string         // why nothing is being asked
 	Live, History  *Doing         // in flight, or of an answer on its way into the archive
-	ZoneAssumed    bool           // neither the service nor the options tell it
 	Unread         []Unread       // spans without an answer, which are left alone for a while
 	Odd            map[string]int // days in which something could not be understood, by feed
 	Misread        float64        // feed-days that another version has read, and that are read again
@@ -127,7 +126,6 @@ func (l *loop) decided(now time.Time, d plan.Decision) {
 	if l.fates.hold.After(now) {
 		s.Hold = l.fates.hold
 	}
-	s.ZoneAssumed = l.assumed
 	s.Misread, s.Unread, s.Odd = d.Misread, l.unread(now), l.odd()
 	s.Remaining, s.Wished, s.Rate, s.Left, s.LastHour = d.Remaining, d.Wished, rate, 0, len(l.all)
 	if rate > 0 {
