@@ -24,6 +24,8 @@ type store struct {
 	fail    error         // what Put returns
 	slow    time.Duration // how long Put takes
 	putting int           // batches that are being put
+	redated []archive.Redating
+	named   []string // devices given
 }
 
 func newStore() *store {
@@ -132,6 +134,24 @@ func (s *store) Forget(_ context.Context, _ string, series []metric.ID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forgot = series
+	return nil
+}
+
+func (s *store) Redate(_ context.Context, r archive.Redating) (archive.Change, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.redated = append(s.redated, r)
+	s.state[r.Key] = r.Value
+	for _, f := range r.Again {
+		delete(s.cover, f)
+	}
+	return archive.Change{}, nil
+}
+
+func (s *store) Name(_ context.Context, _, _, device string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.named = append(s.named, device)
 	return nil
 }
 

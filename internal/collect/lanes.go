@@ -151,7 +151,7 @@ func (l *loop) fetch(ctx context.Context, j *job) result {
 	if b.Session == "" {
 		b.Span = j.item.Span
 		if b.Bounds.Empty() {
-			b.Bounds = l.zones.Bounds(b.Axis, b.Span)
+			b.Bounds = j.item.Zones.Bounds(b.Axis, b.Span)
 		}
 	}
 	b.Requests = max(1, b.Requests)

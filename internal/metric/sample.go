@@ -4,6 +4,7 @@ package metric
 
 import (
 	"math"
+	"strings"
 	"time"
 )
 
@@ -103,4 +104,16 @@ type Device struct {
 type Person struct {
 	ID  string // short and stable: names files and keys
 	Tag string // value of the tag Person; empty for the first person
+}
+
+// BatteryLevel returns a device's battery in percent, as a service tells it with a number and a word; NaN where it tells none that can
+// be. Of an empty one the number is left out.
+func BatteryLevel(percent float64, word string) float64 {
+	switch {
+	case percent >= 0 && percent <= 100:
+		return percent
+	case !Present(percent) && strings.EqualFold(word, "Empty"):
+		return 0
+	}
+	return Absent()
 }

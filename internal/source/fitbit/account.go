@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
@@ -36,7 +35,9 @@ func (s *Source) profile(ctx context.Context) (source.Description, error) {
 			return err
 		}
 		r := &reader{element: doc}
-		d.Account, d.Zone = r.word("user.encodedId"), r.word("user.timezone")
+		d.Account = r.word("user.encodedId")
+		z := &reader{element: doc} // what cannot be read of it is not known, no more
+		d.Locate(z.word("user.timezone"), z.number("user.offsetFromUTCMillis")/1000)
 		if joined, ok := parseDay(r.word("user.memberSince")); ok {
 			d.Since = joined
 		}
@@ -45,9 +46,6 @@ func (s *Source) profile(ctx context.Context) (source.Description, error) {
 		}
 		return r.err
 	})
-	if _, unknown := time.LoadLocation(d.Zone); unknown != nil || d.Zone == "Local" {
-		d.Zone = ""
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.told = s.told || err == nil || left(err)
@@ -95,25 +93,29 @@ func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
 		return nil, err
 	}
 	var out []metric.Device
+	odd := 0
 	err = q.list(ctx, question{path: devicesPath, shown: devicesPath}, listing{each: func(e any) error {
 		deviceKnown.note(q.notes, "devices", e)
 		r := &reader{element: e}
-		d := metric.Device{ID: r.word("id"), Name: r.word("deviceVersion"), Battery: r.number("batteryLevel"), Tracker: strings.EqualFold(r.word("type"), "TRACKER")}
-		if !metric.Present(d.Battery) && r.word("battery") == "Empty" {
-			d.Battery = 0
-		}
+		d := metric.Device{ID: r.word("id"), Name: r.word("deviceVersion"), Tracker: strings.EqualFold(r.word("type"), "TRACKER"),
+			Battery: metric.BatteryLevel(r.number("batteryLevel"), r.word("battery"))}
 		if civil, ok := parseCivil(r.word("lastSyncTime")); ok && zones != nil {
 			w := wall{zones: zones}
 			if at, ok := w.near(civil, s.cfg.Now()); ok {
 				d.LastSync = at
 			}
 		}
-		if r.err == nil && d.ID == "" {
-			r.err = fmt.Errorf("%w: a device has no id", answer.ErrShape)
+		if r.err != nil || d.ID == "" { // it costs only itself
+			q.notes.Add(answer.PointOdd, "devices", nil)
+			odd++
+			return nil
 		}
 		out = append(out, d)
-		return r.err
+		return nil
 	}})
+	if err == nil && odd > 0 && len(out) == 0 {
+		err = fmt.Errorf("%w: not one of the devices can be read", answer.ErrShape)
+	}
 	if err != nil {
 		return nil, s.failed(ctx, q.feed, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
@@ -30,15 +29,14 @@ func (s *Source) Describe(ctx context.Context) (source.Description, error) {
 		return d, &source.Error{Kind: source.Bad, Feed: "identity", Hint: hintReport, Err: fmt.Errorf("%w: no healthUserId", answer.ErrShape)}
 	}
 	settings := newForm()
-	zone := settings.text("timeZone")
-	settings.known("name", "utcOffset", "languageLocale", "distanceUnit", "weightUnit", "heightUnit", "temperatureUnit", "waterUnit", "swimUnit",
+	zone, offset := settings.text("timeZone"), settings.text("utcOffset")
+	settings.known("name", "languageLocale", "distanceUnit", "weightUnit", "heightUnit", "temperatureUnit", "waterUnit", "swimUnit",
 		"glucoseUnit", "strideLengthWalkingType", "strideLengthRunningType", "autoStrideEnabled", "foodLanguageCode")
 	switch r, err := s.resource(ctx, "settings", scopeSettings, settings); {
 	case err == nil:
-		if _, unknown := time.LoadLocation(r.texts[zone]); unknown == nil {
-			d.Zone = r.texts[zone]
-		}
-	case !left(err):
+		east, _ := parseSeconds([]byte(r.texts[offset]))
+		d.Locate(r.texts[zone], east)
+	case source.KindOf(err) != source.Denied: // what cannot be read may be a passing fault: the days hang on it
 		return d, err
 	}
 	if d.Devices, err = s.Devices(ctx); left(err) {
@@ -77,15 +75,22 @@ func (s *Source) resource(ctx context.Context, name, scope string, f *form) (*re
 func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
 	f := newForm()
 	name, kind := f.text("name"), f.word("deviceType", []string{"TRACKER", "SCALE", "DEVICE_TYPE_UNSPECIFIED"})
-	status, level := f.word("batteryStatus", []string{"Empty", "Low", "Medium", "High"}), f.number("batteryLevel")
+	status, level := f.text("batteryStatus"), f.number("batteryLevel")
 	sync, version := f.instant("lastSyncTime"), f.text("deviceVersion")
 	f.known("macAddress", "features")
 	var out []metric.Device
+	var l *listing
+	odd := 0
 	path := "/v4/users/me/pairedDevices"
-	l := &listing{s: s, feed: "devices", form: f, name: "pairedDevices", token: getToken, each: func(r *record) error {
-		d := metric.Device{ID: id(r.texts[name]), Name: r.texts[version], Tracker: r.words[kind] == 0, Battery: r.numbers[level]}
-		if !metric.Present(d.Battery) && r.words[status] == 0 { // a level of 0 is left out
-			d.Battery = 0
+	l = &listing{s: s, feed: "devices", form: f, name: "pairedDevices", token: getToken, each: func(r *record) error {
+		d := metric.Device{ID: id(r.texts[name]), Name: r.texts[version], Tracker: r.words[kind] == 0, Battery: metric.BatteryLevel(r.numbers[level], r.texts[status])}
+		if metric.Present(r.numbers[level]) && !metric.Present(d.Battery) {
+			s.surprises.Add(l.feed, answer.PointOdd, "pairedDevices.batteryLevel", 1, s.cfg.Now())
+		}
+		if d.ID == "" { // it costs only itself
+			s.surprises.Add(l.feed, answer.PointOdd, "pairedDevices", 1, s.cfg.Now())
+			odd++
+			return nil
 		}
 		if t := r.times[sync]; t != 0 {
 			d.LastSync = at(t)
@@ -96,6 +101,9 @@ func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
 	l.first = question{feed: "devices", method: http.MethodGet, path: path, shown: path, query: url.Values{"pageSize": {"100"}, "prettyPrint": {"false"}}, scope: scopeSettings}
 	if err := l.run(ctx); err != nil {
 		return nil, err
+	}
+	if odd > 0 && len(out) == 0 {
+		return nil, &source.Error{Kind: source.Bad, Feed: l.feed, Hint: hintReport, Err: fmt.Errorf("%w: not one of the devices can be read", answer.ErrShape)}
 	}
 	return out, nil
 }
