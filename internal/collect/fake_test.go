@@ -181,6 +181,7 @@ type service struct {
 	now      func() time.Time
 	answer   func(metric.Request) error // nil for no error
 	devices  func() error
+	describe func() error // nil for no error
 	requests []request
 	flying   map[string]int
 	most     map[string]int // most requests in flight at once, by what
@@ -256,6 +257,11 @@ func (s *service) Describe(ctx context.Context) (source.Description, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.describe != nil {
+		if err := s.describe(); err != nil {
+			return source.Description{}, err
+		}
+	}
 	return source.Description{Account: s.account, Zone: s.zone}, nil
 }
 

@@ -76,15 +76,15 @@ func ZoneText(name string, by metric.ZoneOrigin) (text, hint string) {
 	hint = "Set the option time_zone (LOCAL_TIMEZONE) to a name such as Europe/Berlin. The days that are there are then dated anew."
 	switch by {
 	case metric.ZoneOption:
-		return name + ", as the options say", ""
+		return name + " (as the options say)", ""
 	case metric.ZoneOffset:
-		return name + ": the service gives the zone a name that is not known, and its offset from UTC is taken, which has no summer time", hint
+		return name + " (the service gives the zone a name that is not known: this is its offset from UTC, which has no summer time)", hint
 	case metric.ZoneMachine:
-		return name + ", the zone of this machine: the service does not tell the person's", hint
+		return name + " (the zone of this machine: the service does not tell the person's)", hint
 	case metric.ZoneAssumed:
-		return name + ": neither the service nor this machine tells the person's zone", hint
+		return name + " (neither the service nor this machine tells the person's zone)", hint
 	}
-	return name + ", as the service says", ""
+	return name + " (as the service says)", ""
 }
 
 // livesAs takes in what the service says of the person's zone.
