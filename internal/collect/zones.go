@@ -189,7 +189,7 @@ func (l *loop) dateAnew() error {
 		}
 		var again []string
 		for _, f := range l.feeds {
-			if (f.Civil || f.Kind != "") && !sameDating(l.zones, l.anew) {
+			if f.Civil && !sameDating(l.zones, l.anew) {
 				again = append(again, f.ID)
 			}
 		}

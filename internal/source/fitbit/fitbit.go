@@ -90,7 +90,7 @@ func (s *Source) Feeds() []metric.Feed {
 	for i, f := range s.feeds {
 		out[i] = f.Feed
 		out[i].Series = slices.Clone(f.Feed.Series)
-		out[i].Civil = f.Feed.Axis == metric.Instants
+		out[i].Civil = !s.cfg.Catalogue.AllDaily(f.Feed.Series) // all times are those of the person's clock
 	}
 	return out
 }
