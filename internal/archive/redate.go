@@ -17,7 +17,7 @@ type Redating struct {
 	Key      string // a state that is kept with it: Value
 	Value    []byte
 	Source   string
-	Again    []string // feeds of Source that are to be asked again: what they brought hangs on the zone in other ways
+	Again    []metric.Feed // of Source, to be asked again: the zone decides more of what they brought
 }
 
 // Redate moves the samples of daily series, of all sources, from the midnights of the zones they were dated by to those in which the
@@ -43,9 +43,10 @@ func (a *Archive) Redate(ctx context.Context, r Redating) (Change, error) {
 				return fmt.Errorf("series %s: %w", row.ID, err)
 			}
 		}
+		p.b.Source = r.Source
 		for _, feed := range r.Again {
-			if _, err := p.exec("DELETE FROM coverage WHERE person = ? AND source = ? AND feed = ?", r.Person, r.Source, feed); err != nil {
-				return err
+			if err := p.again(feed, was, now); err != nil {
+				return fmt.Errorf("feed %s: %w", feed.ID, err)
 			}
 		}
 		_, err := p.exec("INSERT INTO state VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", r.Person, r.Key, r.Value)
@@ -55,6 +56,35 @@ func (a *Archive) Redate(ctx context.Context, r Redating) (Change, error) {
 		return Change{}, fmt.Errorf("dating a person's days anew: %w", err)
 	}
 	return change, nil
+}
+
+// again forgets that a feed was asked. What it brought stays until the new answers are there, but for what stands before the first of the
+// days: no answer will reach there.
+func (p *put) again(feed metric.Feed, was, now metric.Calendar) error {
+	var start sql.NullInt64
+	err := p.tx.QueryRowContext(p.ctx, "SELECT min(start) FROM coverage WHERE person = ? AND source = ? AND feed = ?", p.b.Person, p.b.Source, feed.ID).Scan(&start)
+	if err != nil || !start.Valid {
+		return err
+	}
+	first := metric.DayOf(instant(start.Int64))
+	if feed.Axis == metric.Instants {
+		first = was.Day(instant(start.Int64))
+	}
+	p.b.Bounds = metric.Span{Start: was.Midnight(first), End: now.Midnight(first)}
+	for _, id := range feed.Series {
+		row, err := p.a.row(id)
+		if err != nil {
+			return err
+		}
+		if row.Sampling != metric.Intraday || p.b.Bounds.Empty() {
+			continue
+		}
+		if err := p.instants(row); err != nil {
+			return err
+		}
+	}
+	_, err = p.exec("DELETE FROM coverage WHERE person = ? AND source = ? AND feed = ?", p.b.Person, p.b.Source, feed.ID)
+	return err
 }
 
 // redate moves the samples of a series. All sources are moved before anything is decided: which of them is visible is decided by instant.

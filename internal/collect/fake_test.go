@@ -143,7 +143,7 @@ func (s *store) Redate(_ context.Context, r archive.Redating) (archive.Change, e
 	s.redated = append(s.redated, r)
 	s.state[r.Key] = r.Value
 	for _, f := range r.Again {
-		delete(s.cover, f)
+		delete(s.cover, f.ID)
 	}
 	return archive.Change{}, nil
 }

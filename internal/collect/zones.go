@@ -187,10 +187,10 @@ func (l *loop) dateAnew() error {
 		if err != nil {
 			return fmt.Errorf("keeping the zones: %w", err)
 		}
-		var again []string
+		var again []metric.Feed
 		for _, f := range l.feeds {
 			if f.Civil && !sameDating(l.zones, l.anew) {
-				again = append(again, f.ID)
+				again = append(again, f)
 			}
 		}
 		change, err := l.cfg.Archive.Redate(l.ctx, archive.Redating{Person: l.cfg.Person.ID, Was: l.zones, Now: l.anew, Key: ZonesKey, Value: b,
