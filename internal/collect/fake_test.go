@@ -25,6 +25,7 @@ type store struct {
 	slow    time.Duration // how long Put takes
 	putting int           // batches that are being put
 	redated []archive.Redating
+	early   bool     // days were dated anew while an answer was on its way
 	named   []string // devices given
 }
 
@@ -140,6 +141,9 @@ func (s *store) Forget(_ context.Context, _ string, series []metric.ID) error {
 func (s *store) Redate(_ context.Context, r archive.Redating) (archive.Change, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.putting > 0 {
+		s.early = true
+	}
 	s.redated = append(s.redated, r)
 	s.state[r.Key] = r.Value
 	for _, f := range r.Again {

@@ -90,9 +90,6 @@ func TestZoneAndDeviceLate(t *testing.T) {
 			t.Errorf("devices given: %q", a.named)
 		}
 		for _, b := range a.batches {
-			if b.Asked.Before(at) && b.Asked.Add(s.delay).After(at.Add(10*time.Second)) {
-				t.Errorf("%s was asked for at %s, before the days were dated anew, and put after", b.Feed, b.Asked)
-			}
 			for _, bl := range b.Blocks {
 				if b.Feed == "steps_day" && b.Asked.After(at.Add(time.Minute)) && bl.Device != "Charge 5" {
 					t.Errorf("asked for at %s without the device", b.Asked)
@@ -101,6 +98,30 @@ func TestZoneAndDeviceLate(t *testing.T) {
 		}
 		if z, err := Zones(t.Context(), a, "me"); err != nil || len(z) != 1 || z[0].By != metric.ZoneService {
 			t.Errorf("zones %v, %v", z, err)
+		}
+	})
+}
+
+// TestZoneInFlight: days are dated anew only when all that was asked for under the old zone is put away.
+func TestZoneInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		s.syncs, s.zone, a.slow = every15(400), "", time.Minute
+		cfg := config(s, a)
+		cfg.Start, cfg.Machine = metric.DayOf(epoch)-365, "America/New_York" // where it is evening
+		c := New(cfg)
+		stop := start(t, c)
+		pass(time.Hour)
+		s.set(func() { s.zone = "Europe/Berlin" })
+		pass(4 * time.Hour)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if z := c.Status().Zones; len(a.redated) != 2 || z[0].Name != "Europe/Berlin" || a.early {
+			t.Errorf("zones %v, dated anew %d times, while an answer was on its way: %v", z, len(a.redated), a.early)
+		}
+		if n := len(a.batches); n < 100 {
+			t.Errorf("%d answers: history was not in flight", n)
 		}
 	})
 }
