@@ -22,7 +22,7 @@ type authorizeFlags struct {
 
 func authorizeCommand() command {
 	return command{
-		name: "authorize", summary: "sign in at the service, once for each person",
+		name: "authorize", raw: true, summary: "sign in at the service, once for each person",
 		help: `Shows the address of the consent page. Open it on any device, sign in, agree; then the browser goes to the redirect address, which may
 look like an error. Where this machine runs the browser, that address is caught; otherwise paste it here, whole.
 A running fitbit-fetch goes on by itself once authorized.`,

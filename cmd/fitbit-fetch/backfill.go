@@ -7,12 +7,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
@@ -130,7 +132,7 @@ func (c *call) prompt(in *bufio.Reader, question string) (string, error) {
 func (c *call) backfillPerson(ctx context.Context, p *person, days metric.Span, again bool) error {
 	first, last := days.Days()
 	fmt.Fprintf(c.stdout, "%s: %s to %s\n", p.ID, first, last)
-	began := time.Now()
+	began, asked := time.Now(), c.app.clock.Now()
 	show, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { c.showProgress(show, p) })
@@ -143,32 +145,55 @@ func (c *call) backfillPerson(ctx context.Context, p *person, days metric.Span, 
 	if err != nil {
 		return err
 	}
-	if err := c.unfetched(p); err != nil {
+	if err := c.unfetched(ctx, p, days, asked); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stdout, "%s: done in %s\n", p.ID, durationText(time.Since(began)))
 	return nil
 }
 
-// unfetched tells what the service refused or could not answer; it returns an error where asking again may help.
-func (c *call) unfetched(p *person) error {
+// unfetched tells what the service refused or could not answer, and what of the days has therefore not been answered; it returns an error
+// where asking again may help.
+func (c *call) unfetched(ctx context.Context, p *person, days metric.Span, asked time.Time) error {
 	s := p.collect.Status()
-	var failed []string
 	for _, id := range sortedKeys(s.Feeds) {
-		f := s.Feeds[id]
-		if f.Error == "" {
-			continue
-		}
-		fmt.Fprintln(c.stdout, c.wrap(fmt.Sprintf("%s: %s", id, f.Error), "! ", "  "))
-		c.hintLine(f.Hint)
-		if f.Kind != source.Denied.String() {
-			failed = append(failed, id)
+		if f := s.Feeds[id]; f.Error != "" {
+			fmt.Fprintln(c.stdout, c.wrap(fmt.Sprintf("%s: %s", id, f.Error), "! ", "  "))
+			c.hintLine(f.Hint)
 		}
 	}
-	if len(failed) > 0 {
-		return fmt.Errorf("not everything could be fetched (%s); the same command asks again for what is missing", strings.Join(failed, ", "))
+	gaps, err := p.collect.Missing(ctx, days, asked)
+	if err != nil {
+		return err
 	}
-	return nil
+	var missing []string
+	for _, g := range gaps {
+		missing = append(missing, gapText(g, s.Zones))
+	}
+	for id, f := range s.Feeds { // tracks, and what is asked for no days
+		if f.Error != "" && f.Kind != source.Denied.String() && !slices.ContainsFunc(gaps, func(g plan.Gap) bool { return g.Feed == id }) {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	return fmt.Errorf("not everything could be fetched; missing: %s. The same command asks again for what is missing", strings.Join(missing, ", "))
+}
+
+// gapText names a feed and the days of it that are missing.
+func gapText(g plan.Gap, zones metric.Zones) string {
+	span := g.Span
+	first, last := span.Days()
+	if g.Axis == metric.Instants {
+		cal := metric.NewCalendar(zones)
+		first, last = cal.Day(span.Start), cal.Day(span.End.Add(-1))
+	}
+	if first == last {
+		return g.Feed + " of " + first.String()
+	}
+	return fmt.Sprintf("%s of %s to %s", g.Feed, first, last)
 }
 
 // collectDays fetches and delivers; in the running process the loops do that.

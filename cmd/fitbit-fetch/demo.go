@@ -31,7 +31,7 @@ type demoFlags struct {
 
 func demoCommand() command {
 	return command{
-		name: "demo", summary: "the whole program with a simulated person; no account needed", alone: true, bare: true,
+		name: "demo", raw: true, summary: "the whole program with a simulated person; no account needed", alone: true, bare: true,
 		help: `Starts a simulated person and the service that holds their data, authorizes there, fetches their history and then lives on with them, a
 minute each second, until Ctrl-C. A page and an MQTT broker show the newest values. Where no terminal is, it ends when everything has been
 fetched. Nothing leaves this machine, and nothing stays on it.`,

@@ -16,6 +16,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/control"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/redact"
 )
 
 // dispatch finds the command, and runs it here or in the process that owns the archive.
@@ -146,7 +147,7 @@ func loadOptions(in config.Inputs) (config.Options, error) {
 // serveCall runs a command that came over the socket.
 func serveCall(a *app) control.Handler {
 	return func(ctx context.Context, in control.Call, stdin io.Reader, stdout, stderr io.Writer) int {
-		c := &call{dir: in.Dir, tty: in.TTY, wide: in.Wide, stdin: stdin, stdout: stdout, stderr: stderr, app: a, opts: a.opts}
+		c := &call{dir: in.Dir, tty: in.TTY, wide: in.Wide, stdin: stdin, stdout: stdout, stderr: redact.Writer(stderr), app: a, opts: a.opts}
 		if len(in.Args) == 0 {
 			return c.finish(usageError("no command"))
 		}

@@ -91,7 +91,7 @@ type exportFlags struct {
 
 func exportCommand() command {
 	return command{
-		name: "export", held: true, summary: "write what the archive holds, as line protocol or CSV",
+		name: "export", held: true, raw: true, summary: "write what the archive holds, as line protocol or CSV",
 		help: `Line protocol is what InfluxDB reads: influx -import and every database that speaks it take the file. CSV has one table a series; with several
 series the tables follow one another, each with its header and an empty line between. With -o the file's old content stays until all of the
 new is on disk; a link stays, and what it leads to is replaced; a FIFO or a device is written to directly.`,

@@ -10,6 +10,7 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/advice"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/redact"
 )
 
 // A log file is begun anew at this size, and so many old ones are kept.
@@ -38,7 +39,7 @@ func (c *call) logger() (*slog.Logger, func()) {
 	if c.opts.InApp {
 		o.ReplaceAttr = advisedAttr
 	}
-	return slog.New(c.kept.wrap(slog.NewTextHandler(w, o))), end
+	return slog.New(redact.Handler(c.kept.wrap(slog.NewTextHandler(w, o)))), end
 }
 
 // advisedAttr puts the advice in a line of the log into the words of Home Assistant's app.
@@ -59,7 +60,7 @@ func (c *call) quietLogger() *slog.Logger {
 	if level == slog.LevelInfo {
 		level = slog.LevelWarn
 	}
-	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
+	return slog.New(redact.Handler(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level})))
 }
 
 // writable makes the folder where it is missing, and finds out whether a file can be written there.

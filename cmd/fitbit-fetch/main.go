@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/redact"
 )
 
 // version is set by the linker.
@@ -44,17 +45,24 @@ type command struct {
 	alone   bool   // runs in its own process and opens no archive
 	bare    bool   // needs no options either
 	held    bool   // of use while options are wrong, too
+	raw     bool   // what it prints are data, or secrets that are asked for: none is taken out of it
 	run     func(ctx context.Context, c *call) error
 	flags   func(fs *flag.FlagSet, c *call)
 }
 
 // commands is the only list of commands.
 func commands() []command {
-	return []command{
+	list := []command{
 		runCommand(), demoCommand(), authorizeCommand(), deauthorizeCommand(), backfillCommand(), planCommand(), checkCommand(),
 		pauseCommand(), resumeCommand(), exportCommand(), dashboardsCommand(), replayCommand(), snapshotCommand(), statusCommand(), diagnoseCommand(),
 		eraseCommand(), healthcheckCommand(), simulateCommand(), optionsCommand(), versionCommand(),
 	}
+	for i := range list {
+		if !list[i].raw {
+			list[i].run = reporting(list[i].run)
+		}
+	}
+	return list
 }
 
 // A call is one command as it was called.
@@ -127,7 +135,7 @@ func program(system func(file string) config.Inputs) int {
 	wide, _, err := term.GetSize(int(os.Stdout.Fd()))
 	dir, _ := os.Getwd()
 	c := &call{
-		system: system, dir: dir, tty: err == nil, wide: wide, size: terminalSize, stdin: os.Stdin, stdout: &printer{out: os.Stdout}, stderr: os.Stderr,
+		system: system, dir: dir, tty: err == nil, wide: wide, size: terminalSize, stdin: os.Stdin, stdout: &printer{out: os.Stdout}, stderr: redact.Writer(os.Stderr),
 		secret: terminalSecret(os.Stdout),
 	}
 	// The heap is small and short-lived; collecting a little later costs memory that we do not have to spare, a little earlier costs

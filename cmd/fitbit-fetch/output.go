@@ -13,6 +13,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/atomicfile"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/redact"
 )
 
 // write has fill write what a command's user wants in a file, and returns that file; empty for standard output, which is no name, - or
@@ -45,6 +46,16 @@ func (c *call) write(ctx context.Context, name string, fill func(io.Writer) erro
 		err = fmt.Errorf("writing %s: %w", path, ctx.Err())
 	}
 	return path, err
+}
+
+// reporting is run with a standard output that lets no secret through: what it prints are words, and may be texts of services.
+func reporting(run func(ctx context.Context, c *call) error) func(ctx context.Context, c *call) error {
+	return func(ctx context.Context, c *call) error {
+		plain := c.stdout
+		defer func() { c.stdout = plain }()
+		c.stdout = redact.Writer(plain)
+		return run(ctx, c)
+	}
 }
 
 // A printer is standard output. It keeps its first error, so that a command whose output went nowhere does not end as if all were well:

@@ -36,7 +36,7 @@ type simulateFlags struct {
 
 func simulateCommand() command {
 	return command{
-		name: "simulate", summary: "serve a simulated person as Google Health API and Fitbit Web API", alone: true, bare: true,
+		name: "simulate", raw: true, summary: "serve a simulated person as Google Health API and Fitbit Web API", alone: true, bare: true,
 		help: `Serves OAuth and the API on one address, and prints options with which fitbit-fetch (or another client) reaches it:
   fitbit-fetch simulate > simulated.yaml &
   FITBIT_FETCH_DATA_DIR=simulated fitbit-fetch --config simulated.yaml

@@ -88,6 +88,7 @@ type personReport struct {
 	Paused        bool      // nothing is asked, as the user wishes
 	PausedUntil   time.Time // zero: until resumed
 	Collect       workReport
+	Doubts        []archive.Doubt // of what the service says is gone, and is not believed yet
 	Counts        []archive.Count
 }
 
@@ -136,6 +137,9 @@ func (a *app) status(ctx context.Context) (report, error) {
 			pr.Collect.Zones = p.zones(ctx)
 		}
 		if pr.Paused, pr.PausedUntil, err = p.collect.Paused(ctx); err != nil {
+			return r, err
+		}
+		if pr.Doubts, err = a.archive.Doubts(ctx, p.ID, p.source.Name()); err != nil {
 			return r, err
 		}
 		if pr.Counts, err = p.counts.get(changed, nil, func() ([]archive.Count, error) { return a.archive.Counts(ctx, p.ID) }); err != nil {
@@ -223,9 +227,29 @@ func (p *personReport) write(c *call) {
 	}
 	for _, id := range sortedKeys(s.Feeds) {
 		if f := s.Feeds[id]; f.Error != "" {
-			c.line("  ! ", "%s: %s; asked again %s", id, f.Error, dayTime(f.NotBefore, zones))
+			again := "asked again " + dayTime(f.NotBefore, zones)
+			if f.NotBefore.IsZero() {
+				again = "not asked again before something has been done about it"
+			}
+			c.line("  ! ", "%s: %s; %s", id, f.Error, again)
 			c.hintLine(f.Hint)
 		}
+	}
+	for _, u := range s.Unread {
+		c.line("  ! ", "%s could not be fetched; asked again %s", gapText(u.Gap, zones), dayTime(u.Until, zones))
+	}
+	for _, d := range p.Doubts {
+		what := string(d.Series)
+		if what == "" {
+			what = d.Feed
+		}
+		c.line("  ! ", "the service no longer has %d of %s of %s; they stay until it says so again, a day after %s", d.Gone, what, daysText(d.Span), dayTime(d.Since, zones))
+	}
+	for _, id := range sortedKeys(s.Odd) {
+		c.line("  ! ", "%s: something in the answers for %d days could not be understood and was left out; the days are asked again", id, s.Odd[id])
+	}
+	if s.Misread >= 0.5 {
+		c.line("  ", "%.0f days of feeds were read by an older version, and are read again", s.Misread)
 	}
 	t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for i, n := range p.Counts {
@@ -250,6 +274,15 @@ func (p *personReport) writeZone(c *call) {
 	}
 	c.line(mark, "time zone: %s", text)
 	c.hintLine(hint)
+}
+
+// daysText names the days of a span.
+func daysText(s metric.Span) string {
+	first, last := s.Days()
+	if first == last {
+		return first.String()
+	}
+	return first.String() + " to " + last.String()
 }
 
 // writeWork tells what is being done.

@@ -46,7 +46,7 @@ func TestCover(t *testing.T) {
 	} {
 		var rows []metric.Covered
 		for _, a := range tc.answers {
-			rows = cover(rows, span(a.from, a.to), at(a.asked), at(a.final))
+			rows = cover(rows, &metric.Batch{Span: span(a.from, a.to), Asked: at(a.asked), Final: at(a.final)}, false)
 		}
 		if got := drawn(rows); got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)

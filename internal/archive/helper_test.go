@@ -58,7 +58,7 @@ func stepsBatch(span metric.Span, value func(minute int) float64) metric.Batch {
 		}
 	}
 	return metric.Batch{Person: "me", Source: "google", Feed: "steps", Span: span, Asked: span.End, Final: span.End,
-		Series: []metric.ID{metric.Steps}, Blocks: []metric.Block{b}}
+		Series: []metric.ID{metric.Steps}, Blocks: metric.Tidied([]metric.Block{b})}
 }
 
 // heartDay answers for a day of heart rate, every 1 to 5 s, and its minutes, as dense as the live service's.

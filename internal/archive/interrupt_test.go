@@ -164,7 +164,7 @@ func interruptibleHeld(t *testing.T, a *Archive) (n int) {
 func dump(t *testing.T, a *Archive) string {
 	t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"head", "chunk", "session", "coverage", "tomb", "state", "sink", "ahead", "quarantine"} {
+	for _, table := range []string{"head", "chunk", "session", "coverage", "doubt", "tomb", "state", "sink", "ahead", "quarantine"} {
 		rows, err := a.write.Query("SELECT * FROM " + table)
 		if err != nil {
 			t.Fatal(err)

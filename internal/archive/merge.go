@@ -119,8 +119,9 @@ func (s *samples) index(t int64) int {
 }
 
 // merge puts samples [i, j) of in, an answer for the instants from lo to before hi, into old and returns the result and what
-// was visible and is lost. It returns old itself if the answer brings nothing new.
-func merge(old, in *samples, i, j int, lo, hi int64, name func(t int64, device string) point) (*samples, []lost, error) {
+// was visible and is lost. What is kept, if that is not nil, stays where the answer does not have it, and keeps the fields that the answer
+// does not have. It returns old itself if the answer brings nothing new.
+func merge(old, in *samples, i, j int, lo, hi int64, name func(t int64, device string) point, kept func(t int64) bool) (*samples, []lost, error) {
 	a, b := old.index(lo), old.index(hi)
 	if equal(old, a, b, in, i, j) {
 		return old, nil, nil
@@ -140,6 +141,11 @@ func merge(old, in *samples, i, j int, lo, hi int64, name func(t int64, device s
 	for a < b || i < j {
 		switch {
 		case i == j || a < b && old.times[a] < in.times[i]: // vanished
+			if kept != nil && kept(old.times[a]) {
+				out.take(old, a, a+1)
+				a++
+				continue
+			}
 			if old.revs[a] > 0 {
 				gone = append(gone, lost{point: name(old.times[a], old.devices[old.dev[a]]), fields: old.mask(a)})
 			}
@@ -152,12 +158,19 @@ func merge(old, in *samples, i, j int, lo, hi int64, name func(t int64, device s
 			out.take(in, i, i+1) // the device stays the one that measured it first
 			n := out.len() - 1
 			out.dev[n], out.revs[n] = old.dev[a], old.revs[a]
-			if !sameRow(old, a, in, i) {
+			if kept != nil && kept(old.times[a]) {
+				for f := range out.cols {
+					if math.IsNaN(out.cols[f][n]) {
+						out.cols[f][n] = old.cols[f][a]
+					}
+				}
+			}
+			if !sameRow(old, a, out, n) {
 				out.revs[n] = isNew
 				if old.revs[a] > 0 {
 					out.revs[n] = isChanged
 				}
-				if had := old.mask(a); old.revs[a] > 0 && had&^in.mask(i) != 0 {
+				if had := old.mask(a); old.revs[a] > 0 && had&^out.mask(n) != 0 {
 					gone = append(gone, lost{point: name(old.times[a], old.devices[old.dev[a]]), fields: had, partial: true})
 				}
 			}

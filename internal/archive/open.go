@@ -126,13 +126,18 @@ func (a *Archive) try(ctx context.Context) (reason string, err error) {
 		return "", err
 	}
 	reason, err = check(ctx, db)
+	version := 0
+	if err == nil && reason == "" {
+		err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
+	}
+	if err == nil && reason == "" && version > 0 { // what is no archive is not changed
+		reason, err = a.readHead(ctx, db)
+	}
 	if err == nil && reason == "" {
 		a.report.From, a.report.To, err = migrate(ctx, db, steps())
 	}
 	if err == nil && reason == "" {
-		if err = db.QueryRowContext(ctx, "SELECT rev FROM head").Scan(&a.rev); foreign(err) {
-			reason, err = "it holds no archive: "+err.Error(), nil
-		}
+		reason, err = a.readHead(ctx, db)
 	}
 	if broken(err) {
 		reason, err = err.Error(), nil
@@ -143,6 +148,14 @@ func (a *Archive) try(ctx context.Context) (reason string, err error) {
 	}
 	a.write = db
 	return "", nil
+}
+
+// readHead reads the newest revision, or says why the database holds no archive.
+func (a *Archive) readHead(ctx context.Context, db *sql.DB) (reason string, err error) {
+	if err = db.QueryRowContext(ctx, "SELECT rev FROM head").Scan(&a.rev); foreign(err) {
+		return "it holds no archive: " + err.Error(), nil
+	}
+	return "", err
 }
 
 // connect opens the database with at most n connections. Each has a small cache: what is read is read once.

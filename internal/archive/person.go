@@ -56,7 +56,7 @@ func (a *Archive) erase(ctx context.Context, person string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	err := a.update(ctx, func(tx *sql.Tx) error {
-		for _, table := range []string{"chunk", "session", "coverage", "tomb", "state", "quarantine"} {
+		for _, table := range []string{"chunk", "session", "coverage", "doubt", "tomb", "state", "quarantine"} {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE person = ?", person); err != nil {
 				return err
 			}

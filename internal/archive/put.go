@@ -28,21 +28,25 @@ type put struct {
 	buried   map[metric.ID]bool // whether there are tombs of a series
 	gone     []lost
 	fresh    []lost // visible samples of this revision, where they may meet a tomb
+
+	odd    []metric.Span      // of the batch, as instants: there nothing vanishes
+	tally  map[metric.ID]loss // what goes, by series; under the empty name of sessions
+	spared map[metric.ID]loss // the same, of what is doubted: nothing of that vanishes
 }
 
 // Put is the commit point: when it returns without error, the answer and its coverage are on disk together; otherwise nothing
 // of it is. What the archive holds of b.Series inside the span and is not in b has vanished. Samples without any value are left
 // out, and what the person leaves out (Forget). A follow-up for a session that is gone changes nothing.
+//
+// Nothing vanishes in b.Odd, and where a live source says that most of a span is gone, nothing of that does until it has said so twice
+// (Doubts). Where a masked answer would make anything vanish or become zero, ErrMasked is returned: without the mask it may be there.
 func (a *Archive) Put(ctx context.Context, b metric.Batch) (Change, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := &put{a: a, ctx: ctx, b: &b, c: a.codecs.get(), rev: a.rev + 1,
-		series: map[metric.ID]bool{}, sessions: map[string]bool{}, buried: map[metric.ID]bool{}}
-	defer a.codecs.put(p.c)
-	err := a.update(ctx, func(tx *sql.Tx) error {
-		p.tx = tx
-		return p.run()
-	})
+	p, err := a.attempt(ctx, &b, nil)
+	if doubted := (*errDoubted)(nil); errors.As(err, &doubted) {
+		p, err = a.attempt(ctx, &b, doubted.series)
+	}
 	if err != nil {
 		return Change{}, fmt.Errorf("storing the answer of %s for %s: %w", b.Source, b.Feed, err)
 	}
@@ -58,6 +62,17 @@ func (a *Archive) Put(ctx context.Context, b metric.Batch) (Change, error) {
 	}
 	p.change.Sessions = slices.Sorted(maps.Keys(p.sessions))
 	return p.change, nil
+}
+
+// attempt puts b; of the series in spared nothing vanishes.
+func (a *Archive) attempt(ctx context.Context, b *metric.Batch, spared map[metric.ID]loss) (*put, error) {
+	p := &put{a: a, ctx: ctx, b: b, c: a.codecs.get(), rev: a.rev + 1, spared: spared,
+		series: map[metric.ID]bool{}, sessions: map[string]bool{}, buried: map[metric.ID]bool{}, tally: map[metric.ID]loss{}}
+	defer a.codecs.put(p.c)
+	return p, a.update(ctx, func(tx *sql.Tx) error {
+		p.tx = tx
+		return p.run()
+	})
 }
 
 func (p *put) run() error {
@@ -89,6 +104,9 @@ func (p *put) answer(rows []metric.Series) error {
 	if b.Span.Empty() {
 		return fmt.Errorf("the span %s is empty", b.Span)
 	}
+	if p.odd = b.OddAt; b.Axis == metric.Instants {
+		p.odd = b.Odd
+	}
 	var ofSessions []metric.Series
 	for _, row := range rows {
 		if row.Sampling == metric.Sessions {
@@ -106,8 +124,11 @@ func (p *put) answer(rows []metric.Series) error {
 	} else if len(ofSessions) > 0 {
 		return fmt.Errorf("series %s lives in sessions; the answer is of none", ofSessions[0].ID)
 	}
+	if err := p.judge(); err != nil {
+		return err
+	}
 	return recoverage(p.ctx, p.tx, b.Person, b.Source, b.Feed, b.Span, func(old []metric.Covered) []metric.Covered {
-		return cover(old, b.Span, b.Asked, b.Final)
+		return cover(old, b, len(p.spared) > 0)
 	})
 }
 
@@ -203,14 +224,14 @@ func (p *put) mergeUnit(g *group, in map[string]*samples, lo, hi int64) error {
 		if s == nil {
 			s = none
 		}
-		if err := p.mergeChunk(g, c, s, lo, hi); err != nil {
+		if err := p.mergeChunk(g, c, s, lo, hi, p.kept(g.row.ID)); err != nil {
 			return err
 		}
 	}
 	for tags, s := range in {
 		if !seen[tags] && s.index(lo) < s.index(hi) {
 			c := g.add(p.b.Source, 0, tags)
-			if err := p.mergeChunk(g, c, s, lo, hi); err != nil {
+			if err := p.mergeChunk(g, c, s, lo, hi, nil); err != nil {
 				return err
 			}
 		}
@@ -218,14 +239,33 @@ func (p *put) mergeUnit(g *group, in map[string]*samples, lo, hi int64) error {
 	return nil
 }
 
-func (p *put) mergeChunk(g *group, c *chunk, in *samples, lo, hi int64) error {
+// kept says which samples of a series do not vanish though they are not in the answer; nil for none.
+func (p *put) kept(id metric.ID) func(t int64) bool {
+	if _, spared := p.spared[id]; spared {
+		return func(int64) bool { return true }
+	}
+	if len(p.odd) == 0 {
+		return nil
+	}
+	return func(t int64) bool {
+		return slices.ContainsFunc(p.odd, func(s metric.Span) bool { return t >= s.Start.UnixNano() && t < s.End.UnixNano() })
+	}
+}
+
+func (p *put) mergeChunk(g *group, c *chunk, in *samples, lo, hi int64, kept func(t int64) bool) error {
 	if err := p.open(c); err != nil {
 		return err
 	}
 	name := func(t int64, device string) point { return point{g.row.ID, t, device, c.tags} }
-	now, gone, err := merge(c.data, in, in.index(lo), in.index(hi), lo, hi, name)
+	now, gone, err := merge(c.data, in, in.index(lo), in.index(hi), lo, hi, name, kept)
 	if err != nil {
 		return fmt.Errorf("series %s: %w", g.row.ID, err)
+	}
+	if p.b.Masked && now != c.data && (len(gone) > 0 || zeroed(c.data, in, lo, hi)) {
+		return ErrMasked
+	}
+	if p.b.Live && g.row.Sampling != metric.Sessions {
+		p.count(g.row.ID, c.data, lo, hi, gone)
 	}
 	c.dirty = c.dirty || now != c.data
 	c.data = now

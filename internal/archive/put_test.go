@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"math"
 	"path/filepath"
 	"slices"
@@ -431,7 +432,13 @@ func TestQuarantineAddsUp(t *testing.T) {
 	if err != nil || len(got) != 1 || got[0] != want {
 		t.Errorf("got %+v (%v), want %+v", got, err, want)
 	}
-	if err := a.DropSink(t.Context(), nil); err != nil {
+	if err := a.Rewind(t.Context(), "influx"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := a.Quarantined(t.Context(), "influx"); len(got) != 0 {
+		t.Errorf("counts on though the sink is asked once more: %+v", got)
+	}
+	if err := errors.Join(a.Quarantine(t.Context(), q), a.DropSink(t.Context(), nil)); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := a.Quarantined(t.Context(), "influx"); len(got) != 0 {

@@ -111,6 +111,25 @@ CREATE TABLE quarantine (
 	at     INTEGER NOT NULL,
 	PRIMARY KEY (sink, person, series, field, reason)
 ) WITHOUT ROWID;
+`, `
+-- reader: version of what has read the answer. odd: answers in a row in which something could not be understood. again: when it is to be
+-- asked again for that, or for a doubt; 0 for not.
+ALTER TABLE coverage ADD COLUMN reader INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN odd    INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN again  INTEGER NOT NULL DEFAULT 0;
+
+-- Answers in which most of a span was gone, and that have not been believed yet. series is empty for sessions.
+CREATE TABLE doubt (
+	person TEXT NOT NULL,
+	source TEXT NOT NULL,
+	feed   TEXT NOT NULL,
+	series TEXT NOT NULL,
+	start  INTEGER NOT NULL, -- the span, as in coverage
+	"end"  INTEGER NOT NULL,
+	first  INTEGER NOT NULL, -- when the answer was asked for that said so first
+	gone   INTEGER NOT NULL, -- how many samples or sessions
+	PRIMARY KEY (person, source, feed, series, start)
+) WITHOUT ROWID;
 `}
 }
 

@@ -61,7 +61,14 @@ func (p *put) putSessions(rows []metric.Series) error {
 		}
 		delete(held, id)
 	}
+	if p.b.Live {
+		p.tally[""] = loss{held: len(held) + len(answer), gone: p.goneOf(held)}
+	}
+	_, spared := p.spared[""]
 	for id, h := range held {
+		if spared || p.oddDay(h.Day) {
+			continue
+		}
 		answer[id] = nil
 		days[int(h.Day)] = true
 		if err := p.seriesOf(id, series); err != nil {
@@ -83,6 +90,22 @@ func (p *put) putSessions(rows []metric.Series) error {
 		}
 	}
 	return nil
+}
+
+// oddDay reports whether something of that day could not be understood.
+func (p *put) oddDay(day metric.Day) bool {
+	return p.b.Session == "" && slices.ContainsFunc(p.b.Odd, func(s metric.Span) bool { return s.Contains(day.Civil()) })
+}
+
+// goneOf is how many sessions go for good.
+func (p *put) goneOf(held map[int64]heldSession) int {
+	n := 0
+	for _, h := range held {
+		if !p.oddDay(h.Day) {
+			n++
+		}
+	}
+	return n
 }
 
 // sessionUnit merges the sessions of one day into one series. Of a series for which the feed does not answer (a track), only
@@ -107,19 +130,22 @@ func (p *put) sessionUnit(row metric.Series, day int, answer map[int64]*metric.S
 		if c.source != p.b.Source || !known || s != nil && !answered {
 			continue
 		}
-		in := none
+		in, kept := none, (func(int64) bool)(nil)
 		if own := ins[c.session][c.tags]; own != nil {
 			in = own
 			delete(ins[c.session], c.tags)
 		}
-		if err := p.mergeSession(g, c, in, s); err != nil {
+		if s != nil && p.oddDay(s.Day) && (in != none || len(ins[c.session]) == 0) {
+			kept = func(int64) bool { return true }
+		}
+		if err := p.mergeSession(g, c, in, s, kept); err != nil {
 			return err
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(ins)) {
 		for tags, in := range ins[id] {
 			if in.len() > 0 {
-				if err := p.mergeSession(g, g.add(p.b.Source, id, tags), in, answer[id]); err != nil {
+				if err := p.mergeSession(g, g.add(p.b.Source, id, tags), in, answer[id], nil); err != nil {
 					return err
 				}
 			}
@@ -128,8 +154,8 @@ func (p *put) sessionUnit(row metric.Series, day int, answer map[int64]*metric.S
 	return p.settle(g, moved)
 }
 
-func (p *put) mergeSession(g *group, c *chunk, in *samples, s *metric.Session) error {
-	if err := p.mergeChunk(g, c, in, alwaysFrom, alwaysTo); err != nil {
+func (p *put) mergeSession(g *group, c *chunk, in *samples, s *metric.Session, kept func(t int64) bool) error {
+	if err := p.mergeChunk(g, c, in, alwaysFrom, alwaysTo, kept); err != nil {
 		return err
 	}
 	if c.dirty && s != nil {

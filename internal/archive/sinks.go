@@ -7,15 +7,18 @@ import (
 	"slices"
 )
 
-// Rewind starts a sink again at 0: it was emptied.
+// Rewind starts a sink again at 0: it was emptied, or takes more now. What it refused before does not count any more: it is asked to
+// take that once more, and refuses it again where it must.
 func (a *Archive) Rewind(ctx context.Context, sink string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.delivery.Lock()
 	defer a.delivery.Unlock()
 	err := a.update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM ahead WHERE sink = ?", sink); err != nil {
-			return err
+		for _, table := range []string{"ahead", "quarantine"} {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE sink = ?", sink); err != nil {
+				return err
+			}
 		}
 		_, err := tx.ExecContext(ctx, "UPDATE sink SET rev = 0, tomb = 0 WHERE name = ?", sink)
 		return err

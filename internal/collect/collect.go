@@ -84,7 +84,7 @@ type Collector struct {
 	running atomic.Bool
 	poke    chan struct{} // something outside has changed
 
-	previews chan preview
+	looks chan look
 
 	mu     sync.Mutex
 	status Status
@@ -105,7 +105,7 @@ func New(cfg Config) *Collector {
 	if !ok {
 		limits = unlimited{}
 	}
-	c := &Collector{cfg: cfg, limits: limits, poke: make(chan struct{}, 1), previews: make(chan preview)}
+	c := &Collector{cfg: cfg, limits: limits, poke: make(chan struct{}, 1), looks: make(chan look)}
 	c.feeds = wanted(cfg.Source.Feeds(), cfg.LeaveOut)
 	c.status = Status{Person: cfg.Person.ID, Source: cfg.Source.Name(), Phase: Idle, Feeds: map[string]FeedStatus{}}
 	return c
@@ -171,6 +171,9 @@ type loop struct {
 	pace      []mark
 	waiting   []order // somebody waits until they are fulfilled
 	auth      error
+	lookAgain time.Time // all is refused: when it is looked at again by itself; zero for not before the user acts
+	looked    int       // times in a row that was in vain
+	out       map[string]*outage
 
 	cover map[string][]metric.Covered
 	track []metric.SessionRef
@@ -212,7 +215,7 @@ func (c *Collector) run(ctx context.Context, done func(plan.Decision) bool) erro
 }
 
 func (c *Collector) newLoop(ctx context.Context, once bool) *loop {
-	l := &loop{Collector: c, ctx: ctx, results: make(chan result), once: once, stale: true, fates: newFates()}
+	l := &loop{Collector: c, ctx: ctx, results: make(chan result), once: once, stale: true, fates: newFates(), out: map[string]*outage{}}
 	l.jobs, l.stop = context.WithCancel(ctx)
 	return l
 }
@@ -253,6 +256,9 @@ func (l *loop) step() (*plan.Decision, error) {
 			return nil, errPaused(until)
 		}
 		return nil, nil
+	}
+	if l.auth != nil && !l.once && !l.lookAgain.IsZero() && !now.Before(l.lookAgain) {
+		l.lookOnce()
 	}
 	if l.auth != nil {
 		if l.once {
@@ -354,6 +360,8 @@ func (l *loop) wait(d *plan.Decision) error {
 		pause = d.Wake.Sub(now)
 	} else if until := l.Status().PausedUntil; until.After(now) {
 		pause = until.Sub(now)
+	} else if until := l.lookAgain; l.auth != nil && until.After(now) {
+		pause = until.Sub(now)
 	} else if until := l.fates.failed[describe]; l.auth == nil && until.After(now) {
 		pause = until.Sub(now)
 	}
@@ -367,8 +375,9 @@ func (l *loop) wait(d *plan.Decision) error {
 	case <-l.poke:
 	case <-l.cfg.Reauthorized:
 		l.reauthorized()
-	case p := <-l.previews:
-		p.reply <- l.preview(p.n)
+	case k := <-l.looks:
+		k.at(l)
+		close(k.done)
 	case r := <-l.results:
 		return l.finish(r)
 	}

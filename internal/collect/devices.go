@@ -41,7 +41,7 @@ func (l *loop) describedAs(d source.Description) error {
 			return fmt.Errorf("keeping the account: %w", err)
 		}
 	case string(held) != d.Account:
-		e := &source.Error{Kind: source.Auth, Reason: "ANOTHER_ACCOUNT", Hint: fmt.Sprintf("The authorization is for account %s, but the "+
+		e := &source.Error{Kind: source.Auth, Reason: reasonAccount, Hint: fmt.Sprintf("The authorization is for account %s, but the "+
 			"archive holds the data of account %s. Authorize again with that account, or erase this person's archive, or set up a "+
 			"new person.", metric.Mask(d.Account), metric.Mask(string(held))), Err: errors.New("authorized for another account")}
 		l.unauthorized(e, e)
@@ -57,7 +57,8 @@ func (l *loop) describedAs(d source.Description) error {
 		l.state.Since = d.Since
 		l.save()
 	}
-	l.described = l.cfg.Clock.Now()
+	l.described, l.looked = l.cfg.Clock.Now(), 0
+	l.over(describe, l.described)
 	delete(l.fates.failed, describe)
 	delete(l.fates.tries, describe)
 	return nil

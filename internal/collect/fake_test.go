@@ -186,6 +186,7 @@ type service struct {
 	answer   func(metric.Request) error // nil for no error
 	devices  func() error
 	describe func() error // nil for no error
+	refused  error        // what Describe returns
 	requests []request
 	flying   map[string]int
 	most     map[string]int // most requests in flight at once, by what
@@ -265,6 +266,9 @@ func (s *service) Describe(ctx context.Context) (source.Description, error) {
 		if err := s.describe(); err != nil {
 			return source.Description{}, err
 		}
+	}
+	if s.refused != nil {
+		return source.Description{}, s.refused
 	}
 	return source.Description{Account: s.account, Zone: s.zone}, nil
 }

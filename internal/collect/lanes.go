@@ -137,8 +137,10 @@ func (l *loop) finality(f metric.Feed) time.Time {
 }
 
 // fetch asks the source and makes the answer fit for the archive.
-func (l *loop) fetch(ctx context.Context, j *job) result {
-	b, err := l.cfg.Source.Fetch(ctx, j.item.Request)
+func (l *loop) fetch(ctx context.Context, j *job) result { return l.ask(ctx, j, j.item.Request) }
+
+func (l *loop) ask(ctx context.Context, j *job, req metric.Request) result {
+	b, err := l.cfg.Source.Fetch(ctx, req)
 	if err != nil {
 		return result{job: j, err: err}
 	}
@@ -153,7 +155,11 @@ func (l *loop) fetch(ctx context.Context, j *job) result {
 		if b.Bounds.Empty() {
 			b.Bounds = j.item.Zones.Bounds(b.Axis, b.Span)
 		}
+		for _, odd := range b.Odd {
+			b.OddAt = append(b.OddAt, l.zones.Bounds(b.Axis, odd))
+		}
 	}
+	b.Live, b.Reader = true, feed.Reader
 	b.Requests = max(1, b.Requests)
 	l.leaveOut(&b)
 	return result{job: j, batch: b}
@@ -173,12 +179,23 @@ func (l *loop) leaveOut(b *metric.Batch) {
 	}
 }
 
-// put is the commit point of an answer.
+// put is the commit point of an answer. One that came with a mask and lacks what was there is asked for without it first.
 func (l *loop) put(ctx context.Context, r result) result {
 	if r.err != nil {
 		return r
 	}
 	r.change, r.err = l.cfg.Archive.Put(ctx, r.batch)
+	if errors.Is(r.err, archive.ErrMasked) {
+		cost := r.batch.Requests
+		req := r.job.item.Request
+		req.Plain = true
+		if r = l.ask(ctx, r.job, req); r.err != nil {
+			return r
+		}
+		r.batch.Requests += cost
+		r.batch.Masked = false
+		r.change, r.err = l.cfg.Archive.Put(ctx, r.batch)
+	}
 	r.put = r.err != nil
 	return r
 }

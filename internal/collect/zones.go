@@ -61,7 +61,7 @@ func ZoneOf(option string, d source.Description, machine string) (name string, b
 	switch {
 	case option != "":
 		return option, metric.ZoneOption
-	case d.Zone != "" && d.Offset:
+	case metric.IsOffset(d.Zone):
 		return d.Zone, metric.ZoneOffset
 	case d.Zone != "":
 		return d.Zone, metric.ZoneService

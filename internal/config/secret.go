@@ -1,6 +1,10 @@
 package config
 
-import "log/slog"
+import (
+	"log/slog"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/redact"
+)
 
 // Secret is a text that prints as *** however it is printed. The zero value is no secret.
 type Secret struct{ text *string } // a pointer: reflection shows an address, never the text
@@ -10,6 +14,7 @@ func NewSecret(text string) Secret {
 	if text == "" {
 		return Secret{}
 	}
+	redact.Secret(text)
 	return Secret{&text}
 }
 

@@ -142,7 +142,7 @@ func (t *truth) vitals(d metric.Day) {
 	t.put("HRV", at, true, nil, map[string]float64{"dailyRmssd": v.HRV, "deepRmssd": v.HRVDeep})
 	t.one("BreathingRate", at, v.Breaths)
 	t.put("SPO2", at, true, nil, map[string]float64{"avg": v.SpO2, "min": v.SpO2Low, "max": v.SpO2High})
-	t.put("Skin Temperature Variation", at, true, nil, map[string]float64{"RelativeValue": math.Round((v.Skin-v.Baseline)*100) / 100})
+	t.put("Skin Temperature Variation", at, true, nil, map[string]float64{"RelativeValue": math.Round((v.Skin-v.Baseline)*100) / 100, "NightlyValue": math.Round(v.Skin*100) / 100})
 	t.one("VO2Max", at, v.VO2Max)
 	t.put("BreathingRate_Stages", v.Night.End, true, nil, map[string]float64{"full": v.Breaths, "deep": v.BreathDeep, "light": v.BreathLight, "rem": v.BreathREM})
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/redact"
 )
 
 // connection is a link over paho's client, used for one connection only: paho's own reconnecting hides a wrong password for ever.
@@ -115,7 +117,7 @@ func (c *connection) wait(ctx context.Context, t mqtt.Token, long time.Duration)
 func (c *connection) publish(ctx context.Context, messages []message) error {
 	tokens := make([]mqtt.Token, 0, len(messages))
 	for _, m := range messages {
-		tokens = append(tokens, c.client.Publish(m.topic, 1, m.retain, m.payload))
+		tokens = append(tokens, c.client.Publish(m.topic, 1, m.retain, redact.Text(m.payload)))
 	}
 	for _, t := range tokens {
 		if err := c.wait(ctx, t, c.ack); err != nil {

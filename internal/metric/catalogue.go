@@ -71,13 +71,42 @@ const (
 
 func (s Sampling) String() string { return [...]string{"intraday", "daily", "session"}[s] }
 
+// Bound says which values of a field a body or a device can have. What lies outside stands for "not available".
+type Bound uint8
+
+// The bounds.
+const (
+	Any         Bound = iota
+	NotNegative       // sums, minutes and durations
+	Positive          // what no living body has 0 of
+)
+
+// ordinary are the bounds of fields by their unit, where their row does not say otherwise.
+var ordinary = map[Unit]Bound{BPM: Positive, Millisecond: Positive, BreathsPerMin: Positive, VO2: Positive, Percent: Positive, Kilogram: Positive, BodyMassIndex: Positive,
+	Count: NotNegative, Kilometre: NotNegative, Kilocalorie: NotNegative, Minute: NotNegative, Second: NotNegative}
+
+// beyond is more than any value can be: numbers from there on are none that was measured.
+const beyond = 1e15
+
 // A Field is one InfluxDB field of a series.
 type Field struct {
 	Key    string // InfluxDB field key: case and blanks exact
 	Kind   Kind
 	Unit   Unit   // unit inside and, unless Python says otherwise, in InfluxDB
+	Bound  Bound  // which values it can have
 	Python Unit   // unit in which the Python project wrote this field, where that is another
 	Sensor string // key of the Home Assistant sensor it becomes; empty for none
+}
+
+// Possible reports whether the field can have that value.
+func (f Field) Possible(v float64) bool {
+	switch {
+	case !(v > -beyond && v < beyond):
+		return false
+	case f.Bound == Positive:
+		return v > 0
+	}
+	return f.Bound == Any || v >= 0
 }
 
 // A Series is one row of the catalogue.
@@ -142,11 +171,19 @@ func (c Catalogue) LeftOut(leaveOut, takeIn []ID) []ID {
 func floats(unit Unit, keys ...string) []Field { return fields(Float, unit, keys) }
 func ints(unit Unit, keys ...string) []Field   { return fields(Int, unit, keys) }
 
+// bounded gives fields another bound than the ordinary one of their unit.
+func bounded(b Bound, fields []Field) []Field {
+	for i := range fields {
+		fields[i].Bound = b
+	}
+	return fields
+}
+
 // fields builds the fields of one kind and unit; a key may carry its sensor behind a "→".
 func fields(kind Kind, unit Unit, keys []string) []Field {
 	out := make([]Field, 0, len(keys))
 	for _, k := range keys {
-		f := Field{Key: k, Kind: kind, Unit: unit}
+		f := Field{Key: k, Kind: kind, Unit: unit, Bound: ordinary[unit]}
 		for i, r := range k {
 			if r == '→' {
 				f.Key, f.Sensor = k[:i], k[i+len("→"):]
@@ -190,7 +227,7 @@ func Default() Catalogue {
 			Doc: "Elevation gained in each minute with any."},
 		{ID: "steps", Measurement: "Total Steps", Fields: floats(Count, "value→steps"), Sampling: Daily, LateDays: 30, Python: true,
 			Doc: "Steps of the day."},
-		{ID: "distance", Measurement: "distance", Fields: []Field{{Key: "value", Unit: Kilometre, Python: Mile, Sensor: "distance"}}, Sampling: Daily, LateDays: 30, Python: true,
+		{ID: "distance", Measurement: "distance", Fields: []Field{{Key: "value", Unit: Kilometre, Bound: NotNegative, Python: Mile, Sensor: "distance"}}, Sampling: Daily, LateDays: 30, Python: true,
 			Doc: "Distance of the day."},
 		{ID: "calories", Measurement: "calories", Fields: floats(Kilocalorie, "value→calories"), Sampling: Daily, LateDays: 30, Python: true,
 			Doc: "Calories burned in the day, basal rate included."},
@@ -204,7 +241,7 @@ func Default() Catalogue {
 			Doc: "Minutes of the day at each level of activity."},
 		// Night
 		{ID: SleepSummary, Measurement: "Sleep Summary", Tags: []string{"isMainSleep"}, Sampling: Sessions, LateDays: 30, Python: true,
-			Fields: slices.Concat(ints(Percent, "efficiency→sleep_efficiency"), ints(Minute, "minutesAfterWakeup→sleep_after_wakeup", "minutesAsleep→sleep_asleep", "minutesToFallAsleep→sleep_to_fall_asleep", "minutesInBed→sleep_in_bed", "minutesAwake→sleep_awake", "minutesLight→sleep_light", "minutesREM→sleep_rem", "minutesDeep→sleep_deep")),
+			Fields: slices.Concat(bounded(NotNegative, ints(Percent, "efficiency→sleep_efficiency")), ints(Minute, "minutesAfterWakeup→sleep_after_wakeup", "minutesAsleep→sleep_asleep", "minutesToFallAsleep→sleep_to_fall_asleep", "minutesInBed→sleep_in_bed", "minutesAwake→sleep_awake", "minutesLight→sleep_light", "minutesREM→sleep_rem", "minutesDeep→sleep_deep")),
 			Doc:    "One sleep, at its start."},
 		{ID: SleepLevels, Measurement: "Sleep Levels", Tags: []string{"isMainSleep"}, Sampling: Sessions, LateDays: 30, Python: true,
 			Fields: slices.Concat(ints(None, "level→sleep_stage"), ints(Second, "duration_seconds")),
@@ -219,8 +256,10 @@ func Default() Catalogue {
 			Doc: "Blood oxygen per minute of sleep."},
 		{ID: "skin_temperature", Measurement: "Skin Temperature Variation", Fields: []Field{{Key: "RelativeValue", Unit: Celsius, Python: Fahrenheit, Sensor: "skin_temperature"}}, Sampling: Daily, LateDays: 30, Python: true,
 			Doc: "Skin temperature of the night against the person's own baseline."},
+		{ID: "skin_temperature_nightly", Measurement: "Skin Temperature Variation", Fields: bounded(Positive, floats(Celsius, "NightlyValue")), Sampling: Daily, LateDays: 30,
+			Doc: "Skin temperature of the night as it was measured: it is there before there is a baseline."},
 		// Body
-		{ID: Weight, Measurement: "weight", Fields: []Field{{Key: "value", Unit: Kilogram, Python: Pound, Sensor: "weight"}}, LateDays: 30, Python: true,
+		{ID: Weight, Measurement: "weight", Fields: []Field{{Key: "value", Unit: Kilogram, Bound: Positive, Python: Pound, Sensor: "weight"}}, LateDays: 30, Python: true,
 			Doc: "Body weight."},
 		{ID: BMI, Measurement: "bmi", Fields: floats(BodyMassIndex, "value→bmi"), LateDays: 30, Python: true,
 			Doc: "Body mass index, from weight and height."},
@@ -232,13 +271,13 @@ func Default() Catalogue {
 			Doc: "Cardio fitness (VO2max)."},
 		// Workouts
 		{ID: Workouts, Measurement: "Activity Records", Tags: []string{"ActivityName"}, NoDevice: true, Sampling: Sessions, LateDays: 30, Python: true,
-			Fields: slices.Concat(ints(Millisecond, "ActiveDuration"), ints(BPM, "AverageHeartRate"), ints(Kilocalorie, "calories"), ints(Millisecond, "duration"), ints(Count, "steps"), []Field{{Key: "distance", Unit: Kilometre, Python: Mile}}),
+			Fields: slices.Concat(bounded(NotNegative, ints(Millisecond, "ActiveDuration")), ints(BPM, "AverageHeartRate"), ints(Kilocalorie, "calories"), bounded(NotNegative, ints(Millisecond, "duration")), ints(Count, "steps"), []Field{{Key: "distance", Unit: Kilometre, Bound: NotNegative, Python: Mile}}),
 			Doc:    "One workout, at its start."},
 		{ID: Track, Measurement: "GPS", Tags: []string{"ActivityID"}, NoDevice: true, Sampling: Sessions, LateDays: 30, Python: true,
 			Fields: slices.Concat(floats(Degree, "lat", "lon"), floats(Metre, "altitude", "distance"), floats(KilometreHour, "speed_kph"), ints(BPM, "heart_rate")),
 			Doc:    "The track of a workout with GPS."},
 		// Device
-		{ID: Battery, Measurement: "DeviceBatteryLevel", Tags: []string{"Tracker"}, NoDevice: true, Fields: floats(Percent, "value→battery"), LateDays: 2, Python: true,
+		{ID: Battery, Measurement: "DeviceBatteryLevel", Tags: []string{"Tracker"}, NoDevice: true, Fields: bounded(NotNegative, floats(Percent, "value→battery")), LateDays: 2, Python: true,
 			Doc: "Battery of a tracker, at its last sync; the first tracker is not tagged."},
 	}
 }

@@ -65,6 +65,10 @@ type Covered struct {
 	Span  Span
 	Asked time.Time
 	Final bool // false: asked too early, before the device had synced past it
+
+	Reader int       // version of what has read the answer
+	Odd    int       // answers in a row in which something could not be understood
+	Again  time.Time // when it is to be asked again for that, or because too much was gone; zero for not
 }
 
 // A Request is one question to a source.

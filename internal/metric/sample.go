@@ -4,7 +4,6 @@ package metric
 
 import (
 	"math"
-	"strings"
 	"time"
 )
 
@@ -81,6 +80,7 @@ type Batch struct {
 	Asked    time.Time // when
 	Final    time.Time // on the feed's axis: up to here the answer will not change but by late data; zero for nothing of it
 	Odd      []Span    // on the feed's axis: parts of Span in which something could not be understood. Nothing of them is final, and nothing there vanishes or loses a field
+	OddAt    []Span    // Odd as instants (Zones.Bounds): needed on the axis Days where the feed is not one of sessions
 	Masked   bool      // asked for with a mask, which cuts off what it does not name: of a renamed member nothing would be seen
 	Series   []ID      // those it answers for: what the archive holds of them inside Span and is not here has vanished
 	Blocks   []Block   // samples outside Span are an error
@@ -89,6 +89,8 @@ type Batch struct {
 	Session  string    // for a follow-up (a track): the key of the session whose samples these are; Span is then not used
 	Updated  time.Time // for a follow-up: the session's Updated that it was fetched for
 	Requests int       // what it cost
+	Reader   int       // the feed's version of what has read it
+	Live     bool      // of a service that is asked again: that much is gone at once is believed only when it says so twice
 }
 
 // Device is one of a person's devices.
@@ -104,16 +106,4 @@ type Device struct {
 type Person struct {
 	ID  string // short and stable: names files and keys
 	Tag string // value of the tag Person; empty for the first person
-}
-
-// BatteryLevel returns a device's battery in percent, as a service tells it with a number and a word; NaN where it tells none that can
-// be. Of an empty one the number is left out.
-func BatteryLevel(percent float64, word string) float64 {
-	switch {
-	case percent >= 0 && percent <= 100:
-		return percent
-	case !Present(percent) && strings.EqualFold(word, "Empty"):
-		return 0
-	}
-	return Absent()
 }

@@ -107,3 +107,25 @@ func (s Span) Subtract(others []Span) []Span {
 	}
 	return out
 }
+
+// Union returns spans, in order and apart from each other, with s among them. Empty ones are left out.
+func Union(spans []Span, s Span) []Span {
+	if s.Empty() {
+		return spans
+	}
+	var out []Span
+	for _, o := range spans {
+		if o.End.Before(s.Start) || o.Start.After(s.End) {
+			out = append(out, o)
+			continue
+		}
+		if o.Start.Before(s.Start) {
+			s.Start = o.Start
+		}
+		if o.End.After(s.End) {
+			s.End = o.End
+		}
+	}
+	at, _ := slices.BinarySearchFunc(out, s, func(a, b Span) int { return a.Start.Compare(b.Start) })
+	return slices.Insert(out, at, s)
+}

@@ -2,6 +2,7 @@ package metric
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -43,45 +44,6 @@ type ZoneEntry struct {
 // Zones is a person's dated list of zones, oldest first. The zero value is UTC.
 type Zones []ZoneEntry
 
-var fixedZone = regexp.MustCompile(`^(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d\d))?$`)
-
-// LoadZone returns the zone of that name: one of the time zone database, or a fixed offset such as UTC+05:30, UTC+8 or GMT-03:00. The
-// name "Local", and none at all, are errors.
-func LoadZone(name string) (*time.Location, error) {
-	if m := fixedZone.FindStringSubmatch(name); m != nil {
-		hours, _ := strconv.Atoi(m[2])
-		minutes, _ := strconv.Atoi("0" + m[3])
-		seconds := hours*3600 + minutes*60
-		if m[1] == "-" {
-			seconds = -seconds
-		}
-		if fixed, ok := FixedZone(seconds); ok && minutes < 60 {
-			return time.FixedZone(fixed, seconds), nil
-		}
-		return nil, fmt.Errorf("time zone %q: no zone is so far from UTC", name)
-	}
-	if name == "" || name == "Local" {
-		return nil, fmt.Errorf("time zone %q: want a name of the time zone database such as Europe/Berlin", name)
-	}
-	return time.LoadLocation(name)
-}
-
-// Fixed reports whether the name is one of an offset.
-func Fixed(name string) bool { return fixedZone.MatchString(name) }
-
-// FixedZone names the zone that is so many seconds east of UTC at all times. It is false where none can be: beyond 18 hours, or not
-// whole minutes.
-func FixedZone(seconds int) (string, bool) {
-	if seconds < -18*3600 || seconds > 18*3600 || seconds%60 != 0 {
-		return "", false
-	}
-	sign, n := '+', seconds/60
-	if n < 0 {
-		sign, n = '-', -n
-	}
-	return fmt.Sprintf("UTC%c%02d:%02d", sign, n/60, n%60), true
-}
-
 // On returns the zone in force on that day; days before the first entry take the first.
 func (z Zones) On(d Day) *time.Location {
 	name := "UTC"
@@ -95,6 +57,65 @@ func (z Zones) On(d Day) *time.Location {
 		return time.UTC // names are checked when they enter the list
 	}
 	return loc
+}
+
+// LoadZone returns the zone of an IANA name, or of an offset from UTC, as in "UTC+05:30".
+func LoadZone(name string) (*time.Location, error) {
+	if seconds, ok := fixedOffset(name); ok {
+		return time.FixedZone(name, seconds), nil
+	}
+	if name == "" || name == "Local" {
+		return nil, fmt.Errorf("%q is no time zone", name)
+	}
+	return time.LoadLocation(name)
+}
+
+// ZoneName returns the zone that a service says: by its name where that is known here, else by its offset from UTC in seconds, which may be
+// NaN for not said. It is empty where neither tells.
+func ZoneName(name string, offset float64) string {
+	if _, fixed := fixedOffset(name); !fixed {
+		if _, err := LoadZone(name); err == nil {
+			return name
+		}
+	}
+	if math.Abs(offset) <= farthest && offset == math.Trunc(offset) {
+		sign := '+'
+		if offset < 0 {
+			sign, offset = '-', -offset
+		}
+		minutes := int(offset) / 60
+		return fmt.Sprintf("UTC%c%02d:%02d", sign, minutes/60, minutes%60)
+	}
+	if seconds, ok := fixedOffset(name); ok {
+		return ZoneName("", float64(seconds))
+	}
+	return ""
+}
+
+// IsOffset reports whether a zone is only an offset from UTC: it knows no summer time.
+func IsOffset(name string) bool {
+	_, ok := fixedOffset(name)
+	return ok
+}
+
+// farthest is how many seconds a zone can be from UTC.
+const farthest = 18 * 3600
+
+var offsetName = regexp.MustCompile(`^(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d\d))?$`)
+
+// fixedOffset reads "UTC+05:30", "GMT+8" and the like as seconds east of UTC.
+func fixedOffset(name string) (seconds int, ok bool) {
+	m := offsetName.FindStringSubmatch(name)
+	if m == nil {
+		return 0, false
+	}
+	hours, _ := strconv.Atoi(m[2]) // they are digits
+	minutes, _ := strconv.Atoi(m[3])
+	seconds = hours*3600 + minutes*60
+	if m[1] == "-" {
+		seconds = -seconds
+	}
+	return seconds, minutes < 60 && seconds >= -farthest && seconds <= farthest
 }
 
 // Now returns the newest zone.

@@ -65,7 +65,7 @@ func (p *planner) coverage(id string, now metric.Span) []metric.Covered {
 	var asked []metric.Covered
 	for _, r := range p.in.Pending {
 		if r.Feed == id && r.Session == nil {
-			asked = append(asked, metric.Covered{Span: r.Span, Asked: p.in.Now, Final: true})
+			asked = append(asked, metric.Covered{Span: r.Span, Asked: p.in.Now, Final: true, Reader: math.MaxInt})
 		}
 	}
 	spans := spansOf(asked)
@@ -76,12 +76,16 @@ func (p *planner) coverage(id string, now metric.Span) []metric.Covered {
 		if c.Asked.After(p.in.Now) {
 			c.Asked = time.Time{}
 		}
+		if !c.Again.IsZero() {
+			p.later(c.Again)
+		}
 		if len(spans) == 0 {
 			out = appendCovered(out, c)
 			continue
 		}
 		for _, s := range c.Span.Subtract(spans) {
-			out = append(out, metric.Covered{Span: s, Asked: c.Asked, Final: c.Final})
+			c.Span = s
+			out = append(out, c)
 		}
 	}
 	if len(spans) > 0 {
@@ -151,7 +155,7 @@ func (p *planner) findGaps(f *field) *gaps {
 	if p.byClock(f) {
 		since = p.in.Now.Add(-p.period(f) + time.Second)
 	}
-	have := f.answered(func(c metric.Covered) bool { return c.Final || !c.Asked.Before(since) })
+	have := f.answered(func(c metric.Covered) bool { return (c.Final || !c.Asked.Before(since)) && !p.again(f, c) })
 	var g gaps
 	for _, s := range f.span.Subtract(append(have, f.aside...)) {
 		known := len(f.cover) > 0 && !f.cover[0].Span.Start.After(s.Start)
@@ -173,6 +177,12 @@ func (p *planner) findGaps(f *field) *gaps {
 		}
 	}
 	return &g
+}
+
+// again reports whether what has been answered is to be asked again: what reads it was another version, it could not be understood
+// wholly, or too much was gone to be believed at once.
+func (p *planner) again(f *field, c metric.Covered) bool {
+	return c.Reader < f.Reader || !c.Again.IsZero() && !c.Again.After(p.in.Now)
 }
 
 // wished returns the spans that the user asked for, on the feed's axis.

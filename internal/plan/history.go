@@ -58,6 +58,29 @@ func (p *planner) wishedTracks() []Item {
 	return out
 }
 
+// A Gap is a span of a feed, on its own axis, that has not been answered.
+type Gap struct {
+	Feed string
+	Axis metric.Axis
+	Span metric.Span
+}
+
+// Missing returns what of a wish has not been answered, whatever the reason, of feeds that the service gives. Nothing of it is asked.
+func Missing(in Input, w Wish) []Gap {
+	in.Aside = nil
+	p := newPlanner(in)
+	var out []Gap
+	for _, f := range p.fields {
+		if p.inForce(in.Denied[f.ID]) {
+			continue
+		}
+		for _, s := range p.wanted(f, w) {
+			out = append(out, Gap{f.ID, f.Axis, s})
+		}
+	}
+	return out
+}
+
 // wanted returns what is still to ask of f for a wish.
 func (p *planner) wanted(f *field, w Wish) []metric.Span {
 	if f.Trigger == metric.OnWish || f.behind != nil {
@@ -156,6 +179,11 @@ func (p *planner) order(in []Item) []Item {
 // remaining counts what is still to fetch.
 func (p *planner) remaining(d *Decision) {
 	for _, f := range p.fields {
+		for _, c := range f.cover {
+			if c.Reader < f.Reader {
+				d.Misread += c.Span.Overlap(f.span).Len().Hours() / 24
+			}
+		}
 		if p.inForce(p.in.Denied[f.ID]) || f.Trigger == metric.OnWish {
 			continue
 		}

@@ -62,7 +62,14 @@ func (o *Output) into(t testing.TB, cmd *exec.Cmd) {
 	if err := os.Remove(f.Name()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() { // what tells of a failure may still ask
+		said := o.String()
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.b.WriteString(said)
+		o.file = nil
+		f.Close()
+	})
 	o.file, cmd.Stdout, cmd.Stderr = f, f, f
 }
 

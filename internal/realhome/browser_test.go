@@ -63,10 +63,15 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// open goes to a path of Home Assistant.
+// open goes to a path of Home Assistant. What the page before does at the same time can stop that: then once more.
 func (b *tab) open(path string) {
 	b.t.Helper()
-	b.do(chromedp.Navigate(fmt.Sprintf("http://%s:%d%s", homeName, homePort, path)))
+	until(b.t, "the page "+path, func() string {
+		if err := chromedp.Do(b.ctx, chromedp.Navigate(fmt.Sprintf("http://%s:%d%s", homeName, homePort, path))); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 }
 
 // deep finds an element wherever it is: in the shadow roots that Home Assistant's pages are made of, and in the frame of an app.
@@ -104,12 +109,16 @@ func (b *tab) until(what, expression string) {
 	})
 }
 
-// run runs statements on the page.
+// run runs statements on the page, once what they need is there: a page that is still being drawn may throw away what was there a
+// moment ago. So they must throw before they change anything.
 func (b *tab) run(statements string) {
 	b.t.Helper()
-	if _, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("(() => {"+deep+statements+"; return true})()")); err != nil {
-		b.t.Fatalf("%s: %v", statements, err)
-	}
+	until(b.t, statements, func() string {
+		if _, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("(() => {"+deep+statements+"; return true})()")); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 }
 
 // signIn goes to a path, and signs in where Home Assistant asks for that.

@@ -43,26 +43,8 @@ type Importer interface {
 type Description struct {
 	Account string     // stable id at this service
 	Zone    string     // as metric.LoadZone takes it; empty where unknown
-	Offset  bool       // the service's name for the zone means nothing: Zone is no more than its offset from UTC
 	Since   metric.Day // before it there is nothing to ask for; 0 where unknown
 	Devices []metric.Device
-}
-
-// Locate sets the zone from the name that a service gives it and its offset from UTC in seconds, NaN where it tells none.
-func (d *Description) Locate(name string, offset float64) {
-	loc, err := metric.LoadZone(name)
-	fixed, told := "", false
-	if metric.Present(offset) {
-		fixed, told = metric.FixedZone(int(offset))
-	}
-	switch {
-	case err == nil && !metric.Fixed(name):
-		d.Zone, d.Offset = name, false
-	case told:
-		d.Zone, d.Offset = fixed, true
-	case err == nil:
-		d.Zone, d.Offset = loc.String(), true
-	}
 }
 
 // Kind is the class of an error: what the caller does about it.

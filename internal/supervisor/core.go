@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/redact"
 )
 
 // Core is what Home Assistant says of itself.
@@ -46,7 +48,7 @@ type Notice struct {
 // Notify shows a notice.
 func (c *Client) Notify(ctx context.Context, n Notice) error {
 	_, err := c.ask(ctx, http.MethodPost, "/core/api/services/persistent_notification/create",
-		map[string]string{"notification_id": n.ID, "title": n.Title, "message": n.Message})
+		map[string]string{"notification_id": n.ID, "title": n.Title, "message": redact.Text(n.Message)})
 	if err != nil {
 		return fmt.Errorf("showing a notification in Home Assistant: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/redact"
 )
 
 // view is what every page is rendered from.
@@ -47,7 +48,7 @@ func (s *Server) render(w http.ResponseWriter, r *request, page string, status i
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	io.WriteString(w, s.advised(b.String()))
+	io.WriteString(w, redact.Text(s.advised(b.String())))
 }
 
 // advised is HTML with all advice in the words of the place where the program runs.

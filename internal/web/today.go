@@ -58,7 +58,7 @@ type tile struct {
 var groups = []struct{ name, sensors, others string }{
 	{"heart", "heart_rate resting_heart_rate hrv vo2_max | hrv_deep hr_zone_normal hr_zone_fat_burn hr_zone_cardio hr_zone_peak", "heart_rate_minute hrv_intraday"},
 	{"activity", "steps distance calories azm floors | calories_active elevation minutes_very minutes_fair minutes_light minutes_sedentary azm_fat_burn azm_cardio azm_peak", "steps_intraday calories_intraday distance_intraday floors_intraday elevation_intraday workouts track"},
-	{"night", "sleep_asleep sleep_deep sleep_rem sleep_light sleep_efficiency spo2 breathing_rate skin_temperature | sleep_awake sleep_in_bed sleep_to_fall_asleep sleep_after_wakeup sleep_stage spo2_min spo2_max", "breathing_rate_stages spo2_intraday"},
+	{"night", "sleep_asleep sleep_deep sleep_rem sleep_light sleep_efficiency spo2 breathing_rate skin_temperature | sleep_awake sleep_in_bed sleep_to_fall_asleep sleep_after_wakeup sleep_stage spo2_min spo2_max", "breathing_rate_stages spo2_intraday skin_temperature_nightly"},
 	{"body", "weight bmi body_fat core_temperature battery", ""},
 }
 

@@ -94,7 +94,9 @@ func (s *Sink) judge(status int, header http.Header, body []byte) verdict {
 	if m := droppedText.FindStringSubmatch(text); m != nil {
 		v.dropped, _ = strconv.Atoi(m[1])
 	}
-	partial := slices.Contains(s.dialect.partial, status) && text != ""
+	// The first versions of InfluxDB 2 call it an error of their own that they dropped points.
+	dropped := status == http.StatusInternalServerError && s.cfg.Version == V2 && strings.Contains(text, "partial write: ") && v.dropped > 0
+	partial := (slices.Contains(s.dialect.partial, status) || dropped) && text != ""
 	switch {
 	case status == http.StatusNoContent:
 		v.kind = stored

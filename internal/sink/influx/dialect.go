@@ -65,7 +65,7 @@ type words struct {
 	unauthorized string
 	forbidden    func(Config) string
 	absent       func(Config) string
-	expired      func(Config) string // points older than what the database keeps
+	expired      func(c Config, policy string) string // points older than what the database keeps; policy is InfluxDB 1's, as InfluxQL names it
 	conflict     func(Config, verdict) string
 }
 
@@ -99,9 +99,9 @@ var dialects = map[Version]dialect{
 			absent: func(c Config) string {
 				return fmt.Sprintf("Database %q does not exist and could not be created. As an administrator: CREATE DATABASE %s.", c.Database, quoteName(c.Database))
 			},
-			expired: func(c Config) string {
+			expired: func(c Config, policy string) string {
 				return fmt.Sprintf("Database %q keeps its points only for a time (its retention policy). To have older ones too: ALTER RETENTION POLICY %s ON %s DURATION INF, then run: fitbit-fetch replay.",
-					c.Database, quoteName(orElse(c.RetentionPolicy, "autogen")), quoteName(c.Database))
+					c.Database, policy, quoteName(c.Database))
 			},
 			conflict: conflictOf1,
 		},
@@ -131,7 +131,7 @@ var dialects = map[Version]dialect{
 			absent: func(c Config) string {
 				return fmt.Sprintf("Bucket %q does not exist, or is hidden from this token, and could not be created. Make it in InfluxDB under Load Data → Buckets, and a token that may read and write it.", c.Database)
 			},
-			expired: func(c Config) string {
+			expired: func(c Config, _ string) string {
 				return fmt.Sprintf("Bucket %q keeps its points only for a time. To have older ones too, set Delete Data to Never in its settings in InfluxDB (Load Data → Buckets), then run: fitbit-fetch replay.", c.Database)
 			},
 			conflict: conflictOf2,
@@ -161,7 +161,7 @@ var dialects = map[Version]dialect{
 			absent: func(c Config) string {
 				return fmt.Sprintf("Database %q does not exist and the token may not create it. Make it with: influxdb3 create database %s.", c.Database, c.Database)
 			},
-			expired: func(c Config) string {
+			expired: func(c Config, _ string) string {
 				return fmt.Sprintf("Database %q keeps its points only for a time (its retention period). Make one without, and put its name into the settings.", c.Database)
 			},
 			conflict: conflictOf3,

@@ -36,7 +36,8 @@ func (s *Sink) send(ctx context.Context, parts []part, body *buffer, refused *re
 				return s.divide(ctx, parts, v, refused)
 			}
 		case beyond:
-			if parts = s.dropOldest(parts, v, refused); parts == nil {
+			hint := s.dialect.words.expired(s.cfg, s.policy(ctx))
+			if parts = s.dropOldest(parts, v, hint, refused); parts == nil {
 				return v.err
 			}
 		case named:
@@ -130,7 +131,7 @@ func (s *Sink) strip(parts []part, v verdict, refused *refusals) bool {
 
 // dropOldest leaves out the samples that lie before the retention policy: as many of the oldest as the verdict counts. It
 // returns nil when there is nothing to leave out.
-func (s *Sink) dropOldest(parts []part, v verdict, refused *refusals) []part {
+func (s *Sink) dropOldest(parts []part, v verdict, hint string, refused *refusals) []part {
 	var times []int64
 	for _, p := range parts {
 		times = append(times, p.Block.Times[p.from:p.to]...)
@@ -142,7 +143,7 @@ func (s *Sink) dropOldest(parts []part, v verdict, refused *refusals) []part {
 	cut := times[min(v.dropped, len(times))-1]
 	kept := make([]part, 0, len(parts))
 	for _, p := range parts {
-		r := sink.Rejection{Series: p.Block.Series, Reason: v.reason, Hint: s.dialect.words.expired(s.cfg)}
+		r := sink.Rejection{Series: p.Block.Series, Reason: v.reason, Hint: hint}
 		for p.from < p.to && p.Block.Times[p.from] <= cut {
 			include(&r, p.Block.Times[p.from])
 			p.from++
@@ -153,6 +154,28 @@ func (s *Sink) dropOldest(parts []part, v verdict, refused *refusals) []part {
 		kept = append(kept, p)
 	}
 	return kept
+}
+
+// policy is the name, as InfluxQL writes it, of the retention policy that points go into: the database's default may have any name. Where
+// the user may not see it, the words for where it can be seen stand in its place.
+func (s *Sink) policy(ctx context.Context) string {
+	if s.cfg.RetentionPolicy != "" || s.cfg.Version != V1 {
+		return quoteName(s.cfg.RetentionPolicy)
+	}
+	if results, err := s.ask(ctx, "SHOW RETENTION POLICIES ON "+quoteName(s.cfg.Database)); err == nil {
+		for _, row := range results[0].Series {
+			name, standard := slices.Index(row.Columns, "name"), slices.Index(row.Columns, "default")
+			for _, v := range row.Values {
+				if name < 0 || standard < 0 || v[standard] != true {
+					continue
+				}
+				if text, ok := v[name].(string); ok {
+					return quoteName(text)
+				}
+			}
+		}
+	}
+	return "(the default one of SHOW RETENTION POLICIES ON " + quoteName(s.cfg.Database) + ")"
 }
 
 // refusals gathers what will never be taken: one entry per series, field and reason.

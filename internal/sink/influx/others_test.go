@@ -121,6 +121,44 @@ func TestInfluxDB3DoubleNothingTwice(t *testing.T) {
 	}
 }
 
+// TestExpiredAsFault has points refused as the first versions of InfluxDB 2 did: as a fault of their own. What they kept is in, and
+// delivery goes on; another fault with such words keeps the batch.
+func TestExpiredAsFault(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		said   string
+		count  int // of samples refused for good
+	}{
+		{500, "unexpected error writing points to database: partial write: points beyond retention policy dropped=2", 2},
+		{503, "unexpected error writing points to database: partial write: points beyond retention policy dropped=2", 0},
+		{500, "unexpected error writing points to database: partial write: points beyond retention policy", 0},
+		{500, "unexpected error writing points to database: timeout", 0},
+	} {
+		writes := 0
+		s := fake(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Influxdb-Version", "2.0.4")
+			if r.URL.Path != "/api/v2/write" || writes > 0 {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			writes++
+			w.WriteHeader(c.status)
+			fmt.Fprintf(w, `{"code":"internal error","message":%q}`, c.said)
+		}, func(c *Config) { c.Version, c.Org = V2, "home" })
+		err := s.Write(t.Context(), []sink.Points{pulse(8)})
+		var rejected *sink.Rejected
+		switch {
+		case c.count == 0:
+			var e *sink.Error
+			if !errors.As(err, &e) || e.Status != c.status {
+				t.Errorf("%d %s: got %v, want the batch kept", c.status, c.said, err)
+			}
+		case !errors.As(err, &rejected) || len(rejected.Items) != 1 || rejected.Items[0].Count != c.count:
+			t.Errorf("%d %s: got %v, want %d samples rejected", c.status, c.said, err, c.count)
+		}
+	}
+}
+
 // TestNamedLines has a line refused for a reason that names no field: it alone is left out, and nothing is sent again.
 func TestNamedLines(t *testing.T) {
 	writes := 0

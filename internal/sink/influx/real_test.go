@@ -328,7 +328,7 @@ func TestRetention(t *testing.T) {
 			for _, r := range rejected.Items {
 				switch {
 				case r.Series == metric.Battery && r.Count == 1:
-				case r.Series == metric.HeartRate && r.Count == 4 && r.First.UnixNano() == old && r.Last.UnixNano() == old+3 && strings.Contains(r.Hint, "ALTER RETENTION POLICY"):
+				case r.Series == metric.HeartRate && r.Count == 4 && r.First.UnixNano() == old && r.Last.UnixNano() == old+3 && strings.Contains(r.Hint, `ALTER RETENTION POLICY "short" ON "db"`):
 				case r.Series == metric.Steps && r.Field == "value" && r.Count == 1:
 				default:
 					t.Errorf("rejected %+v", r)

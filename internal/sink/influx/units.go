@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	client "github.com/influxdata/influxdb1-client/v2"
 
@@ -204,7 +205,7 @@ func (s *Sink) traces(ctx context.Context) (filled, ours bool, err error) {
 		if i := twofold(row); i >= 0 {
 			statements = append(statements, fmt.Sprintf("SELECT %s FROM %s LIMIT 1", quoteName(row.Fields[i].Key), from))
 			own = append(own, false)
-		} else if !row.Python {
+		} else if s.ownMeasurement(row) {
 			statements = append(statements, fmt.Sprintf("SELECT * FROM %s LIMIT 1", from))
 			own = append(own, true)
 		}
@@ -220,6 +221,11 @@ func (s *Sink) traces(ctx context.Context) (filled, ours bool, err error) {
 		}
 	}
 	return filled, ours, nil
+}
+
+// ownMeasurement reports whether only this program writes a measurement.
+func (s *Sink) ownMeasurement(row metric.Series) bool {
+	return !slices.ContainsFunc(s.cfg.Catalogue, func(o metric.Series) bool { return o.Python && o.Measurement == row.Measurement })
 }
 
 // tracesByName is traces without a look at any point: what is listed is there, because nothing is deleted.
@@ -241,7 +247,7 @@ func (s *Sink) tracesByName(ctx context.Context) (filled, ours bool, err error) 
 		name := lineproto.Clean(row.Measurement)
 		if i := twofold(row); i >= 0 {
 			filled = filled || listed[[2]string{name, row.Fields[i].Key}]
-		} else if !row.Python {
+		} else if s.ownMeasurement(row) {
 			ours = ours || listed[[2]string{name, ""}]
 		}
 	}

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ type Body struct {
 	Head   []byte // the beginning of the answer
 
 	src  io.Reader
+	head bool  // nothing has been read yet
 	read int64 // bytes handed on
 	mark int64 // where the value in hand began
 	raw  counter
@@ -70,7 +72,7 @@ func (b *Body) Network() int64 { return b.raw.n }
 // Open starts the reading of an answer.
 func (b *Body) Open(resp *http.Response) error {
 	b.raw = counter{src: resp.Body}
-	b.read, b.mark, b.Head = 0, 0, b.Head[:0]
+	b.head, b.read, b.mark, b.Head = true, 0, 0, b.Head[:0]
 	b.buffer.Reset(&b.raw)
 	b.src = b.buffer
 	if resp.Header.Get("Content-Encoding") != "gzip" {
@@ -105,11 +107,30 @@ func (b *Body) Read(p []byte) (int, error) {
 	if b.read-b.mark > MaxValue {
 		return 0, ErrValueLarge
 	}
-	n, err := b.src.Read(p)
+	n, err := b.next(p)
 	if room := MaxHead - len(b.Head); room > 0 {
 		b.Head = append(b.Head, p[:min(n, room)]...)
 	}
 	b.read += int64(n)
+	return n, err
+}
+
+// byteOrder is the mark that some programs put before a text.
+const byteOrder = "\xEF\xBB\xBF"
+
+// next reads, and passes over a byte order mark at the beginning.
+func (b *Body) next(p []byte) (int, error) {
+	if !b.head || len(p) < len(byteOrder) {
+		return b.src.Read(p)
+	}
+	b.head = false
+	n, err := io.ReadAtLeast(b.src, p, len(byteOrder))
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	if bytes.HasPrefix(p[:n], []byte(byteOrder)) {
+		n = copy(p, p[len(byteOrder):n])
+	}
 	return n, err
 }
 
@@ -124,7 +145,7 @@ func (b *Body) First() (byte, io.Reader, error) {
 		if err != nil {
 			return 0, nil, emptyIsCut(err)
 		}
-		if c != ' ' && c != '\n' && c != '\r' && c != '\t' && c != 0xEF && c != 0xBB && c != 0xBF {
+		if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
 			return c, r, r.UnreadByte()
 		}
 	}

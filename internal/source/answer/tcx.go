@@ -33,6 +33,7 @@ func IsHTML(head []byte) bool {
 type track struct {
 	row    metric.Series
 	block  metric.Block
+	odd    int  // points that could not be read, or not wholly
 	before mark // the point before
 	placed mark // the last one before that has a place
 }
@@ -56,14 +57,18 @@ func (m mark) speed(now mark) float64 {
 type point struct {
 	time                               string
 	lat, lon, altitude, far, heartbeat float64
+	odd                                bool // something in it cannot be read
 }
 
 // ReadTCX reads a document Trackpoint by Trackpoint and calls next behind each. A document without any is a track without samples,
-// one that is no TCX is an error.
-func ReadTCX(r io.Reader, row metric.Series, next func()) (metric.Block, error) {
+// one that is no TCX, or none of whose points can be read, is an error. A point without a time is left out, and so is what cannot be
+// read in a point; odd is how many there were of both.
+func ReadTCX(r io.Reader, row metric.Series, next func()) (block metric.Block, odd int, err error) {
 	t := track{row: row, block: metric.Block{Series: row.ID, Values: make([][]float64, len(row.Fields))}}
-	err := t.read(r, next)
-	return t.block, err
+	if err = t.read(r, next); err == nil && t.odd > 0 && t.block.Len() == 0 {
+		err = fmt.Errorf("%w: none of the track's points can be read", ErrShape)
+	}
+	return t.block, t.odd, err
 }
 
 func (t *track) read(r io.Reader, next func()) error {
@@ -94,9 +99,7 @@ func (t *track) read(r io.Reader, next func()) error {
 			if err != nil {
 				return err
 			}
-			if err := t.add(p); err != nil {
-				return err
-			}
+			t.add(p)
 			next()
 		}
 	}
@@ -133,19 +136,17 @@ func readPoint(dec *xml.Decoder) (point, error) {
 			}
 			path = path[:len(path)-1]
 		case xml.CharData:
-			if err := p.set(strings.Join(path, "/"), strings.TrimSpace(string(el))); err != nil {
-				return p, err
-			}
+			p.set(strings.Join(path, "/"), strings.TrimSpace(string(el)))
 		}
 	}
 }
 
-func (p *point) set(path, value string) error {
+func (p *point) set(path, value string) {
 	var to *float64
 	switch path {
 	case "Time":
 		p.time += value
-		return nil
+		return
 	case "Position/LatitudeDegrees":
 		to = &p.lat
 	case "Position/LongitudeDegrees":
@@ -158,23 +159,26 @@ func (p *point) set(path, value string) error {
 		to = &p.heartbeat
 	}
 	if to == nil || value == "" {
-		return nil
+		return
 	}
 	f, err := strconv.ParseFloat(value, 64)
-	if err != nil {
-		return fmt.Errorf("%w: a trackpoint's %s is no number", ErrShape, path)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		p.odd = true
+		return
 	}
 	*to = f
-	return nil
 }
 
 // add appends a point. Its speed is that since the point before. Of one with a place it is that since the last one with a place, as
 // the Python project reckoned it, which leaves out all others.
-func (t *track) add(p point) error {
+func (t *track) add(p point) {
 	now, err := time.Parse(time.RFC3339Nano, p.time)
-	if err != nil || now.Year() < 1700 || now.Year() > 2250 { // beyond these a time does not fit into nanoseconds
-
-		return fmt.Errorf("%w: a trackpoint has no time", ErrShape)
+	untimed := err != nil || now.Year() < 1700 || now.Year() > 2250 // beyond these a time does not fit into nanoseconds
+	if untimed || p.odd {
+		t.odd++
+	}
+	if untimed {
+		return
 	}
 	here := mark{now, p.far}
 	speed := t.before.speed(here)
@@ -187,15 +191,17 @@ func (t *track) add(p point) error {
 	any := false
 	for i, field := range t.row.Fields {
 		v := values[field.Key]
+		if metric.Present(v) && !field.Possible(v) {
+			v = metric.Absent()
+		}
 		t.block.Values[i] = append(t.block.Values[i], v)
 		any = any || metric.Present(v)
 	}
 	if any {
 		t.block.Times = append(t.block.Times, now.UnixNano())
-		return nil
+		return
 	}
 	for i := range t.block.Values {
 		t.block.Values[i] = t.block.Values[i][:len(t.block.Times)]
 	}
-	return nil
 }

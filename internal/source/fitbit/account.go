@@ -35,16 +35,15 @@ func (s *Source) profile(ctx context.Context) (source.Description, error) {
 			return err
 		}
 		r := &reader{element: doc}
-		d.Account = r.word("user.encodedId")
-		z := &reader{element: doc} // what cannot be read of it is not known, no more
-		d.Locate(z.word("user.timezone"), z.number("user.offsetFromUTCMillis")/1000)
+		d.Account, d.Zone = r.word("user.encodedId"), r.word("user.timezone")
 		if joined, ok := parseDay(r.word("user.memberSince")); ok {
 			d.Since = joined
 		}
-		if r.err == nil && d.Account == "" {
-			r.err = fmt.Errorf("%w: no encodedId", answer.ErrShape)
+		if d.Account == "" {
+			return fmt.Errorf("%w: no encodedId", answer.ErrShape)
 		}
-		return r.err
+		d.Zone = metric.ZoneName(d.Zone, r.number("user.offsetFromUTCMillis")/1000)
+		return nil
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,29 +92,30 @@ func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
 		return nil, err
 	}
 	var out []metric.Device
-	odd := 0
 	err = q.list(ctx, question{path: devicesPath, shown: devicesPath}, listing{each: func(e any) error {
 		deviceKnown.note(q.notes, "devices", e)
 		r := &reader{element: e}
-		d := metric.Device{ID: r.word("id"), Name: r.word("deviceVersion"), Tracker: strings.EqualFold(r.word("type"), "TRACKER"),
-			Battery: metric.BatteryLevel(r.number("batteryLevel"), r.word("battery"))}
+		d := metric.Device{ID: r.word("id"), Name: r.word("deviceVersion"), Battery: r.number("batteryLevel"), Tracker: strings.EqualFold(r.word("type"), "TRACKER")}
+		if !metric.Present(d.Battery) && r.word("battery") == "Empty" {
+			d.Battery = 0
+		}
 		if civil, ok := parseCivil(r.word("lastSyncTime")); ok && zones != nil {
 			w := wall{zones: zones}
 			if at, ok := w.near(civil, s.cfg.Now()); ok {
 				d.LastSync = at
 			}
 		}
-		if r.err != nil || d.ID == "" { // it costs only itself
-			q.notes.Add(answer.PointOdd, "devices", nil)
-			odd++
-			return nil
+		if d.ID == "" {
+			return fmt.Errorf("%w: a device has no id", answer.ErrShape)
 		}
+		if d.Battery < 0 || d.Battery > 100 {
+			r.note("batteryLevel", answer.ErrShape)
+			d.Battery = metric.Absent()
+		}
+		q.counted("devices", r, false, false)
 		out = append(out, d)
 		return nil
 	}})
-	if err == nil && odd > 0 && len(out) == 0 {
-		err = fmt.Errorf("%w: not one of the devices can be read", answer.ErrShape)
-	}
 	if err != nil {
 		return nil, s.failed(ctx, q.feed, err)
 	}

@@ -67,6 +67,8 @@ func (q *query) summary(ctx context.Context, d metric.Day, rows *table) error {
 		if _, ok := doc["summary"].(map[string]any); !ok {
 			return fmt.Errorf("%w: no summary in it", answer.ErrShape)
 		}
+		q.on(d)
+		rows.strange = false // beside what is read here the summary of a day tells more and more
 		knownOf(paths...).note(q.notes, "", doc)
 		return rows.put(r, doc, q.req.Zones.Midnight(d))
 	})
@@ -108,7 +110,10 @@ func fetchTrack(ctx context.Context, q *query) error {
 			case c != '<':
 				return fmt.Errorf("%w: the track is no XML", answer.ErrShape)
 			}
-			track, err = answer.ReadTCX(r, q.feed.series[0], b.Next)
+			var odd int
+			if track, odd, err = answer.ReadTCX(r, q.feed.series[0], b.Next); odd > 0 {
+				q.surprises.Add(q.feed.Feed.ID, answer.PointOdd, "Trackpoint", odd, q.cfg.Now())
+			}
 			return err
 		})
 	if statusOf(err) == http.StatusNotFound {

@@ -1,6 +1,7 @@
 package fitbit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func (q *query) span(ctx context.Context, r *resource, first, last metric.Day, h
 	path := strings.Replace(r.Path, "{days}", first.String()+"/"+last.String(), 1)
 	read := map[metric.Day]bool{}
 	err := q.list(ctx, question{path: path, shown: strings.Replace(r.Path, "{days}", "{days}", 1)}, listing{key: r.Key, nothing: r.Nothing, each: func(e any) error {
-		r.known.note(q.notes, r.Key, e)
+		rows.strange = r.known.note(q.notes, r.Key, e)
 		return rows.take(r, e, read)
 	}})
 	if !halves || !tooLong(err) || first >= last {
@@ -82,9 +83,10 @@ func tooLong(err error) bool {
 
 // A table gathers the samples of a request: several addresses may fill one sample.
 type table struct {
-	q      *query
-	bounds metric.Span
-	rows   []map[int64][]float64 // by series
+	q       *query
+	bounds  metric.Span
+	rows    []map[int64][]float64 // by series
+	strange bool                  // there are members in the element in hand that are not known: what seems to be left out may only have another name
 }
 
 func newTable(q *query) *table {
@@ -113,8 +115,9 @@ func (t *table) take(r *resource, e any, seen map[metric.Day]bool) error {
 	if err != nil {
 		return err
 	}
+	t.q.on(d)
 	if seen[d] {
-		t.q.odd(r.Key + ": a day that comes twice")
+		t.q.misread(r.Key + ": a day that comes twice")
 	}
 	seen[d] = true
 	return t.put(r, element, t.q.req.Zones.Midnight(d))
@@ -143,29 +146,42 @@ func (t *table) minutes(r *resource, element map[string]any) error {
 	if !ok {
 		return fmt.Errorf("%w: minutes is %s, not a list", answer.ErrShape, kindOf(element["minutes"]))
 	}
+	t.q.on(d)
 	clock := wall{zones: t.q.req.Zones}
+	var first error
+	lost := 0
 	for _, m := range list {
-		text, err := parsePath("minute").word(m)
-		if err != nil {
-			return err
-		}
-		civil, ok := parseCivil(text)
-		if at, bare := parseClock(text); bare {
-			civil, ok = d.Civil().Add(at), true
-		}
-		if !ok {
-			return fmt.Errorf("%w: a minute has no time", answer.ErrShape)
-		}
-		at, ok := clock.at(civil)
-		if !ok {
-			t.q.odd(r.Key + ": a time that the clocks skip")
-			continue
-		}
-		if err := t.put(r, m, at); err != nil {
+		if err := t.minute(r, m, d, &clock); errors.Is(err, answer.ErrShape) {
+			t.q.misread(r.Key + ".minutes")
+			first = cmp.Or(first, err)
+			lost++
+		} else if err != nil {
 			return err
 		}
 	}
+	if lost > 0 && lost == len(list) {
+		return first
+	}
 	return nil
+}
+
+func (t *table) minute(r *resource, m any, d metric.Day, clock *wall) error {
+	text, err := parsePath("minute").word(m)
+	if err != nil {
+		return err
+	}
+	civil, ok := parseCivil(text)
+	if at, bare := parseClock(text); bare {
+		civil, ok = d.Civil().Add(at), true
+	}
+	if !ok {
+		return fmt.Errorf("%w: a minute has no time", answer.ErrShape)
+	}
+	at, ok := clock.at(civil)
+	if !ok {
+		return fmt.Errorf("%w: a time that the clocks skip", answer.ErrShape)
+	}
+	return t.put(r, m, at)
 }
 
 // log reads an entry with date and time.
@@ -174,6 +190,9 @@ func (t *table) log(r *resource, element map[string]any) error {
 	clock, _ := element["time"].(string)
 	d, ok := parseDay(date)
 	at, given := parseClock(clock)
+	if ok {
+		t.q.on(d)
+	}
 	if !ok || !given && clock != "" {
 		return fmt.Errorf("%w: an entry has no date, or no time", answer.ErrShape)
 	}
@@ -196,23 +215,45 @@ func (t *table) stamped(r *resource, element map[string]any) error {
 // entry takes in what a person has entered at a local time.
 func (t *table) entry(r *resource, element map[string]any, civil time.Time) error {
 	w := wall{zones: t.q.req.Zones}
+	t.q.on(metric.DayOf(civil))
 	at, ok := w.at(civil)
 	if !ok {
-		t.q.odd(r.Key + ": a time that the clocks skip")
-		return nil
+		return fmt.Errorf("%w: a time that the clocks skip", answer.ErrShape)
 	}
 	return t.put(r, element, at)
 }
 
-// put takes an element's values in at an instant.
+// put takes an element's values in at an instant. What in it cannot be understood is left out; an element of which nothing can be is of
+// another shape.
 func (t *table) put(r *resource, e any, at time.Time) error {
 	values := make([]float64, len(r.columns))
+	some, odd := false, error(nil)
 	for i, c := range r.columns {
-		v, err := c.value(e)
-		if err != nil {
-			return err
+		v, err := c.number(e)
+		field := t.q.feed.series[c.series].Fields[c.field]
+		switch {
+		case err != nil:
+		case metric.Present(v) && !field.Possible(v) && (!c.Positive || v < -1):
+			err = fmt.Errorf("%w: %s cannot be that", answer.ErrShape, c.Path)
+		case metric.Present(v) && !field.Possible(v): // "not available", as this service writes it
+			t.q.notes.Add(answer.PointOdd, r.Key+"."+c.Path, nil)
+		case !metric.Present(v) && t.strange:
+			err = fmt.Errorf("%w: %s has another name now", answer.ErrShape, c.Path)
 		}
-		values[i] = v
+		if values[i] = v; !field.Possible(v) {
+			values[i] = metric.Absent()
+		}
+		if err != nil {
+			odd = cmp.Or(odd, err)
+			continue
+		}
+		some = some || metric.Present(v)
+	}
+	if odd != nil && !some {
+		return odd
+	}
+	if odd != nil {
+		t.q.misread(r.Key)
 	}
 	if !t.bounds.Contains(at) {
 		return nil
@@ -223,7 +264,7 @@ func (t *table) put(r *resource, e any, at time.Time) error {
 		}
 	}
 	for _, c := range r.columns {
-		if row, ok := t.rows[c.series][at.UnixNano()]; ok && c.Zero && !metric.Present(row[c.field]) {
+		if row, ok := t.rows[c.series][at.UnixNano()]; ok && c.Zero && odd == nil && !metric.Present(row[c.field]) {
 			row[c.field] = 0
 		}
 	}
@@ -292,15 +333,7 @@ func (t *table) blocks() []metric.Block {
 	return out
 }
 
-// value reads a column's value; NaN where it is missing.
-func (c column) value(e any) (float64, error) {
-	v, err := c.number(e)
-	if err == nil && c.Positive && v <= 0 {
-		return metric.Absent(), nil
-	}
-	return v, err
-}
-
+// number reads a column's value; NaN where it is missing.
 func (c column) number(e any) (float64, error) {
 	if !c.Range {
 		return c.path.number(e)
@@ -319,11 +352,6 @@ func (c column) number(e any) (float64, error) {
 		return metric.Absent(), fmt.Errorf("%w: %s is no range", answer.ErrShape, c.Path)
 	}
 	return (from + to) / 2, nil
-}
-
-// odd counts what cannot be.
-func (q *query) odd(path string) {
-	q.surprises.Add(q.feed.Feed.ID, answer.PointOdd, path, 1, q.cfg.Now())
 }
 
 // fetchBreathing asks for the rates of the stages, which bring that of the whole sleep along. Where they are not given, that alone.

@@ -2,22 +2,17 @@ package fitbit
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/fitbit-fetch/fitbit-fetch/internal/certificate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/ask"
 )
 
 // What the user can do.
@@ -53,39 +48,42 @@ var knownReasons = []string{reasonPending, reasonPersonal, reasonBudget, "author
 
 func knownReason(reason string) bool { return slices.Contains(knownReasons, reason) }
 
-// A refusal is the body of an answer that is no success: of Fitbit's family ("errors") or of Google's ("error").
-type refusal struct {
-	html    bool
-	reason  string
-	message string
+// refuse turns a refusal into an error. scope is the permission that the question needs.
+func refuse(r ask.Refusal, scope string) *source.Error {
+	e := r.Error()
+	e.Err = errors.New(withoutToken(e.Err.Error()))
+	if r.HTML {
+		e.Err = answer.ErrHTML
+	}
+	until := e.Until
+	e.Hint, e.Until = hintReport, time.Time{}
+	switch {
+	case r.Code == http.StatusUnauthorized:
+		e.Kind, e.Hint = source.Auth, hintAuthorize
+	case r.Code == http.StatusGone:
+		e.Kind, e.Hint = source.Gone, hintGone
+	case r.Code == http.StatusTooManyRequests || r.Status == "RESOURCE_EXHAUSTED":
+		e.Kind, e.Hint, e.Until = source.Limited, hintLimited, whenAgain(r.Header, r.Now)
+	case r.Code >= 500 || r.Code == http.StatusRequestTimeout:
+		e.Kind, e.Hint, e.Until = source.Retry, hintServer, until
+	case r.HTML && r.Code != http.StatusNotFound && r.Code >= 400:
+		e.Kind, e.Hint = source.Retry, hintHTML
+	case r.Code == http.StatusForbidden && r.Reason == "insufficient_permissions" && strings.HasSuffix(scope, ofMinutes):
+		e.Kind, e.Hint = source.Denied, hintPersonal
+	case r.Code == http.StatusForbidden:
+		e.Kind, e.Hint = source.Denied, fmt.Sprintf(hintScope, cmp.Or(strings.TrimSuffix(scope, ofMinutes), "of this kind of data"))
+	case r.Reason == "invalid_request" && strings.Contains(r.Message, "Authorization header"):
+		e.Kind, e.Hint = source.Auth, hintAuthorize
+	case r.Code >= 200 && r.Code < 300: // a success without an answer
+		e.Kind, e.Hint = source.Retry, hintCut
+	case r.Code == http.StatusNotFound && r.Reason == "", r.Code < 400:
+		e.Hint = hintAddress
+	}
+	return e
 }
 
-func parseRefusal(text []byte) refusal {
-	if trimmed := strings.TrimSpace(string(text[:min(len(text), 512)])); strings.HasPrefix(trimmed, "<") {
-		return refusal{html: true}
-	}
-	var doc struct {
-		Errors []struct {
-			Type    string `json:"errorType"`
-			Field   string `json:"fieldName"`
-			Message string `json:"message"`
-		} `json:"errors"`
-		Error struct {
-			Status  string `json:"status"`
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	_ = json.Unmarshal(text, &doc) // what could be read is used; the status decides
-	r := refusal{reason: doc.Error.Status, message: doc.Error.Message}
-	if len(doc.Errors) > 0 {
-		r.reason, r.message = doc.Errors[0].Type, doc.Errors[0].Message
-	}
-	r.message = clip(withoutToken(r.message), 300)
-	if !answer.Identifier([]byte(r.reason)) {
-		r.reason = ""
-	}
-	return r
-}
+// ofMinutes is behind the scope of a question after values inside days, which only some applications may ask.
+const ofMinutes = " (minute values)"
 
 // withoutToken takes the token out of messages that repeat it, as in "Access token expired: eyJ….… Visit https://…".
 func withoutToken(message string) string {
@@ -95,45 +93,6 @@ func withoutToken(message string) string {
 	}
 	_, rest, _ := strings.Cut(after, " ")
 	return strings.TrimSpace(before + ". " + rest)
-}
-
-func clip(s string, n int) string {
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
-	if len(s) > n {
-		return strings.ToValidUTF8(s[:n], "") + "…"
-	}
-	return s
-}
-
-// refuse turns a status and its body into an error. scope is the permission that the question needs.
-func refuse(status int, header http.Header, text []byte, scope string, now time.Time) *source.Error {
-	r := parseRefusal(text)
-	e := &source.Error{Kind: source.Bad, Status: status, Reason: r.reason, Hint: hintReport}
-	e.Err = errors.New(cmp.Or(r.message, http.StatusText(status), "no message"))
-	if r.html {
-		e.Err = answer.ErrHTML
-	}
-	switch {
-	case status == http.StatusUnauthorized:
-		e.Kind, e.Hint = source.Auth, hintAuthorize
-	case status == http.StatusGone:
-		e.Kind, e.Hint = source.Gone, hintGone
-	case status == http.StatusTooManyRequests || r.reason == "RESOURCE_EXHAUSTED":
-		e.Kind, e.Hint, e.Until = source.Limited, hintLimited, whenAgain(header, now)
-	case status >= 500 || status == http.StatusRequestTimeout:
-		e.Kind, e.Hint, e.Until = source.Retry, hintServer, retryAfter(header, now)
-	case status == http.StatusForbidden && r.html:
-		e.Kind, e.Hint = source.Retry, hintHTML
-	case status == http.StatusForbidden && r.reason == "insufficient_permissions":
-		e.Kind, e.Hint = source.Denied, hintPersonal
-	case status == http.StatusForbidden:
-		e.Kind, e.Hint = source.Denied, fmt.Sprintf(hintScope, cmp.Or(scope, "of this kind of data"))
-	case r.reason == "invalid_request" && strings.Contains(r.message, "Authorization header"):
-		e.Kind, e.Hint = source.Auth, hintAuthorize
-	case status == http.StatusNotFound && r.reason == "", status < 400:
-		e.Hint = hintAddress
-	}
-	return e
 }
 
 // statusOf is the status of a refusal; 0 for none.
@@ -155,8 +114,8 @@ func whenAgain(h http.Header, now time.Time) time.Time {
 	if n, ok := seconds(h.Get(headerReset)); ok {
 		return now.Add(n + guard)
 	}
-	if at := retryAfter(h, now); at.After(now) {
-		return at.Add(guard)
+	if told := ask.RetryAfter(h, now); told.After(now) {
+		return told.Add(guard)
 	}
 	return now.Truncate(time.Hour).Add(time.Hour + guard)
 }
@@ -165,56 +124,4 @@ func whenAgain(h http.Header, now time.Time) time.Time {
 func seconds(v string) (time.Duration, bool) {
 	n, err := strconv.Atoi(strings.TrimSpace(v))
 	return time.Duration(min(n, 2*3600)) * time.Second, err == nil && n >= 0
-}
-
-// retryAfter reads the header of that name: seconds or a date.
-func retryAfter(h http.Header, now time.Time) time.Time {
-	v := h.Get("Retry-After")
-	if n, ok := seconds(v); ok {
-		return now.Add(n)
-	}
-	at, _ := http.ParseTime(v)
-	return at
-}
-
-// unsent turns an error of sending into one of ours. Those of the token source come as *source.Error already.
-func unsent(err error) *source.Error {
-	var ours *source.Error
-	if errors.As(err, &ours) {
-		same := *ours
-		return &same
-	}
-	return &source.Error{Kind: source.Retry, Hint: networkHint(err), Err: fmt.Errorf("no answer: %w", err)}
-}
-
-// networkHint is what to do where no answer came: mostly the network is away, but a certificate that is not accepted comes first.
-func networkHint(err error) string {
-	if text, hint, ok := certificate.Explain(err, certificate.Peer{Name: "the service"}); ok {
-		return strings.ToUpper(text[:1]) + text[1:] + ". " + hint
-	}
-	return hintNetwork
-}
-
-// unread turns an error of reading an answer into one of ours.
-func unread(status int, err error) *source.Error {
-	e := &source.Error{Kind: source.Bad, Status: status, Hint: hintReport, Err: err}
-	var ours *source.Error
-	var syntax *jsontext.SyntacticError
-	switch {
-	case errors.As(err, &ours):
-		same := *ours
-		same.Status = status
-		return &same
-	case errors.Is(err, answer.ErrHTML):
-		e.Kind, e.Hint = source.Retry, hintHTML
-	case errors.Is(err, answer.ErrShape), errors.Is(err, answer.ErrTooLarge), errors.Is(err, answer.ErrValueLarge), errors.Is(err, answer.ErrNotJSON):
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.DeadlineExceeded):
-		e.Kind, e.Hint = source.Retry, hintCut
-	case errors.As(err, &syntax):
-		// The text around the fault may hold values: only its place is told.
-		e.Err = fmt.Errorf("%w: fault at byte %d, in %s", answer.ErrNotJSON, syntax.ByteOffset, cmp.Or(string(syntax.JSONPointer), "the outermost value"))
-	default:
-		e.Kind, e.Hint = source.Retry, hintCut
-	}
-	return e
 }

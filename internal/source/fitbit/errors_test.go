@@ -13,6 +13,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/ask"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/sourcetest"
 )
 
@@ -45,6 +46,7 @@ func TestRefusals(t *testing.T) {
 		{"no header", 400, family("invalid_request", "Authorization header required."), source.Auth, "invalid_request", "Authorize again"},
 		{"scope", 403, family("insufficient_scope", "This application does not have permission to access sleep data."+seeOAuth), source.Denied, "insufficient_scope", "(sleep)"},
 		{"minutes", 403, family("insufficient_permissions", "API client is not authorized by Fitbit to access the resource requested."+seeOAuth), source.Denied, "insufficient_permissions", "Personal"},
+		{"days", 403, family("insufficient_permissions", "API client is not authorized by Fitbit to access the resource requested."+seeOAuth), source.Denied, "insufficient_permissions", "(sleep)"},
 		{"front end", 403, front(403, "PERMISSION_DENIED", "The caller does not have permission"), source.Denied, "PERMISSION_DENIED", "in a day"},
 		{"proxy forbids", 403, html, source.Retry, "", "web page"},
 		{"range", 400, family("validation", "Too long."), source.Bad, "validation", "diagnose"},
@@ -64,7 +66,11 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			e := refuse(c.status, http.Header{}, []byte(c.body), scopeSleep, now)
+			scope := scopeSleep
+			if c.name == "minutes" {
+				scope += ofMinutes
+			}
+			e := refuse(ask.ParseRefusal(c.status, http.Header{}, []byte(c.body), now), scope)
 			if e.Kind != c.kind || e.Reason != c.reason || !strings.Contains(e.Hint, c.hint) || e.Status != c.status || e.Err == nil {
 				t.Errorf("%v, reason %q, hint %q; want %v, %q, …%s…", e, e.Reason, e.Hint, c.kind, c.reason, c.hint)
 			}
@@ -96,8 +102,10 @@ func TestWhenAgain(t *testing.T) {
 // What goes wrong before an answer comes names no address.
 func TestUnsent(t *testing.T) {
 	ours := &source.Error{Kind: source.Auth, Hint: "Do that.", Err: errors.New("no token")}
-	if e := unsent(fmt.Errorf("sending: %w", ours)); e.Kind != source.Auth || e.Hint != "Do that." {
-		t.Errorf("%v", e)
+	before := &http.Client{Transport: sourcetest.RoundTrip(func(*http.Request) (*http.Response, error) { return nil, fmt.Errorf("sending: %w", ours) })}
+	_, err := newSource(t, before, time.Now).Fetch(context.Background(), metric.Request{Feed: "spo2", Span: metric.DaySpan(20000, 20001)})
+	if e := (*source.Error)(nil); !errors.As(err, &e) || e.Kind != source.Auth || e.Hint != "Do that." {
+		t.Errorf("%v", err)
 	}
 	h := &http.Client{Transport: sourcetest.RoundTrip(func(*http.Request) (*http.Response, error) {
 		return nil, &url.Error{Op: "Get", URL: "https://x/users/secret", Err: errors.New("no such host")}
@@ -137,7 +145,7 @@ func TestQuickRepetition(t *testing.T) {
 				})}
 				began := time.Now()
 				b, err := newSource(t, h, time.Now).Fetch(context.Background(), metric.Request{Feed: "sleep", Span: metric.DaySpan(20000, 20001)})
-				if made != c.requests || time.Since(began) > quickWait || (err != nil) != c.fails || c.fails && source.KindOf(err) != c.kind {
+				if made != c.requests || time.Since(began) > 10*time.Second || (err != nil) != c.fails || c.fails && source.KindOf(err) != c.kind {
 					t.Errorf("%d requests in %v: %v", made, time.Since(began), err)
 				}
 				if err == nil && b.Requests != made {

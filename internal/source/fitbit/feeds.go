@@ -28,6 +28,10 @@ const (
 	scopeLocation    = "location"
 )
 
+// The versions of what reads sleeps and workouts. 1: the stages of nights in which the clocks were set were dropped or an hour off; metres
+// and yards were read as kilometres.
+const sleepReader, workoutReader = 1, 1
+
 // rows is the table of feeds: what can be asked, how, and what is read of the answer. A request costs the same however many days it
 // asks for, up to the limit of its address, so each asks for as many as it may. First come those of which a request or two bring
 // years, then those of a month a request; raw heart rate and steps take a request for each day.
@@ -60,9 +64,9 @@ func rows() []Row {
 			Path: "/1/user/-/spo2/date/{days}.json", Nothing: true,
 			Read: []Selector{{Field: "avg", Path: "value.avg", Positive: true}, {Field: "min", Path: "value.min", Positive: true}, {Field: "max", Path: "value.max", Positive: true}}}}},
 		{Feed: metric.Feed{ID: "sleep", Series: ids(metric.SleepSummary, metric.SleepLevels), Axis: metric.Days, Kind: metric.Sleep, Max: 100 * day, Chunk: 100 * day,
-			Cost: 1.0 / 100, Every: 90 * time.Minute, Whole: true}, Scope: scopeSleep, fetch: fetchSleep},
+			Cost: 1.0 / 100, Every: 90 * time.Minute, Whole: true, Reader: sleepReader}, Scope: scopeSleep, fetch: fetchSleep},
 		{Feed: metric.Feed{ID: "workouts", Series: ids(metric.Workouts), Axis: metric.Days, Kind: metric.Workout, Chunk: 10 * decade,
-			Cost: 0.5 / 100, Every: time.Hour, Whole: true}, Scope: scopeActivity, fetch: fetchWorkouts},
+			Cost: 0.5 / 100, Every: time.Hour, Whole: true, Reader: workoutReader}, Scope: scopeActivity, fetch: fetchWorkouts},
 		// A month a request
 		{Feed: settles(monthly("hrv", month, time.Hour, "hrv")), Scope: scopeHeart, Ask: []Resource{{
 			Path: "/1/user/-/hrv/date/{days}.json", Key: "hrv",

@@ -15,12 +15,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/ask"
 )
 
 // DefaultBase is the service's address.
@@ -47,8 +47,7 @@ type Config struct {
 type Source struct {
 	cfg       Config
 	feeds     []*feed
-	shapes    atomic.Bool
-	bodies    sync.Pool
+	engine    *ask.Engine
 	surprises answer.Surprises
 
 	mu   sync.Mutex
@@ -70,7 +69,7 @@ func New(cfg Config) (*Source, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Source{cfg: cfg}
-	s.bodies.New = func() any { return answer.NewBody() }
+	s.engine = s.newEngine()
 	for _, row := range rows() {
 		f, err := compile(row, cfg.Catalogue)
 		if err != nil {
@@ -99,7 +98,7 @@ func (s *Source) Feeds() []metric.Feed {
 func (s *Source) Surprises() []answer.Surprise { return s.surprises.List() }
 
 // Shapes switches whether the observer gets the shape of every answer, not only of failures.
-func (s *Source) Shapes(on bool) { s.shapes.Store(on) }
+func (s *Source) Shapes(on bool) { s.engine.Shapes(on) }
 
 // Fetch implements source.Source.
 func (s *Source) Fetch(ctx context.Context, req metric.Request) (metric.Batch, error) {
@@ -138,10 +137,27 @@ func wanted(series, only []metric.ID) []metric.ID {
 // A query is one Fetch on its way.
 type query struct {
 	*Source
-	feed  *feed
-	req   metric.Request
-	batch *metric.Batch
-	notes *answer.Notes
+	feed   *feed
+	req    metric.Request
+	batch  *metric.Batch
+	notes  *answer.Notes
+	unsaid []string    // keys of the sleeps of which the service does not say whether they are the main one
+	where  metric.Span // of the element in hand, on the feed's axis: all that is asked for as long as its day is not known
+}
+
+// on says which day the element in hand is of.
+func (q *query) on(d metric.Day) {
+	span := metric.DaySpan(d, d)
+	if q.feed.Feed.Axis == metric.Instants {
+		span = q.req.Zones.Bounds(metric.Days, span)
+	}
+	q.where = span.Overlap(q.req.Span)
+}
+
+// misread counts what could not be understood in the element in hand: its day is not final.
+func (q *query) misread(path string) {
+	q.notes.Add(answer.PointOdd, path, nil)
+	q.batch.Odd = metric.Union(q.batch.Odd, q.where)
 }
 
 type fetchFunc func(ctx context.Context, q *query) error

@@ -2,21 +2,20 @@ package fitbit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/ask"
 )
 
 // A question is one request, as often as it has to be sent.
@@ -26,10 +25,17 @@ type question struct {
 	query url.Values
 }
 
-const (
-	extraTries = 1 // quick repetitions of one request: each costs one of the hour's
-	quickWait  = 10 * time.Second
-)
+// newEngine is how this service is asked. Each quick repetition costs one of the hour's requests.
+func (s *Source) newEngine() *ask.Engine {
+	return ask.New(ask.Config{
+		HTTP: s.cfg.HTTP, Base: s.cfg.Base, Timeout: s.cfg.Timeout, Now: s.cfg.Now, Observer: s.cfg.Observer, Surprises: &s.surprises,
+		// No Accept-Language: its absence is the one way to say metric.
+		Header: map[string]string{"Accept": "application/json, application/vnd.garmin.tcx+xml", "User-Agent": "fitbit-fetch"},
+		Hints:  ask.Hints{Server: hintServer, Network: hintNetwork, HTML: hintHTML, Address: hintAddress, Report: hintReport, Cut: hintCut},
+		Tries:  1, First: 4 * time.Second, Soon: func(e *source.Error) bool { return e.Reason == reasonPending },
+		Refuse: refuse, Known: knownReason,
+	})
+}
 
 // ask sends a question until it is answered, and lets read take the answer. The requests are booked on the batch.
 func (q *query) ask(ctx context.Context, what question, read func(*answer.Body) error) error {
@@ -39,110 +45,10 @@ func (q *query) ask(ctx context.Context, what question, read func(*answer.Body) 
 }
 
 func (s *Source) ask(ctx context.Context, feed, scope string, q question, read func(*answer.Body) error) (int, error) {
-	for try := 0; ; try++ {
-		if ctx.Err() != nil {
-			return try, ctx.Err()
-		}
-		err := s.attempt(ctx, feed, scope, q, read)
-		if err == nil {
-			return try + 1, nil
-		}
-		if ctx.Err() != nil {
-			return try + 1, ctx.Err()
-		}
-		pause, again := s.pause(err, try)
-		if !again {
-			err.Feed = feed
-			s.note(feed, err)
-			return try + 1, err
-		}
-		if err := clock.Real().Sleep(ctx, pause); err != nil {
-			return try + 1, err
-		}
+	if strings.Contains(q.shown, "/1d/") || strings.HasSuffix(q.shown, "/all.json") {
+		scope += ofMinutes
 	}
-}
-
-// pause says whether a failed request is worth repeating at once, and after how long.
-func (s *Source) pause(err *source.Error, try int) (time.Duration, bool) {
-	quick := err.Kind == source.Retry && !errors.Is(err, context.DeadlineExceeded) && (err.Status == 0 || err.Status >= 500 || err.Reason == reasonPending)
-	wait := time.Duration(float64(4*time.Second) * (0.5 + rand.Float64()))
-	if !err.Until.IsZero() {
-		wait = err.Until.Sub(s.cfg.Now())
-	}
-	return max(wait, 0), quick && try < extraTries && wait <= quickWait
-}
-
-func (s *Source) note(feed string, err *source.Error) {
-	if err.Status >= 400 && err.Reason != "" && !knownReason(err.Reason) {
-		s.surprises.Add(feed, answer.ReasonUnknown, clip(err.Reason, 64), 1, s.cfg.Now())
-	}
-}
-
-// attempt sends a question once.
-func (s *Source) attempt(ctx context.Context, feed, scope string, q question, read func(*answer.Body) error) *source.Error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	b := s.bodies.Get().(*answer.Body)
-	defer s.bodies.Put(b)
-	b.Reset()
-	seen := answer.Exchange{Time: s.cfg.Now(), Feed: feed, Method: http.MethodGet, Path: q.shown}
-	err := s.exchange(ctx, scope, q, b, read, &seen.Status)
-	if s.cfg.Observer != nil {
-		seen.Duration, seen.Bytes = s.cfg.Now().Sub(seen.Time), b.Network()
-		if err != nil {
-			seen.Kind = err.Kind.String()
-		}
-		if len(b.Head) > 0 && (err != nil || s.shapes.Load()) {
-			seen.Shape = answer.ShapeOf(b.Head)
-		}
-		s.cfg.Observer(seen)
-	}
-	return err
-}
-
-func (s *Source) exchange(ctx context.Context, scope string, q question, b *answer.Body, read func(*answer.Body) error, status *int) *source.Error {
-	address := s.cfg.Base + q.path
-	if len(q.query) > 0 {
-		address += "?" + q.query.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return &source.Error{Kind: source.Bad, Hint: hintAddress, Err: err}
-	}
-	// No Accept-Language: its absence is the one way to say metric.
-	req.Header.Set("Accept", "application/json, application/vnd.garmin.tcx+xml")
-	req.Header.Set("Accept-Encoding", "gzip")
-	req.Header.Set("User-Agent", "fitbit-fetch")
-	resp, err := s.cfg.HTTP.Do(req)
-	if err != nil {
-		return s.timed(ctx, unsent(answer.StripURL(err)))
-	}
-	defer resp.Body.Close()
-	*status = resp.StatusCode
-	err = b.Open(resp)
-	if resp.StatusCode != http.StatusOK {
-		var text []byte
-		if err == nil {
-			text, _ = io.ReadAll(io.LimitReader(b, 64<<10)) // the status says enough where the text is broken
-		}
-		return refuse(resp.StatusCode, resp.Header, text, scope, s.cfg.Now())
-	}
-	if err == nil {
-		err = read(b)
-	}
-	if err != nil {
-		return s.timed(ctx, unread(resp.StatusCode, err))
-	}
-	return nil
-}
-
-// timed says so where the time for one request ran out.
-func (s *Source) timed(ctx context.Context, e *source.Error) *source.Error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		e.Kind, e.Status, e.Err = source.Retry, 0, fmt.Errorf("no whole answer within %v: %w", s.cfg.Timeout, context.DeadlineExceeded)
-		e.Hint = hintServer
-	}
-	return e
+	return s.engine.Ask(ctx, ask.Question{Feed: feed, Path: q.path, Shown: q.shown, Query: q.query, Scope: scope}, read)
 }
 
 // A listing says what of an answer is read.
@@ -154,14 +60,45 @@ type listing struct {
 	absent  func() error         // the answer has members, but not the list
 
 	dataset func(clock time.Duration, v float64) error // for the key of an object that holds a dataset: takes one value, in the order of time
+
+	q      *query
+	listed int     // elements of the answer
+	lost   []error // those that could not be understood
 }
 
-// list asks, and reads an answer element by element: no more than one is held.
+// list asks, and reads an answer element by element: no more than one is held. An element that cannot be understood costs only itself;
+// only where none can be, the answer is of another shape.
 func (q *query) list(ctx context.Context, what question, l listing) error {
-	return q.ask(ctx, what, func(b *answer.Body) error { return l.read(b, q.notes) })
+	l.q = q
+	return q.ask(ctx, what, func(b *answer.Body) error {
+		l.listed, l.lost = 0, nil
+		err := l.read(b, q.notes)
+		if err == nil && l.listed > 0 && len(l.lost) == l.listed {
+			return l.lost[0]
+		}
+		return err
+	})
 }
 
-func (l listing) read(b *answer.Body, notes *answer.Notes) error {
+// one takes an element in, or passes over it.
+func (l *listing) one(e any) error {
+	l.listed++
+	l.q.where = l.q.req.Span
+	err := l.each(e)
+	if errors.Is(err, answer.ErrShape) {
+		l.pass(err)
+		return nil
+	}
+	return err
+}
+
+// pass passes over an element.
+func (l *listing) pass(err error) {
+	l.lost = append(l.lost, err)
+	l.q.misread(cmp.Or(l.key, "[]"))
+}
+
+func (l *listing) read(b *answer.Body, notes *answer.Notes) error {
 	if l.key == "" {
 		return l.bare(b)
 	}
@@ -208,7 +145,7 @@ func (l listing) read(b *answer.Body, notes *answer.Notes) error {
 }
 
 // member takes or skips what stands beside the list.
-func (l listing) member(dec *jsontext.Decoder, name string, notes *answer.Notes) error {
+func (l *listing) member(dec *jsontext.Decoder, name string, notes *answer.Notes) error {
 	take, known := l.other[name]
 	if !known {
 		notes.Add(answer.MemberUnknown, "", []byte(name))
@@ -224,7 +161,7 @@ func (l listing) member(dec *jsontext.Decoder, name string, notes *answer.Notes)
 }
 
 // bare reads an answer that is the list, or one element of it.
-func (l listing) bare(b *answer.Body) error {
+func (l *listing) bare(b *answer.Body) error {
 	dec, err := b.JSON("{[")
 	if err != nil {
 		return err
@@ -240,7 +177,7 @@ func (l listing) bare(b *answer.Body) error {
 		return err
 	}
 	if object, _ := one.(map[string]any); len(object) > 0 || !l.nothing {
-		if err := l.each(one); err != nil {
+		if err := l.one(one); err != nil {
 			return err
 		}
 	}
@@ -248,7 +185,7 @@ func (l listing) bare(b *answer.Body) error {
 }
 
 // elements reads a list; null is an empty one.
-func (l listing) elements(b *answer.Body, dec *jsontext.Decoder) error {
+func (l *listing) elements(b *answer.Body, dec *jsontext.Decoder) error {
 	switch k := dec.PeekKind(); k {
 	case 'n':
 		return dec.SkipValue()
@@ -264,7 +201,7 @@ func (l listing) elements(b *answer.Body, dec *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		if err := l.each(e); err != nil {
+		if err := l.one(e); err != nil {
 			return err
 		}
 		b.Next()
@@ -275,7 +212,7 @@ func (l listing) elements(b *answer.Body, dec *jsontext.Decoder) error {
 
 // set reads {"dataset":[{"time":"00:00:00","value":58},…],"datasetInterval":1,"datasetType":"second"}: up to 17,000 values a day, so
 // nothing of it is held.
-func (l listing) set(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes) error {
+func (l *listing) set(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes) error {
 	if err := open(dec, '{', l.key); err != nil {
 		return err
 	}
@@ -305,53 +242,29 @@ func (l listing) set(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes)
 	return err
 }
 
-func (l listing) values(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes) error {
+func (l *listing) values(b *answer.Body, dec *jsontext.Decoder, notes *answer.Notes) error {
 	if err := open(dec, '[', "dataset"); err != nil {
 		return err
 	}
 	for dec.PeekKind() != ']' {
-		if err := open(dec, '{', "an element of the dataset"); err != nil {
-			return err
-		}
-		clock, timed, v := time.Duration(0), false, metric.Absent()
-		for dec.PeekKind() != '}' {
-			name, err := dec.ReadValue() // as it is written: no string is made of it
-			if err != nil {
+		l.listed++
+		if k := dec.PeekKind(); k != '{' && k != 0 {
+			if err := dec.SkipValue(); err != nil {
 				return err
 			}
-			switch string(name) {
-			case `"time"`, `"value"`:
-				isTime := name[1] == 't'
-				if kind := dec.PeekKind(); kind == '{' || kind == '[' {
-					return fmt.Errorf("%w: a member of the dataset is no scalar", answer.ErrShape)
-				}
-				scalar, err := dec.ReadValue()
-				if err != nil {
-					return err
-				}
-				if isTime {
-					clock, timed = clockOf(scalar)
-				} else if v, err = scalarNumber(scalar); err != nil {
-					return err
-				}
-			case `"level"`, `"mets"`: // how active a minute was, beside its calories
-				if err := dec.SkipValue(); err != nil {
-					return err
-				}
-			default:
-				notes.Add(answer.MemberUnknown, "dataset", bytes.Trim(name, `"`))
-				if err := dec.SkipValue(); err != nil {
-					return err
-				}
-			}
+			l.pass(errNoValue)
+			continue
 		}
-		if !timed {
-			return fmt.Errorf("%w: a value has no time", answer.ErrShape)
-		}
-		if _, err := dec.ReadToken(); err != nil {
+		clock, v, told, err := l.value(dec, notes)
+		switch {
+		case err != nil:
 			return err
+		case !told:
+			l.pass(errNoValue)
+		default:
+			err = l.dataset(clock, v)
 		}
-		if err := l.dataset(clock, v); err != nil {
+		if err != nil {
 			return err
 		}
 		b.Next()
@@ -360,17 +273,59 @@ func (l listing) values(b *answer.Body, dec *jsontext.Decoder, notes *answer.Not
 	return err
 }
 
-// scalarNumber reads a number, in quotes or without.
-func scalarNumber(v jsontext.Value) (float64, error) {
-	switch v.Kind() {
-	case 'n':
-		return metric.Absent(), nil
-	case '0', '"':
-		if n, ok := asNumber(number(bytes.Trim(v, `"`))); ok {
-			return n, nil
+var errNoValue = fmt.Errorf("%w: no element of the dataset has a time and a value", answer.ErrShape)
+
+// value reads one element of a dataset. told is false where it has no time or no value.
+func (l *listing) value(dec *jsontext.Decoder, notes *answer.Notes) (clock time.Duration, v float64, told bool, err error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return 0, 0, false, err
+	}
+	timed, valued := false, false
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadValue() // as it is written: no string is made of it
+		if err != nil {
+			return 0, 0, false, err
+		}
+		switch string(name) {
+		case `"time"`, `"value"`:
+			isTime := name[1] == 't'
+			if kind := dec.PeekKind(); kind == '{' || kind == '[' {
+				if err := dec.SkipValue(); err != nil {
+					return 0, 0, false, err
+				}
+				continue
+			}
+			scalar, err := dec.ReadValue()
+			if err != nil {
+				return 0, 0, false, err
+			}
+			if isTime {
+				clock, timed = clockOf(scalar)
+			} else {
+				v, valued = scalarNumber(scalar)
+			}
+		case `"level"`, `"mets"`: // how active a minute was, beside its calories
+			if err := dec.SkipValue(); err != nil {
+				return 0, 0, false, err
+			}
+		default:
+			notes.Add(answer.MemberUnknown, "dataset", bytes.Trim(name, `"`))
+			if err := dec.SkipValue(); err != nil {
+				return 0, 0, false, err
+			}
 		}
 	}
-	return metric.Absent(), fmt.Errorf("%w: a value of the dataset is no number", answer.ErrShape)
+	_, err = dec.ReadToken()
+	return clock, v, timed && valued, err
+}
+
+// scalarNumber reads a number, in quotes or without.
+func scalarNumber(v jsontext.Value) (float64, bool) {
+	if k := v.Kind(); k != '0' && k != '"' {
+		return metric.Absent(), false
+	}
+	n, ok := asNumber(number(bytes.Trim(v, `"`)))
+	return n, ok && metric.Present(n)
 }
 
 // clockOf reads a time of day in quotes.

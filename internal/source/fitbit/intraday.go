@@ -76,16 +76,21 @@ func (q *query) intraday(ctx context.Context, name, detail string, span metric.S
 func (q *query) day(ctx context.Context, name, detail string, d metric.Day, span metric.Span, to *metric.Block, keep func(time.Time, float64) bool) error {
 	const shape = "/1/user/-/activities/%s/date/%s/1d/%s%s.json"
 	clock := wall{zones: q.req.Zones}
+	field := q.feed.series[0].Fields[0]
+	q.on(d)
 	part := partOf(q.req.Zones, d, span)
 	what := question{path: fmt.Sprintf(shape, name, d, detail, part), shown: fmt.Sprintf(shape, name, "{day}", detail, "")}
 	key := "activities-" + name
 	return q.list(ctx, what, listing{key: key + "-intraday", other: map[string]func(any){key: nil}, absent: noMinutes, each: nil, dataset: func(at time.Duration, v float64) error {
 		when, ok := clock.at(d.Civil().Add(at))
-		if !ok {
-			q.odd(key + ": a time that the clocks skip")
+		if !ok && v == 0 { // the service fills an hour that the clocks skip
 			return nil
 		}
-		if metric.Present(v) && keep(when, v) {
+		if !ok || !field.Possible(v) {
+			q.misread(key)
+			return nil
+		}
+		if keep(when, v) {
 			to.Append(when.UnixNano(), v)
 		}
 		return nil

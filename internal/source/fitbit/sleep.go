@@ -21,6 +21,8 @@ var levels = map[string]float64{"deep": 0, "light": 1, "asleep": 1, "rem": 2, "r
 const (
 	levelAwake   = 3.0
 	levelUnknown = 4.0
+
+	shortestNight = 3 * time.Hour // of a sleep that the service does not call the main one, to be taken for it
 )
 
 // sleepKnown are the members of a sleep.
@@ -55,6 +57,7 @@ func fetchSleep(ctx context.Context, q *query) error {
 		}
 	}
 	q.batch.Sessions = inOrder(q.batch.Sessions)
+	q.chooseMain()
 	return nil
 }
 
@@ -83,64 +86,107 @@ func keep(sessions []metric.Session, s metric.Session) []metric.Session {
 	return append(sessions, s)
 }
 
-// A reader reads members of one element and keeps the first error.
+// A reader reads members of one element. What cannot be read is absent, and noted.
 type reader struct {
 	element any
-	err     error
+	odd     []string // paths of what cannot be read
+}
+
+func (r *reader) note(p string, err error) {
+	if err != nil {
+		r.odd = append(r.odd, p)
+	}
 }
 
 func (r *reader) number(p string) float64 {
 	v, err := parsePath(p).number(r.element)
-	r.err = cmp.Or(r.err, err)
+	r.note(p, err)
 	return v
 }
 
 func (r *reader) word(p string) string {
 	v, err := parsePath(p).word(r.element)
-	r.err = cmp.Or(r.err, err)
+	r.note(p, err)
 	return v
 }
 
-func (r *reader) flag(p string) bool {
+// flag reads true or false; told is whether it is there.
+func (r *reader) flag(p string) (on, told bool) {
 	v, err := parsePath(p).of(r.element)
-	on, ok := v.(bool)
-	if err == nil && !ok && v != nil {
-		err = fmt.Errorf("%w: %s is %s, not true or false", answer.ErrShape, p, kindOf(v))
+	on, told = v.(bool)
+	if err == nil && !told && v != nil {
+		err = answer.ErrShape
 	}
-	r.err = cmp.Or(r.err, err)
-	return on
+	r.note(p, err)
+	return on, told
 }
 
 func (r *reader) list(p string) []any {
 	v, err := parsePath(p).of(r.element)
 	l, ok := v.([]any)
 	if err == nil && !ok && v != nil {
-		err = fmt.Errorf("%w: %s is %s, not a list", answer.ErrShape, p, kindOf(v))
+		err = answer.ErrShape
 	}
-	r.err = cmp.Or(r.err, err)
+	r.note(p, err)
 	return l
+}
+
+// within keeps a value that the field can have.
+func (r *reader) within(f metric.Field, p string, v float64) float64 {
+	if metric.Present(v) && !f.Possible(v) {
+		r.note(p, answer.ErrShape)
+		return metric.Absent()
+	}
+	return v
+}
+
+// counted notes what could not be read in an element of a list, or was left out under its name.
+func (q *query) counted(at string, r *reader, strange bool, missing bool) {
+	for _, p := range r.odd {
+		q.misread(at + "." + p)
+	}
+	if len(r.odd) == 0 && strange && missing {
+		q.misread(at)
+	}
 }
 
 // sleep takes one sleep in.
 func (q *query) sleep(e any) error {
-	sleepKnown.note(q.notes, "sleep", e)
+	strange := sleepKnown.note(q.notes, "sleep", e)
 	r := &reader{element: e}
-	s := metric.Session{Kind: metric.Sleep, Key: r.word("logId"), Title: r.word("type"), Main: r.flag("isMainSleep")}
+	s := metric.Session{Kind: metric.Sleep, Key: r.word("logId"), Title: r.word("type")}
+	var told bool
+	if s.Main, told = r.flag("isMainSleep"); !told {
+		q.unsaid = append(q.unsaid, s.Key)
+	}
 	start, okStart := parseCivil(r.word("startTime"))
 	end, okEnd := parseCivil(r.word("endTime"))
 	woke, okDay := parseDay(r.word("dateOfSleep"))
-	lasted := r.number("duration")
-	if r.err != nil {
-		return r.err
+	switch {
+	case okDay:
+		s.Day = woke
+	case okEnd:
+		s.Day = metric.DayOf(end)
+	case okStart:
+		s.Day = metric.DayOf(start) + 1
+	}
+	if s.Day != 0 {
+		q.where = metric.DaySpan(s.Day-1, s.Day+1).Overlap(q.req.Span)
 	}
 	if !okStart || !okEnd || s.Key == "" {
 		return fmt.Errorf("%w: a sleep has no id, no start or no end", answer.ErrShape)
 	}
-	if s.Day = woke; !okDay {
-		s.Day = metric.DayOf(end)
+	if !okDay {
+		r.note("dateOfSleep", answer.ErrShape)
 	}
 	if first, last := q.req.Span.Days(); s.Day < first || s.Day > last {
 		return nil
+	}
+	q.on(s.Day)
+	lasted := r.number("duration")
+	if lasted < 0 {
+		r.note("duration", answer.ErrShape)
+		lasted = metric.Absent()
 	}
 	if !metric.Present(lasted) {
 		lasted = float64(end.Sub(start).Milliseconds())
@@ -148,18 +194,37 @@ func (q *query) sleep(e any) error {
 	w := wall{zones: q.req.Zones}
 	var ok bool
 	if s.Start, s.End, ok = w.lasting(start, end, time.Duration(lasted)*time.Millisecond); !ok || s.End.Before(s.Start) {
-		q.odd("sleep: one that ends before it begins, or in an hour that the clocks skip")
-		return nil
+		return fmt.Errorf("%w: a sleep ends before it begins, or in an hour that the clocks skip", answer.ErrShape)
 	}
 	s.Offset = int(offset(w.zones.On(metric.DayOf(start)), s.Start).Seconds())
-	stages, err := q.stages(r, &w, s)
-	if err != nil {
-		return err
-	}
-	s.Blocks = []metric.Block{q.sleepSummary(r, s), q.sleepLevels(s, stages)}
+	stages := q.stages(r, &w, s)
+	summary, missing := q.sleepSummary(r, s, stages)
+	s.Blocks = []metric.Block{summary, q.sleepLevels(s, stages)}
 	s.Blocks = slices.DeleteFunc(s.Blocks, func(b metric.Block) bool { return !q.wants(b.Series) || allAbsent(b.Row(0)) })
 	q.batch.Sessions = keep(q.batch.Sessions, s)
-	return r.err
+	q.counted("sleep", r, strange, missing)
+	return nil
+}
+
+// chooseMain makes the longest sleep of a day its main one, where the service does not say which it is.
+func (q *query) chooseMain() {
+	all := q.batch.Sessions
+	unsaid := func(s metric.Session) bool { return slices.Contains(q.unsaid, s.Key) }
+	for i := range all {
+		s := &all[i]
+		if s.Main || !unsaid(*s) || s.End.Sub(s.Start) < shortestNight {
+			continue
+		}
+		if slices.ContainsFunc(all, func(o metric.Session) bool {
+			return o.Day == s.Day && o.Key != s.Key && (o.Main || unsaid(o) && cmp.Or(cmp.Compare(o.End.Sub(o.Start), s.End.Sub(s.Start)), s.Start.Compare(o.Start)) > 0)
+		}) {
+			continue
+		}
+		s.Main = true
+		for b := range s.Blocks {
+			s.Blocks[b].Tags = []string{tag(true)}
+		}
+	}
 }
 
 // lasting returns start and end of what lasted that long: where the clocks show one of them twice, the length tells which it was.
@@ -184,50 +249,86 @@ type stage struct {
 	level float64
 }
 
-// stages reads the levels of a sleep and cuts the short wakes, which lie over them, out.
-func (q *query) stages(r *reader, w *wall, s metric.Session) ([]stage, error) {
-	long, err := q.readStages(r, w, s, "levels.data")
-	if err != nil {
-		return nil, err
-	}
-	short, err := q.readStages(r, w, s, "levels.shortData")
-	if err != nil {
-		return nil, err
-	}
-	for _, wake := range short {
-		long = overlaid(long, wake)
-	}
-	return long, nil
+// A level is a stage as the service writes it.
+type level struct {
+	civil time.Time
+	long  time.Duration
+	level float64
 }
 
-func (q *query) readStages(r *reader, w *wall, s metric.Session, path string) ([]stage, error) {
-	var out []stage
-	expected := s.Start
+// stages reads the levels of a sleep and cuts the short wakes, which lie over them, out.
+func (q *query) stages(r *reader, w *wall, s metric.Session) []stage {
+	long, short := q.levels(r, "levels.data"), q.levels(r, "levels.shortData")
+	at := w.runs(s, long)
+	out := q.staged(long, s, at)
+	for _, wake := range q.staged(short, s, at) {
+		out = overlaid(out, wake)
+	}
+	return out
+}
+
+// levels reads a list of levels. One that cannot be read costs only itself.
+func (q *query) levels(r *reader, path string) []level {
+	var out []level
 	for _, e := range r.list(path) {
 		one := &reader{element: e}
 		civil, ok := parseCivil(one.word("dateTime"))
 		word, long := one.word("level"), one.number("seconds")
-		if one.err == nil && (!ok || !metric.Present(long)) {
-			one.err = fmt.Errorf("%w: a level of a sleep has no time or no length", answer.ErrShape)
-		}
-		if one.err != nil {
-			return nil, one.err
-		}
-		level, known := levels[word]
-		if !known {
-			q.notes.Add(answer.WordUnknown, path, []byte(word))
-			level = levelUnknown
-		}
-		st := stage{level: level, long: time.Duration(min(max(long, 0), 1e6)) * time.Second}
-		if st.start, ok = w.near(civil, expected); !ok {
-			q.odd(path + ": a time that the clocks skip")
+		if !ok || !(long >= 0) {
+			r.note(path, answer.ErrShape)
 			continue
 		}
-		expected = st.start.Add(st.long)
-		out = append(out, st)
+		lv, known := levels[word]
+		if !known {
+			q.notes.Add(answer.WordUnknown, path, []byte(word))
+			lv = levelUnknown
+		}
+		out = append(out, level{civil, time.Duration(min(long, 1e6)) * time.Second, lv})
+	}
+	return out
+}
+
+// clockwork turns what a clock showed into an instant, the nearest to an expected one.
+type clockwork func(civil, expected time.Time) (time.Time, bool)
+
+// runs finds out by which clock the levels of a sleep were written: by the one on the wall, or, in a night in which that was set, by one
+// that ran on. By the right one each level begins where the one before it ends.
+func (w *wall) runs(s metric.Session, levels []level) clockwork {
+	on := func(civil, _ time.Time) (time.Time, bool) {
+		return civil.Add(-time.Duration(s.Offset) * time.Second), true
+	}
+	gaps := func(at clockwork) (sum time.Duration) {
+		expected := s.Start
+		for _, l := range levels {
+			start, ok := at(l.civil, expected)
+			if !ok {
+				return day
+			}
+			sum += start.Sub(expected).Abs()
+			expected = start.Add(l.long)
+		}
+		return sum
+	}
+	if gaps(on) < gaps(w.near) {
+		return on
+	}
+	return w.near
+}
+
+// staged returns levels as stages in the order of time.
+func (q *query) staged(levels []level, s metric.Session, at clockwork) []stage {
+	var out []stage
+	expected := s.Start
+	for _, l := range levels {
+		start, ok := at(l.civil, expected)
+		if !ok { // the clocks skip that time; its place tells it
+			start = expected
+		}
+		out = append(out, stage{start: start, long: l.long, level: l.level})
+		expected = start.Add(l.long)
 	}
 	slices.SortStableFunc(out, func(a, b stage) int { return a.start.Compare(b.start) })
-	return out, r.err
+	return slices.Compact(out)
 }
 
 // overlaid cuts a short stage out of the long ones it lies over and puts it in their place.
@@ -261,32 +362,62 @@ func tag(b bool) string {
 }
 
 // sleepSummary is the one sample of SleepSummary, at the sleep's start. A classic log has its own levels: asleep counts as light,
-// restless as REM, as the Python project had it.
-func (q *query) sleepSummary(r *reader, s metric.Session) metric.Block {
+// restless as REM, as the Python project had it. Minutes by stage that the service does not sum up are counted from the stages. missing is
+// whether anything is left out.
+func (q *query) sleepSummary(r *reader, s metric.Session, stages []stage) (block metric.Block, missing bool) {
 	row := q.feed.series[0]
 	values := make([]float64, len(row.Fields))
 	for i := range values {
 		values[i] = metric.Absent()
 	}
-	set := func(key string, v float64) { values[row.Field(key)] = math.Round(v) }
+	set := func(key, path string, v float64) {
+		i := row.Field(key)
+		values[i] = r.within(row.Fields[i], path, math.Round(v))
+		missing = missing || !metric.Present(values[i])
+	}
 	for key, path := range map[string]string{"efficiency": "efficiency", "minutesInBed": "timeInBed", "minutesAsleep": "minutesAsleep", "minutesAwake": "minutesAwake",
 		"minutesToFallAsleep": "minutesToFallAsleep", "minutesAfterWakeup": "minutesAfterWakeup"} {
-		set(key, r.number(path))
+		set(key, path, r.number(path))
 	}
-	minutes := func(level string) float64 { return r.number("levels.summary." + level + ".minutes") }
-	switch {
-	case s.Title == "classic":
-		set("minutesLight", minutes("asleep"))
-		set("minutesREM", minutes("restless"))
-		set("minutesDeep", 0)
-	default:
-		set("minutesLight", minutes("light"))
-		set("minutesREM", minutes("rem"))
-		set("minutesDeep", minutes("deep"))
+	const summary = "levels.summary"
+	sums, err := parsePath(summary).of(r.element)
+	r.note(summary, err)
+	of, _ := sums.(map[string]any)
+	classic := s.Title == "classic"
+	for _, f := range []struct {
+		key, word string
+		level     float64
+	}{{"minutesLight", word(classic, "asleep", "light"), 1}, {"minutesREM", word(classic, "restless", "rem"), 2}, {"minutesDeep", word(classic, "", "deep"), 0}} {
+		path := summary + "." + f.word + ".minutes"
+		switch {
+		case f.word == "":
+			set(f.key, path, 0)
+		case len(of) == 0 && len(stages) > 0:
+			set(f.key, path, minutesAt(stages, f.level))
+		default:
+			set(f.key, path, r.number(path))
+		}
 	}
 	b := metric.Block{Series: row.ID, Device: q.req.Device, Tags: []string{tag(s.Main)}}
 	b.Append(s.Start.UnixNano(), values...)
+	return b, missing
+}
+
+func word(first bool, a, b string) string {
+	if first {
+		return a
+	}
 	return b
+}
+
+func minutesAt(stages []stage, level float64) float64 {
+	var sum time.Duration
+	for _, st := range stages {
+		if st.level == level {
+			sum += st.long
+		}
+	}
+	return sum.Minutes()
 }
 
 // sleepLevels is a sample for each level, at its start, and a closing one at the time of waking.
@@ -313,30 +444,30 @@ func fetchWorkouts(ctx context.Context, q *query) error {
 	first, last := q.req.Span.Days()
 	next := question{path: listPath, shown: listPath, query: url.Values{"afterDate": {(first - 2).String()}, "sort": {"asc"}, "offset": {"0"}, "limit": {"100"}}}
 	seen := map[string]bool{}
+	var before time.Time
+	broken := false // the list is not in the order of time: it is read to its end
 	for range 500 {
-		passed, follow, listed, read := false, "", 0, 0
+		passed, follow := false, ""
 		err := q.list(ctx, next, listing{
 			key: "activities",
 			each: func(e any) error {
 				s, err := q.workout(e)
-				if err == nil && s.Key != "" && s.Day >= first && s.Day <= last {
+				if err != nil {
+					return err
+				}
+				if s.Day >= first && s.Day <= last {
 					q.batch.Sessions = keep(q.batch.Sessions, s)
 				}
-				passed = passed || s.Key != "" && s.Day > last+1
-				if listed++; s.Key != "" {
-					read++
-				}
-				return err
+				broken = broken || s.Start.Before(before)
+				before, passed = s.Start, passed || s.Day > last+1
+				return nil
 			},
 			other: map[string]func(any){"pagination": func(v any) { follow, _ = parsePath("next").word(v) }},
 		})
 		if err != nil {
 			return err
 		}
-		if listed > 0 && read == 0 { // one is an oddity; all are another shape
-			return fmt.Errorf("%w: no workout of the list has an id and a start", answer.ErrShape)
-		}
-		if follow == "" || passed {
+		if follow == "" || passed && !broken {
 			q.batch.Sessions = inOrder(q.batch.Sessions)
 			return nil
 		}

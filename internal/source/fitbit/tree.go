@@ -108,7 +108,11 @@ func (p path) of(v any) (any, error) {
 		if !ok {
 			return nil, fmt.Errorf("%w: %s: %s where an object with %s is expected", answer.ErrShape, p.text, kindOf(v), s.name)
 		}
-		if v = object[s.name]; v == nil || !s.isInList {
+		there := false
+		if v, there = object[s.name]; there && v == nil {
+			return nil, fmt.Errorf("%w: %s: %s is null", answer.ErrShape, p.text, s.name)
+		}
+		if v == nil || !s.isInList {
 			continue
 		}
 		list, ok := v.([]any)
@@ -117,9 +121,11 @@ func (p path) of(v any) (any, error) {
 		}
 		v = nil
 		for _, e := range list {
-			if one, ok := e.(map[string]any); !ok {
+			one, ok := e.(map[string]any)
+			if !ok {
 				return nil, fmt.Errorf("%w: %s: %s in a list of objects", answer.ErrShape, p.text, kindOf(e))
-			} else if one[s.key] == s.is {
+			}
+			if one[s.key] == s.is {
 				v = one
 			}
 		}
@@ -140,7 +146,7 @@ func (p path) number(v any) (float64, error) {
 	return f, nil
 }
 
-// asNumber takes numbers and numbers in quotes; what is empty or no finite number is missing.
+// asNumber takes numbers and numbers in quotes. What is not there is missing; anything else is none.
 func asNumber(v any) (float64, bool) {
 	text := ""
 	switch v := v.(type) {
@@ -153,14 +159,11 @@ func asNumber(v any) (float64, bool) {
 	default:
 		return metric.Absent(), false
 	}
-	if text == "" {
-		return metric.Absent(), true
-	}
 	f, err := strconv.ParseFloat(text, 64)
-	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return metric.Absent(), true
+	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+		return metric.Absent(), false
 	}
-	return f, err == nil
+	return f, true
 }
 
 // word returns the string at the path; empty where there is none. A number is the string of its digits.
@@ -219,18 +222,19 @@ func knownOf(paths ...string) known {
 	return k
 }
 
-// note counts the members of v that are not known.
-func (k known) note(n *answer.Notes, at string, v any) {
+// note counts the members of v that are not known, and reports whether there are any.
+func (k known) note(n *answer.Notes, at string, v any) (strange bool) {
 	switch v := v.(type) {
 	case []any:
 		for _, e := range v {
-			k.note(n, at, e)
+			strange = k.note(n, at, e) || strange
 		}
 	case map[string]any:
 		for name, member := range v {
 			below, ok := k[name]
 			if !ok {
 				n.Add(answer.MemberUnknown, at, []byte(name))
+				strange = true
 				continue
 			}
 			if below != nil {
@@ -238,8 +242,9 @@ func (k known) note(n *answer.Notes, at string, v any) {
 				if at != "" {
 					path = at + "." + name
 				}
-				below.note(n, path, member)
+				strange = below.note(n, path, member) || strange
 			}
 		}
 	}
+	return strange
 }

@@ -36,27 +36,31 @@ func nextPage(link string) (question, error) {
 	return question{path: listPath, shown: listPath, query: u.Query()}, nil
 }
 
-// workout reads one workout; none where it has no id or no start.
+// lengths are kilometres of a unit, by its name in answers.
+var lengths = map[string]float64{"": 1, "Kilometer": 1, "Mile": kilometresOfMile, "Meter": 0.001, "Yard": 0.0009144, "Foot": 0.0003048}
+
+// workout reads one workout.
 func (q *query) workout(e any) (metric.Session, error) {
-	workoutKnown.note(q.notes, "activities", e)
+	strange := workoutKnown.note(q.notes, "activities", e)
 	r := &reader{element: e}
-	s := metric.Session{Kind: metric.Workout, Key: r.word("logId"), Title: cmp.Or(r.word("activityName"), unnamed), HasTrack: r.flag("hasGps")}
-	start, lasted := r.word("startTime"), r.number("duration")
+	s := metric.Session{Kind: metric.Workout, Key: r.word("logId"), Title: cmp.Or(r.word("activityName"), unnamed)}
+	s.HasTrack, _ = r.flag("hasGps")
+	if !q.begins(&s, r.word("startTime"), r.word("heartRateLink")) {
+		return metric.Session{}, fmt.Errorf("%w: a workout has no id, or no start that can be read", answer.ErrShape)
+	}
+	q.on(s.Day)
 	if t, err := time.Parse(time.RFC3339Nano, r.word("lastModified")); err == nil {
 		s.Updated = t.UTC()
 	}
-	active, average := r.number("activeDuration"), r.number("averageHeartRate")
-	calories, steps, far := r.number("calories"), r.number("steps"), r.number("distance")
-	if r.word("distanceUnit") == "Mile" {
-		far *= kilometresOfMile
-	}
-	link := r.word("heartRateLink")
-	if r.err != nil {
-		return s, r.err
-	}
-	if !q.begins(&s, start, link) {
-		q.odd("activities: a workout without id, or without a start that can be read")
-		return metric.Session{}, nil
+	lasted, far := r.number("duration"), r.number("distance")
+	if unit := r.word("distanceUnit"); metric.Present(far) {
+		per, known := lengths[unit]
+		if !known {
+			q.notes.Add(answer.UnitUnknown, "activities.distanceUnit", []byte(unit))
+			r.note("distanceUnit", answer.ErrShape)
+			per = metric.Absent()
+		}
+		far *= per
 	}
 	s.End = s.Start
 	if metric.Present(lasted) && lasted > 0 {
@@ -64,10 +68,14 @@ func (q *query) workout(e any) (metric.Session, error) {
 	}
 	row := q.feed.series[0]
 	values := make([]float64, len(row.Fields))
-	for key, v := range map[string]float64{"ActiveDuration": active, "AverageHeartRate": average, "calories": calories, "duration": lasted, "steps": steps} {
-		values[row.Field(key)] = math.Round(v)
+	missing := false
+	for key, v := range map[string]float64{"ActiveDuration": math.Round(r.number("activeDuration")), "AverageHeartRate": math.Round(r.number("averageHeartRate")),
+		"calories": math.Round(r.number("calories")), "duration": math.Round(lasted), "steps": math.Round(r.number("steps")), "distance": far} {
+		i := row.Field(key)
+		values[i] = r.within(row.Fields[i], key, v)
+		missing = missing || !metric.Present(values[i])
 	}
-	values[row.Field("distance")] = far
+	q.counted("activities", r, strange, missing)
 	if allAbsent(values) {
 		return s, nil
 	}

@@ -14,13 +14,16 @@ import (
 
 const scopeSettings = "settings"
 
+// scale is the index of the one type of device that is no tracker; every other one is worn, also one of a type that is not known.
+const scale = 1
+
 // Describe implements source.Describer: the account, and as much of zone and devices as was allowed.
 func (s *Source) Describe(ctx context.Context) (source.Description, error) {
 	var d source.Description
 	identity := newForm()
 	account := identity.text("healthUserId")
 	identity.known("name", "legacyUserId")
-	r, err := s.resource(ctx, "identity", "", identity)
+	r, err := s.resource(ctx, "identity", scopeIdentity, identity)
 	if err != nil {
 		return d, err
 	}
@@ -29,13 +32,12 @@ func (s *Source) Describe(ctx context.Context) (source.Description, error) {
 		return d, &source.Error{Kind: source.Bad, Feed: "identity", Hint: hintReport, Err: fmt.Errorf("%w: no healthUserId", answer.ErrShape)}
 	}
 	settings := newForm()
-	zone, offset := settings.text("timeZone"), settings.text("utcOffset")
+	zone, offset := settings.text("timeZone"), settings.seconds("utcOffset")
 	settings.known("name", "languageLocale", "distanceUnit", "weightUnit", "heightUnit", "temperatureUnit", "waterUnit", "swimUnit",
 		"glucoseUnit", "strideLengthWalkingType", "strideLengthRunningType", "autoStrideEnabled", "foodLanguageCode")
 	switch r, err := s.resource(ctx, "settings", scopeSettings, settings); {
 	case err == nil:
-		east, _ := parseSeconds([]byte(r.texts[offset]))
-		d.Locate(r.texts[zone], east)
+		d.Zone = metric.ZoneName(r.texts[zone], r.numbers[offset])
 	case source.KindOf(err) != source.Denied: // what cannot be read may be a passing fault: the days hang on it
 		return d, err
 	}
@@ -55,7 +57,7 @@ func left(err error) bool {
 func (s *Source) resource(ctx context.Context, name, scope string, f *form) (*record, error) {
 	path := "/v4/users/me/" + name
 	w := walker{rec: f.record(), notes: &answer.Notes{}}
-	_, err := s.ask(ctx, question{feed: name, method: http.MethodGet, path: path, shown: path, query: url.Values{"prettyPrint": {"false"}}, scope: scope},
+	_, err := s.ask(ctx, question{Feed: name, Method: http.MethodGet, Path: path, Shown: path, Query: url.Values{"prettyPrint": {"false"}}, Scope: scope},
 		func(b *answer.Body) error {
 			dec, err := b.JSON("{")
 			if err != nil {
@@ -75,35 +77,32 @@ func (s *Source) resource(ctx context.Context, name, scope string, f *form) (*re
 func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
 	f := newForm()
 	name, kind := f.text("name"), f.word("deviceType", []string{"TRACKER", "SCALE", "DEVICE_TYPE_UNSPECIFIED"})
-	status, level := f.text("batteryStatus"), f.number("batteryLevel")
+	status, level := f.word("batteryStatus", []string{"Empty", "Low", "Medium", "High"}), f.number("batteryLevel")
 	sync, version := f.instant("lastSyncTime"), f.text("deviceVersion")
 	f.known("macAddress", "features")
 	var out []metric.Device
-	var l *listing
-	odd := 0
 	path := "/v4/users/me/pairedDevices"
-	l = &listing{s: s, feed: "devices", form: f, name: "pairedDevices", token: getToken, each: func(r *record) error {
-		d := metric.Device{ID: id(r.texts[name]), Name: r.texts[version], Tracker: r.words[kind] == 0, Battery: metric.BatteryLevel(r.numbers[level], r.texts[status])}
-		if metric.Present(r.numbers[level]) && !metric.Present(d.Battery) {
-			s.surprises.Add(l.feed, answer.PointOdd, "pairedDevices.batteryLevel", 1, s.cfg.Now())
+	l := &listing{s: s, feed: "devices", form: f, name: "pairedDevices", token: getToken, each: func(r *record) (metric.Span, fate) {
+		d := metric.Device{ID: id(r.texts[name]), Name: r.texts[version], Tracker: r.words[kind] != scale, Battery: r.numbers[level]}
+		if d.Battery < 0 || d.Battery > 100 {
+			s.surprises.Add("devices", answer.PointOdd, "batteryLevel", 1, s.cfg.Now())
+			d.Battery = metric.Absent()
 		}
-		if d.ID == "" { // it costs only itself
-			s.surprises.Add(l.feed, answer.PointOdd, "pairedDevices", 1, s.cfg.Now())
-			odd++
-			return nil
+		if !metric.Present(d.Battery) && r.words[status] == 0 { // a level of 0 is left out
+			d.Battery = 0
 		}
 		if t := r.times[sync]; t != 0 {
 			d.LastSync = at(t)
 		}
+		if d.ID == "" {
+			return metric.Span{}, unreadable
+		}
 		out = append(out, d)
-		return nil
+		return metric.Span{}, understood
 	}}
-	l.first = question{feed: "devices", method: http.MethodGet, path: path, shown: path, query: url.Values{"pageSize": {"100"}, "prettyPrint": {"false"}}, scope: scopeSettings}
+	l.first = question{Feed: "devices", Method: http.MethodGet, Path: path, Shown: path, Query: url.Values{"pageSize": {"100"}, "prettyPrint": {"false"}}, Scope: scopeSettings}
 	if err := l.run(ctx); err != nil {
 		return nil, err
-	}
-	if odd > 0 && len(out) == 0 {
-		return nil, &source.Error{Kind: source.Bad, Feed: l.feed, Hint: hintReport, Err: fmt.Errorf("%w: not one of the devices can be read", answer.ErrShape)}
 	}
 	return out, nil
 }

@@ -2,22 +2,16 @@ package google
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/oauth2"
 
-	"github.com/fitbit-fetch/fitbit-fetch/internal/certificate"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/ask"
 )
 
 // What the user can do. The texts name the places in Google's pages as they are labelled there.
@@ -42,6 +36,7 @@ const (
 	hintNetwork   = "The service could not be reached. Check the internet connection and the name resolution of this machine; asking goes on by itself."
 	hintHTML      = "A web page came instead of data, as from a proxy or the log-in page of a network. Check the way to the internet; asking goes on by itself."
 	hintAddress   = "The service does not know this address. Check the address of the API in the settings (default " + DefaultBase + ")."
+	hintForbidden = "The service does not give this (%s), and does not say what could be done. It is tried again in a day; only this is left out."
 	hintFeature   = "The service does not give this for your account or devices. Only this is left out."
 	hintReport    = "The service answered in a way this version does not know. Everything else goes on; please send a report with \"fitbit-fetch diagnose\"."
 	hintCut       = "The answer was cut off on its way. Asking goes on by itself."
@@ -57,11 +52,12 @@ const (
 	reasonRate       = "RATE_LIMIT_EXCEEDED"
 	reasonNoToken    = "CREDENTIALS_MISSING"
 	reasonCollection = "INVALID_PARENT_DATA_TYPE_COLLECTION"
+	reasonDuration   = "INVALID_ROLLUP_QUERY_DURATION"
 )
 
 // knownReasons are those the table of the service's errors lists. A variant with a suffix is known with its stem.
 var knownReasons = []string{reasonScope, reasonScopeDocs, reasonDisabled, reasonResource, reasonNotLinked, reasonRate, reasonNoToken, reasonCollection,
-	"INVALID_FILTER_FORMAT", "INVALID_DATA_POINT_FILTER", "INVALID_ROLLUP_WINDOW", "INVALID_TIME_RANGE", "INVALID_DATA_POINT_DATA_SOURCE_FAMILY"}
+	"INVALID_FILTER_FORMAT", "INVALID_DATA_POINT_FILTER", "INVALID_ROLLUP_WINDOW", reasonDuration, "INVALID_TIME_RANGE", "INVALID_DATA_POINT_DATA_SOURCE_FAMILY"}
 
 func knownReason(reason string) bool {
 	for _, k := range knownReasons {
@@ -72,129 +68,127 @@ func knownReason(reason string) bool {
 	return false
 }
 
-// A refusal is the body of an answer that is no success.
-type refusal struct {
-	html    bool
-	message string
-	status  string
-	reason  string
-	meta    map[string]string
-}
-
-func parseRefusal(text []byte) refusal {
-	if trimmed := strings.TrimSpace(string(text[:min(len(text), 512)])); strings.HasPrefix(trimmed, "<") {
-		return refusal{html: true}
-	}
-	var doc struct {
-		Error struct {
-			Message string `json:"message"`
-			Status  string `json:"status"`
-			Details []struct {
-				Reason   string            `json:"reason"`
-				Metadata map[string]string `json:"metadata"`
-			} `json:"details"`
-		} `json:"error"`
-	}
-	_ = json.Unmarshal(text, &doc) // what could be read is used; the status decides
-	r := refusal{message: clip(doc.Error.Message, 300), status: doc.Error.Status}
-	for _, d := range doc.Error.Details {
-		if d.Reason != "" {
-			r.reason, r.meta = d.Reason, d.Metadata
-			break
-		}
-	}
-	return r
-}
-
-func clip(s string, n int) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > n {
-		return strings.ToValidUTF8(s[:n], "") + "…"
-	}
-	return s
-}
-
-// refuse turns a status and its body into an error. scope is the permission that the question needs.
-func refuse(status int, header http.Header, text []byte, scope string, now time.Time) *source.Error {
-	r := parseRefusal(text)
-	e := &source.Error{Kind: source.Bad, Status: status, Reason: cmp.Or(r.reason, r.status), Hint: hintReport}
-	e.Err = errors.New(cmp.Or(r.message, http.StatusText(status), "no message"))
-	if r.html {
-		e.Err = answer.ErrHTML
-	}
-	if at := retryAfter(header, now); !at.IsZero() {
-		e.Until = at
-	}
+// refuse turns a refusal into an error. scope is the permission that the question needs.
+func refuse(r ask.Refusal, scope string) *source.Error {
+	e := r.Error()
+	e.Hint = hintReport
 	switch {
-	case status == http.StatusUnauthorized:
+	case r.Code == http.StatusUnauthorized:
 		e.Kind, e.Hint = source.Auth, hintAuthorize
-		if strings.Contains(r.message, "API key") {
+		if strings.Contains(r.Message, "API key") {
 			e.Hint = hintKey
 		}
-	case r.reason == reasonNotLinked:
-		e.Kind, e.Hint = source.Auth, fmt.Sprintf(hintNotLinked, cmp.Or(r.meta["redirect_uri"], "https://fitbit.google.com/auth/signup"))
-	case status == http.StatusPreconditionFailed:
+	case r.Reason == reasonNotLinked:
+		e.Kind, e.Hint = source.Auth, fmt.Sprintf(hintNotLinked, cmp.Or(r.Meta.Text("redirect_uri"), "https://fitbit.google.com/auth/signup"))
+	case r.Code == http.StatusPreconditionFailed:
 		e.Kind, e.Hint = source.Auth, hintOnboard
-	case status == http.StatusGone:
+	case r.Code == http.StatusGone:
 		e.Kind, e.Hint = source.Gone, hintGone
-	case status == http.StatusTooManyRequests || r.reason == reasonRate:
+	case r.Code == http.StatusTooManyRequests || r.Reason == reasonRate:
 		e.Kind, e.Hint = source.Limited, hintLimited
-	case status >= 500 || status == http.StatusRequestTimeout:
+	case r.Code >= 500 || r.Code == http.StatusRequestTimeout || r.Code == http.StatusConflict:
 		e.Kind, e.Hint = source.Retry, hintServer
-	case status == http.StatusForbidden:
+	case r.Code == http.StatusForbidden:
 		forbid(e, r, scope)
-	case status == http.StatusNotFound && (r.html || r.message == ""):
+	case r.Code == http.StatusNotFound && (r.HTML || r.Message == ""):
 		e.Hint = hintAddress
-	case strings.HasPrefix(r.reason, reasonCollection):
+	case r.HTML:
+		e.Kind, e.Hint = source.Retry, hintHTML
+	case r.Reason == reasonDuration && longestDays(r) > 0:
+		e.Err = &tooLong{days: longestDays(r), err: e.Err}
+	case strings.HasPrefix(r.Reason, reasonCollection), notSupported(r.Message):
 		e.Kind, e.Hint = source.Denied, hintFeature
-	case status < 400:
+	case r.Code >= 200 && r.Code < 300: // a success without an answer
+		e.Kind, e.Hint = source.Retry, hintCut
+	case r.Code < 400:
 		e.Hint = hintAddress
 	}
 	return e
 }
 
-// forbid sorts the meanings of 403.
-func forbid(e *source.Error, r refusal, scope string) {
+// notSupported reports whether a message says that a type has no such operation, as in "DailyRollup is not supported for data type
+// activity-level, but the following actions are supported: …".
+func notSupported(message string) bool {
+	return strings.Contains(message, "is not supported for data type")
+}
+
+// longestDays is how many days the service says that a question may span at most; 0 where it does not.
+func longestDays(r ask.Refusal) int {
+	n, err := strconv.ParseFloat(r.Meta.Text("maxDurationDays"), 64)
+	if err != nil || n < 1 || n > 3660 {
+		return 0
+	}
+	return int(n)
+}
+
+// tooLong is a refusal of a question that spans too many days.
+type tooLong struct {
+	days int // that it may span at most
+	err  error
+}
+
+func (e *tooLong) Error() string { return e.err.Error() }
+
+// projects are the reasons that only the owner of the Google Cloud project can do something about, with what that is. All of them stop
+// everything, whatever is asked for.
+var projects = map[string]string{
+	reasonDisabled:            hintDisabled,
+	"USER_PROJECT_DENIED":     "Google does not let this client use its project (USER_PROJECT_DENIED). Check on the Credentials page that client id and secret are of the project in which the Google Health API is enabled.",
+	"BILLING_DISABLED":        "Google wants billing to be enabled for your Google Cloud project (BILLING_DISABLED). Do so under Billing in the Google Cloud console, or take a client of another project.",
+	"CONSUMER_SUSPENDED":      "Google has suspended your Google Cloud project (CONSUMER_SUSPENDED). The Google Cloud console says why, and how to appeal.",
+	"CONSUMER_INVALID":        "Your Google Cloud project has been deleted, or is not valid (CONSUMER_INVALID). Restore it in the Google Cloud console within 30 days, or take a client of another project.",
+	"PROJECT_INVALID":         "Your Google Cloud project is not valid (PROJECT_INVALID). Take a client of another project.",
+	"API_KEY_INVALID":         hintKey,
+	"API_KEY_SERVICE_BLOCKED": hintKey,
+}
+
+// places are the reasons that the account's administrator, or its country, sets.
+var places = map[string]string{
+	"ORG_RESTRICTION_VIOLATION":    "The organisation that this Google account belongs to does not allow it (ORG_RESTRICTION_VIOLATION). Ask its administrator, or authorize with a private account.",
+	"SERVICE_NOT_VISIBLE":          "The organisation that the Google Cloud project belongs to hides the Google Health API (SERVICE_NOT_VISIBLE). Ask its administrator.",
+	"LOCATION_POLICY_VIOLATED":     "Google does not give these data at this place (LOCATION_POLICY_VIOLATED). Only this is left out.",
+	"LOCATION_ORG_POLICY_VIOLATED": "The organisation's policy does not allow the place at which these data are (LOCATION_ORG_POLICY_VIOLATED). Ask its administrator; only this is left out.",
+	"SECURITY_POLICY_VIOLATED":     "The organisation's policy does not allow this (SECURITY_POLICY_VIOLATED). Ask its administrator; only this is left out.",
+	"RESOURCE_QUOTA_EXCEEDED":      hintLimited,
+}
+
+// forbid sorts the meanings of 403. Only a missing scope is cured by ticking a box; and one type that is refused stops no other one.
+func forbid(e *source.Error, r ask.Refusal, scope string) {
 	switch {
-	case r.html:
+	case r.HTML:
 		e.Kind, e.Hint = source.Retry, hintHTML
-	case r.reason == reasonDisabled:
-		e.Kind, e.Hint = source.Auth, hintDisabled
-	case r.reason == reasonResource:
-		e.Kind, e.Hint = source.Auth, hintGrant
-	case r.reason == "" && (strings.Contains(r.message, "does not have permission") || strings.Contains(r.message, "UberMint")):
-		e.Kind, e.Hint = source.Auth, hintLegacy
-	case scope != "":
-		e.Kind, e.Hint = source.Denied, fmt.Sprintf(hintScope, scope)
-	default:
+	case projects[r.Reason] != "":
+		e.Kind, e.Hint = source.Auth, projects[r.Reason]
+	case places[r.Reason] != "":
+		e.Kind, e.Hint = source.Denied, places[r.Reason]
+	case r.Reason == reasonResource:
+		e.Kind, e.Hint = source.Denied, hintGrant
+	case r.Reason == reasonScope || r.Reason == reasonScopeDocs || r.Reason == "" && strings.Contains(r.Message, "insufficient authentication scopes"):
 		e.Kind, e.Hint = source.Denied, hintScopeOther
+		if scope != "" {
+			e.Hint = fmt.Sprintf(hintScope, scope)
+		}
+	case r.Reason == "" && (strings.Contains(r.Message, "does not have permission") || strings.Contains(r.Message, "UberMint")):
+		e.Kind, e.Hint = source.Denied, hintLegacy
+	default:
+		e.Kind, e.Hint = source.Denied, fmt.Sprintf(hintForbidden, cmp.Or(e.Reason, "403"))
+	}
+	// Who the person is has to be known: where that is refused, everything is.
+	if e.Kind == source.Denied && scope == scopeIdentity {
+		e.Kind = source.Auth
 	}
 }
 
-// retryAfter reads the header of that name: seconds or a date.
-func retryAfter(h http.Header, now time.Time) time.Time {
-	v := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(v); err == nil && seconds >= 0 {
-		return now.Add(time.Duration(min(seconds, 86400)) * time.Second)
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return at
-	}
-	return time.Time{}
-}
+// scopeIdentity stands for what every authorization allows: whose it is.
+const scopeIdentity = "identity"
 
-// unsent turns an error of sending into one of ours: no answer came.
+// unsent sorts what the token source says; nil where it is not from there.
 func unsent(err error) *source.Error {
-	var ours *source.Error
 	var token *oauth2.RetrieveError
-	switch {
-	case errors.As(err, &ours):
-		same := *ours
-		return &same
-	case errors.As(err, &token):
+	if errors.As(err, &token) {
 		return tokenError(token, err)
 	}
-	return &source.Error{Kind: source.Retry, Hint: networkHint(err), Err: err}
+	return nil
 }
 
 // tokenError sorts what the token endpoint says while a token is renewed.
@@ -215,36 +209,5 @@ func tokenError(t *oauth2.RetrieveError, err error) *source.Error {
 	}
 	// The endpoint's text may repeat what was sent to it, so only its code is passed on.
 	e.Err = errors.New("renewing the access token was refused")
-	return e
-}
-
-// networkHint is what to do where no answer came: mostly the network is away, but a certificate that is not accepted comes first.
-func networkHint(err error) string {
-	if text, hint, ok := certificate.Explain(err, certificate.Peer{Name: "the service"}); ok {
-		return strings.ToUpper(text[:1]) + text[1:] + ". " + hint
-	}
-	return hintNetwork
-}
-
-// unread turns an error of reading an answer into one of ours.
-func unread(status int, err error) *source.Error {
-	e := &source.Error{Kind: source.Bad, Status: status, Hint: hintReport, Err: err}
-	var ours *source.Error
-	var syntax *jsontext.SyntacticError
-	switch {
-	case errors.As(err, &ours):
-		same := *ours
-		return &same
-	case errors.Is(err, answer.ErrHTML):
-		e.Kind, e.Hint = source.Retry, hintHTML
-	case errors.Is(err, answer.ErrShape), errors.Is(err, answer.ErrTooLarge), errors.Is(err, answer.ErrValueLarge), errors.Is(err, answer.ErrNotJSON), errors.Is(err, errPaging):
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.DeadlineExceeded):
-		e.Kind, e.Hint = source.Retry, hintCut
-	case errors.As(err, &syntax):
-		// The text around the fault may hold values: only its place is told.
-		e.Err = fmt.Errorf("%w: fault at byte %d, in %s", answer.ErrNotJSON, syntax.ByteOffset, cmp.Or(string(syntax.JSONPointer), "the outermost value"))
-	default:
-		e.Kind, e.Hint = source.Retry, hintCut
-	}
 	return e
 }

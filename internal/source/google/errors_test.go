@@ -2,6 +2,7 @@ package google
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,7 +17,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/ask"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/sourcetest"
 )
 
@@ -45,11 +46,11 @@ func TestRefusals(t *testing.T) {
 		{"key for token", 401, refusalText(401, "UNAUTHENTICATED", "", "API keys are not supported by this API.", ""), source.Auth, "UNAUTHENTICATED", "instead of an API key"},
 		{"scope", 403, refusalText(403, "PERMISSION_DENIED", "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "Request had insufficient authentication scopes.", ""), source.Denied, "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "health_metrics_and_measurements"},
 		{"scope, as documented", 403, refusalText(403, "PERMISSION_DENIED", "MISSING_OAUTH_SCOPE", "x", ""), source.Denied, "MISSING_OAUTH_SCOPE", "health_metrics_and_measurements"},
-		{"write-only grant", 403, refusalText(403, "PERMISSION_DENIED", "", "Only self-sources can be read.", ""), source.Denied, "PERMISSION_DENIED", "ticked"},
+		{"write-only grant", 403, refusalText(403, "PERMISSION_DENIED", "", "Only self-sources can be read.", ""), source.Denied, "PERMISSION_DENIED", "in a day"},
 		{"not enabled", 403, refusalText(403, "PERMISSION_DENIED", "SERVICE_DISABLED", "Google Health API has not been used in project 1 before or it is disabled.", `"service":"health.googleapis.com"`), source.Auth, "SERVICE_DISABLED", "apis/library/health.googleapis.com"},
-		{"grant broken", 403, refusalText(403, "PERMISSION_DENIED", "RESOURCE_PERMISSION_DENIED", "x", ""), source.Auth, "RESOURCE_PERMISSION_DENIED", "myaccount.google.com/connections"},
-		{"legacy account", 403, refusalText(403, "PERMISSION_DENIED", "", "The caller does not have permission", ""), source.Auth, "PERMISSION_DENIED", "Google Health app"},
-		{"mixed grant", 403, refusalText(403, "PERMISSION_DENIED", "", "Could not mint UberMint from GaiaMint", ""), source.Auth, "PERMISSION_DENIED", "Google Fit"},
+		{"grant broken", 403, refusalText(403, "PERMISSION_DENIED", "RESOURCE_PERMISSION_DENIED", "x", ""), source.Denied, "RESOURCE_PERMISSION_DENIED", "myaccount.google.com/connections"},
+		{"legacy account", 403, refusalText(403, "PERMISSION_DENIED", "", "The caller does not have permission", ""), source.Denied, "PERMISSION_DENIED", "Google Health app"},
+		{"mixed grant", 403, refusalText(403, "PERMISSION_DENIED", "", "Could not mint UberMint from GaiaMint", ""), source.Denied, "PERMISSION_DENIED", "Google Fit"},
 		{"proxy forbids", 403, html, source.Retry, "", "web page"},
 		{"not linked", 400, refusalText(400, "FAILED_PRECONDITION", "ACCOUNT_NOT_LINKED", "The account is not linked to Google Health.", `"redirect_uri":"https://fitbit.google.com/auth/signup"`), source.Auth, "ACCOUNT_NOT_LINKED", "https://fitbit.google.com/auth/signup"},
 		{"not onboarded", 412, refusalText(412, "FAILED_PRECONDITION", "", "Precondition check failed.", ""), source.Auth, "FAILED_PRECONDITION", "finish its set-up"},
@@ -62,19 +63,32 @@ func TestRefusals(t *testing.T) {
 		{"payload", 400, refusalText(400, "INVALID_ARGUMENT", "", "Invalid JSON payload received.", ""), source.Bad, "INVALID_ARGUMENT", "diagnose"},
 		{"wrong path", 404, html, source.Bad, "", "address of the API"},
 		{"deleted", 404, refusalText(404, "NOT_FOUND", "", "Requested entity was not found.", ""), source.Bad, "NOT_FOUND", "diagnose"},
-		{"gone", 410, `{"errors":[{"errorType":"gone"}]}`, source.Gone, "", "choose provider google"},
+		{"gone", 410, `{"errors":[{"errorType":"gone"}]}`, source.Gone, "gone", "choose provider google"},
 		{"quota", 429, refusalText(429, "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED", "Quota exceeded for quota metric …", `"quota_limit":"x"`), source.Limited, "RATE_LIMIT_EXCEEDED", "by itself"},
 		{"quota, as forbidden", 403, refusalText(403, "PERMISSION_DENIED", "RATE_LIMIT_EXCEEDED", "x", ""), source.Limited, "RATE_LIMIT_EXCEEDED", "by itself"},
 		{"internal", 500, refusalText(500, "INTERNAL", "", "x", ""), source.Retry, "INTERNAL", "status.healthapp.google.com"},
 		{"unavailable", 503, "upstream connect error", source.Retry, "", "status.healthapp.google.com"},
 		{"deadline", 504, refusalText(504, "DEADLINE_EXCEEDED", "", "x", ""), source.Retry, "DEADLINE_EXCEEDED", "status.healthapp.google.com"},
 		{"nothing in it", 400, "", source.Bad, "", "diagnose"},
-		{"other types", 403, `{"error":"denied"}`, source.Denied, "", "ticked"},
+		{"other types", 403, `{"error":"denied"}`, source.Denied, "", "in a day"},
+		{"project denied", 403, refusalText(403, "PERMISSION_DENIED", "USER_PROJECT_DENIED", "x", ""), source.Auth, "USER_PROJECT_DENIED", "Credentials page"},
+		{"billing", 403, refusalText(403, "PERMISSION_DENIED", "BILLING_DISABLED", "x", ""), source.Auth, "BILLING_DISABLED", "under Billing"},
+		{"suspended", 403, refusalText(403, "PERMISSION_DENIED", "CONSUMER_SUSPENDED", "x", ""), source.Auth, "CONSUMER_SUSPENDED", "has suspended"},
+		{"project deleted", 403, refusalText(403, "PERMISSION_DENIED", "CONSUMER_INVALID", "x", ""), source.Auth, "CONSUMER_INVALID", "deleted"},
+		{"organisation", 403, refusalText(403, "PERMISSION_DENIED", "ORG_RESTRICTION_VIOLATION", "x", ""), source.Denied, "ORG_RESTRICTION_VIOLATION", "administrator"},
+		{"place", 403, refusalText(403, "PERMISSION_DENIED", "LOCATION_POLICY_VIOLATED", "x", ""), source.Denied, "LOCATION_POLICY_VIOLATED", "at this place"},
+		{"another reason", 403, refusalText(403, "PERMISSION_DENIED", "SOMETHING_NEW", "x", ""), source.Denied, "SOMETHING_NEW", "SOMETHING_NEW"},
+		{"no such operation", 400, refusalText(400, "INVALID_ARGUMENT", "", "DailyRollup is not supported for data type weight, but the following actions are supported: list", ""), source.Denied, "INVALID_ARGUMENT", "does not give this"},
+		{"a list", 400, "[" + refusalText(400, "FAILED_PRECONDITION", "ACCOUNT_NOT_LINKED", "x", "") + "]", source.Auth, "ACCOUNT_NOT_LINKED", "Health profile"},
+		{"a mark before it", 403, "\xEF\xBB\xBF" + refusalText(403, "PERMISSION_DENIED", "SERVICE_DISABLED", "x", ""), source.Auth, "SERVICE_DISABLED", "not enabled"},
+		{"aborted", 409, refusalText(409, "ABORTED", "", "x", ""), source.Retry, "ABORTED", "by itself"},
+		{"a page", 400, html, source.Retry, "", "web page"},
+		{"no content", 204, "", source.Retry, "", "cut off"},
 		{"a redirect that leads nowhere", 304, "", source.Bad, "", "address of the API"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			e := refuse(c.status, http.Header{}, []byte(c.body), scopeHealth, time.Time{})
+			e := refuse(ask.ParseRefusal(c.status, http.Header{}, []byte(c.body), time.Time{}), scopeHealth)
 			if e.Kind != c.kind || e.Reason != c.reason || !strings.Contains(e.Hint, c.hint) || e.Status != c.status || e.Err == nil {
 				t.Errorf("%v, reason %q, hint %q; want %v, %q, …%s…", e, e.Reason, e.Hint, c.kind, c.reason, c.hint)
 			}
@@ -82,6 +96,42 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("error %q, hint %q", e.Error(), e.Hint)
 			}
 		})
+	}
+}
+
+// What stops one type stops no other; what refuses even whose it is stops all.
+func TestIdentityRefused(t *testing.T) {
+	for _, text := range []string{refusalText(403, "PERMISSION_DENIED", "", "The caller does not have permission", ""), refusalText(403, "PERMISSION_DENIED", "RESOURCE_PERMISSION_DENIED", "x", ""),
+		refusalText(403, "PERMISSION_DENIED", "SOMETHING_NEW", "x", "")} {
+		r := ask.ParseRefusal(403, http.Header{}, []byte(text), time.Time{})
+		if one, all := refuse(r, scopeSleep), refuse(r, scopeIdentity); one.Kind != source.Denied || all.Kind != source.Auth {
+			t.Errorf("%s: %v, %v", text, one, all)
+		}
+	}
+}
+
+// The service says how many days a question may span: it is asked again in as many pieces as that makes necessary, and from then on.
+func TestShorterQuestions(t *testing.T) {
+	asked := 0
+	s := scripted(t, nil, func(n int, r *http.Request) (*http.Response, error) {
+		asked = n
+		var body rollUpBody
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Fatal(err)
+		}
+		from, to := body.Range.Start.Date, body.Range.End.Date
+		first, last := time.Date(from.Year, time.Month(from.Month), from.Day, 0, 0, 0, 0, time.UTC), time.Date(to.Year, time.Month(to.Month), to.Day, 0, 0, 0, 0, time.UTC)
+		if last.Sub(first) > 7*day {
+			return sourcetest.Canned{Status: 400, Body: []byte(refusalText(400, "INVALID_ARGUMENT", "INVALID_ROLLUP_QUERY_DURATION", "x", `"maxDurationDays":7`))}.Response(r), nil
+		}
+		return sourcetest.Canned{Status: 200, Body: []byte(fmt.Sprintf(`{"rollupDataPoints":[{"civilStartTime":{"date":{"year":%d,"month":%d,"day":%d}},"steps":{"countSum":"8"}}]}`, from.Year, from.Month, from.Day))}.Response(r), nil
+	})
+	for i, requests := range []int{4, 3} { // 20 days: refused once, then pieces of 7
+		before := asked
+		b, err := s.Fetch(context.Background(), metric.Request{Feed: "steps", Span: metric.DaySpan(20000, 20019)})
+		if err != nil || b.Blocks[0].Len() != 3 || asked-before != requests || b.Requests != requests {
+			t.Errorf("time %d: %v, %d requests, %d told", i, err, asked-before, b.Requests)
+		}
 	}
 }
 
@@ -106,7 +156,13 @@ func TestUnsent(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			e := unsent(answer.StripURL(c.err))
+			var e *source.Error
+			synctest.Test(t, func(t *testing.T) {
+				_, err := scripted(t, nil, func(int, *http.Request) (*http.Response, error) { return nil, c.err }).Fetch(context.Background(), stepsRequest())
+				if !errors.As(err, &e) {
+					t.Fatal(err)
+				}
+			})
 			if e.Kind != c.kind || !strings.Contains(e.Hint, c.hint) {
 				t.Errorf("%v, hint %q; want %v, …%s…", e, e.Hint, c.kind, c.hint)
 			}

@@ -23,6 +23,21 @@ const (
 // worth asking. Cost is requests per day of history at the densities people have measured: 27,500 raw heart rates a day in pages
 // of 5,000, 260 minutes with steps, 480 minutes of blood oxygen.
 func rows() []Row {
+	rows := table()
+	for i := range rows {
+		if f := &rows[i].Feed; f.Rank == metric.RankLong {
+			f.Reader = readerVersion
+		}
+	}
+	return rows
+}
+
+// readerVersion is that of what reads the answers of which one brings weeks. 1: it took what was not there, or has another name now, for
+// 0, doubled the stages of nights, dated sleeps and workouts without an offset in UTC, and took mirrors for workouts. Minute and raw
+// values were not touched by that but for impossible zeros, and cost too much to be asked again.
+const readerVersion = 1
+
+func table() []Row {
 	return []Row{
 		// Heart
 		{Feed: metric.Feed{ID: "heart_rate", Series: ids(metric.HeartRate, metric.HeartRateMinute), Rank: metric.RankRaw, Chunk: day, Cost: 5.5},
@@ -101,8 +116,9 @@ func rows() []Row {
 			Known: []string{"standardDeviationPercentage"}},
 		{Feed: nightlyMinutes("spo2_intraday", twoWeeks, 1.0/14), Type: "oxygen-saturation", Op: Reconcile, Shape: Sample, Scope: scopeHealth, Mask: true,
 			Read: []Selector{{Field: "value", Path: "percentage"}}},
-		{Feed: nightly("skin_temperature"), Type: "daily-sleep-temperature-derivations", Op: Reconcile, Shape: Daily, Scope: scopeHealth,
-			Read:  []Selector{{Field: "RelativeValue", Path: "nightlyTemperatureCelsius - baselineTemperatureCelsius", Digits: 2}},
+		{Feed: nightly("skin_temperature", "skin_temperature", "skin_temperature_nightly"), Type: "daily-sleep-temperature-derivations", Op: Reconcile, Shape: Daily, Scope: scopeHealth,
+			Read: []Selector{{Field: "RelativeValue", Path: "nightlyTemperatureCelsius - baselineTemperatureCelsius", Digits: 2, Void: "baselineTemperatureCelsius"},
+				{Series: "skin_temperature_nightly", Field: "NightlyValue", Path: "nightlyTemperatureCelsius", Digits: 2}},
 			Known: []string{"relativeNightlyStddev30dCelsius"}},
 		// Body
 		{Feed: byClock(metric.Weight, metric.Weight, metric.BMI), Type: "weight", Op: Reconcile, Shape: Sample, Whole: true, Scope: scopeHealth, after: addBMI,
@@ -142,8 +158,11 @@ func optional(series metric.ID) metric.Feed {
 }
 
 // nightly is one value a day, which comes with the sync after waking.
-func nightly(series metric.ID) metric.Feed {
-	return metric.Feed{ID: string(series), Series: ids(series), Axis: metric.Days, Chunk: year, Cost: 1.0 / 365, Every: time.Hour, Settles: true}
+func nightly(feed metric.ID, series ...metric.ID) metric.Feed {
+	if len(series) == 0 {
+		series = ids(feed)
+	}
+	return metric.Feed{ID: string(feed), Series: series, Axis: metric.Days, Chunk: year, Cost: 1.0 / 365, Every: time.Hour, Settles: true}
 }
 
 // nightlyMinutes are many values of a night, which come with the sync after waking.

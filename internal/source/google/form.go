@@ -22,6 +22,8 @@ type member struct {
 	path string // as it is reported, e.g. sleep.stages[].type
 	read reader
 	slot int
+	open bool // for readObject: what else is in it is of no use here, and not a surprise
+	void bool // for readNumber: "NaN" is how the service says that there is none
 	kids []*member
 	word []string      // for readWord: the words that are known
 	each func(*record) // for readList: called behind each element
@@ -48,6 +50,11 @@ type record struct {
 	words   []int
 	texts   []string
 	seen    bool // the object that carries the value was there, even where all in it was left out
+	odd     bool // something in it is not as the service writes it
+	broken  bool // of that, something is of another kind than it should be
+	noted   bool // that has been counted
+	strange bool // there are members in it that are not known: what seems to be left out may only have another name
+	beside  bool // the same beside the object that carries the value
 }
 
 func newForm() *form { return &form{root: &member{read: readObject, slot: -1}} }
@@ -67,7 +74,7 @@ func (r *record) clear() {
 		r.words[i] = -1
 	}
 	clear(r.texts)
-	r.seen = false
+	r.seen, r.odd, r.broken, r.noted, r.strange, r.beside = false, false, false, false, false, false
 }
 
 func (f *form) number(path string) int  { return f.leaf(path, readNumber, &f.numbers) }
@@ -76,11 +83,12 @@ func (f *form) flag(path string) int    { return f.leaf(path, readFlag, &f.numbe
 func (f *form) instant(path string) int { return f.leaf(path, readInstant, &f.times) }
 func (f *form) text(path string) int    { return f.leaf(path, readText, &f.texts) }
 
-// object tells whether the object at path was there: its number is then 1.
+// object tells whether the object at path was there: its number is then 1. Of a list it is the slot for what the list's reader says of it.
 func (f *form) object(path string) int {
 	m := f.at(path)
-	m.slot = f.numbers
-	f.numbers++
+	if m.slot < 0 {
+		m.slot = f.scratch()
+	}
 	return m.slot
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/ask"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/sourcetest"
 )
 
@@ -51,7 +52,7 @@ func FuzzRefusal(f *testing.F) {
 	sourcetest.Seeds(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, status := range []int{304, 400, 401, 403, 404, 410, 412, 429, 500, 503} {
-			e := refuse(status, http.Header{}, body, scopeSleep, metric.Day(20400).Civil())
+			e := refuse(ask.ParseRefusal(status, http.Header{}, body, metric.Day(20400).Civil()), scopeSleep)
 			if e.Hint == "" || e.Err == nil || bytes.ContainsAny([]byte(e.Err.Error()), "\n\r") {
 				t.Errorf("status %d: %q, hint %q", status, e.Error(), e.Hint)
 			}

@@ -1,7 +1,7 @@
 // Package google asks the Google Health API v4.
 //
 // The way through it: feeds.go says what can be asked; Fetch asks it (samples.go, sleep.go, workouts.go, track.go), page by page
-// (pages.go), each page as a request that is limited, repeated and watched (http.go); walk.go reads an answer token by token by
+// (pages.go), each page as a request that is limited, repeated and watched (http.go, package ask); walk.go reads an answer token by token by
 // the form of its row (row.go, form.go); errors.go says what a refusal means and what cures it.
 package google
 
@@ -23,6 +23,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/ask"
 )
 
 // DefaultBase is the service's address.
@@ -56,17 +57,17 @@ type Source struct {
 	feeds     []*feed
 	limits    []*rate.Limiter
 	limited   atomic.Int64 // refusals for the limit in a row
-	shapes    atomic.Bool
+	engine    *ask.Engine
 	masks     atomic.Bool // a mask has been seen to work
 	unmasked  atomic.Bool // masks are refused
-	bodies    sync.Pool
 	surprises answer.Surprises
 	heights   heights
 
 	mu      sync.Mutex
-	size    map[string]int       // page size of a feed whose pages came too slowly
-	wholly  map[string]time.Time // when a feed was last asked without mask
-	refused map[string]time.Time // when a feed's first way was refused
+	limit   map[string]time.Duration // longest span of a feed's questions, where the service has said so
+	size    map[string]int           // page size of a feed whose pages came too slowly
+	wholly  map[string]time.Time     // when a feed was last asked without mask
+	refused map[string]time.Time     // when a feed's first way was refused
 }
 
 // New makes a Source. It sends nothing.
@@ -88,8 +89,8 @@ func New(cfg Config) (*Source, error) {
 	if cfg.Family != "" && !strings.Contains(cfg.Family, "/") {
 		cfg.Family = "users/me/dataSourceFamilies/" + cfg.Family
 	}
-	s := &Source{cfg: cfg, size: map[string]int{}, wholly: map[string]time.Time{}, refused: map[string]time.Time{}}
-	s.bodies.New = func() any { return answer.NewBody() }
+	s := &Source{cfg: cfg, limit: map[string]time.Duration{}, size: map[string]int{}, wholly: map[string]time.Time{}, refused: map[string]time.Time{}}
+	s.engine = s.newEngine()
 	if !cfg.Unlimited {
 		s.limits = []*rate.Limiter{
 			rate.NewLimiter(rate.Limit(cfg.PerSecond), cfg.Burst),
@@ -132,7 +133,7 @@ func (s *Source) Left() int {
 func (s *Source) Surprises() []answer.Surprise { return s.surprises.List() }
 
 // Shapes switches whether the observer gets the shape of every answer, not only of failures.
-func (s *Source) Shapes(on bool) { s.shapes.Store(on) }
+func (s *Source) Shapes(on bool) { s.engine.Shapes(on) }
 
 // Fetch implements source.Source.
 func (s *Source) Fetch(ctx context.Context, req metric.Request) (metric.Batch, error) {

@@ -33,24 +33,36 @@ type listing struct {
 	s      *Source
 	feed   string
 	form   *form
-	name   string // of the array of points in the answer
-	each   func(*record) error
-	done   func() bool // where set: the rest of the pages is not needed
+	name   string                                       // of the array of points in the answer
+	each   func(*record) (where metric.Span, fate fate) // takes a point, and says where it is, in case it is not understood
+	batch  *metric.Batch                                // told where; nil for nobody
+	span   metric.Span                                  // what is asked for: where points are that do not tell their time
+	done   func() bool                                  // where set: the rest of the pages is not needed
 	first  question
 	token  func(*question, string) // puts the token of the next page into the question
 	mask   string                  // partial-response mask; empty for none
 	cost   int                     // requests made
 	points int
 	seen   int // points that carried their value
+	lost   int // points of which nothing could be read
 }
 
-// run reads page by page until there is none left. Points of which none carries what was asked for are no answer.
+// fate is what could be made of a point.
+type fate uint8
+
+const (
+	understood fate = iota
+	impossible      // something in it could not be read, or has a value that it cannot have: that is left out
+	unreadable      // it is another thing than we know
+)
+
+// run reads page by page until there is none left. Points of which none can be read are no answer.
 func (l *listing) run(ctx context.Context) error {
 	if err := l.runMasked(ctx); err != nil {
 		return err
 	}
-	if l.name == dataPoints && l.points > 0 && l.seen == 0 {
-		return &source.Error{Kind: source.Bad, Feed: l.feed, Hint: hintReport, Err: fmt.Errorf("%w: none of %d points carries the value", answer.ErrShape, l.points)}
+	if l.points > 0 && l.lost == l.points {
+		return &source.Error{Kind: source.Bad, Status: http.StatusOK, Feed: l.feed, Hint: hintReport, Err: fmt.Errorf("%w: none of %d points can be read", answer.ErrShape, l.points)}
 	}
 	return nil
 }
@@ -61,21 +73,32 @@ func (l *listing) runMasked(ctx context.Context) error {
 		return l.read(ctx, l.first)
 	}
 	masked := l.first
-	masked.query = cloned(masked.query)
-	masked.query.Set("fields", l.mask)
+	masked.Query = cloned(masked.Query)
+	masked.Query.Set("fields", l.mask)
+	before := []metric.Span(nil)
+	if l.batch != nil {
+		before = l.batch.Odd
+	}
 	err := l.read(ctx, masked)
 	if l.seen > 0 {
 		l.s.masks.Store(true)
 	}
 	refused := refusedMask(err)
-	if !refused && (err != nil || l.points == 0 || l.s.masks.Load()) {
+	if !refused && (err != nil || l.points == 0 || l.seen > 0 || l.name != dataPoints && l.s.masks.Load()) {
+		if l.batch != nil {
+			l.batch.Masked = true
+		}
 		return err
 	}
-	l.points, l.seen = 0, 0
+	// Of what has another name now, nothing is left by the mask.
+	l.points, l.seen, l.lost = 0, 0, 0
+	if l.batch != nil {
+		l.batch.Odd = before
+	}
 	if err := l.read(ctx, l.first); err != nil {
 		return err
 	}
-	if refused || l.seen > 0 {
+	if refused || l.seen > 0 && !l.s.masks.Load() {
 		l.s.unmasked.Store(true)
 		l.s.cfg.Log.Info("the service does not take masks: whole answers are asked from now on", "feed", l.feed)
 	}
@@ -144,7 +167,7 @@ func (p *pageReader) read(b *answer.Body) error {
 		case "nextPageToken":
 			p.token, err = p.w.optionalText()
 		default:
-			other = clip(string(name), 64)
+			other = string(name)
 			p.w.notes.Add(answer.MemberUnknown, "", name)
 			err = dec.SkipValue()
 		}
@@ -180,23 +203,41 @@ func (p *pageReader) array(b *answer.Body, dec *jsontext.Decoder) error {
 	rec := p.w.rec
 	for dec.PeekKind() != ']' {
 		rec.clear()
+		object := dec.PeekKind() == '{'
 		if err := p.w.object(p.form.root); err != nil {
 			return err
 		}
 		p.points++
-		switch {
-		case rec.seen:
-			p.seen++
-		case p.name == dataPoints: // a window of a roll-up may be without
-			p.w.notes.Add(answer.PointEmpty, p.name, nil)
+		where, fate := p.span, unreadable
+		if object {
+			where, fate = p.each(rec)
 		}
-		if err := p.each(rec); err != nil {
-			return err
+		if rec.seen {
+			p.seen++
+		}
+		if fate != understood {
+			p.misread(rec, where, fate)
 		}
 		b.Next()
 	}
 	_, err := dec.ReadToken()
 	return err
+}
+
+// misread counts a point that was not understood, and tells where that is.
+func (p *pageReader) misread(rec *record, where metric.Span, fate fate) {
+	switch {
+	case fate == unreadable && !rec.seen:
+		p.w.notes.Add(answer.PointEmpty, p.name, nil)
+	case !rec.noted: // otherwise it is counted where it was read
+		p.w.notes.Add(answer.PointOdd, p.name, nil)
+	}
+	if fate == unreadable {
+		p.lost++
+	}
+	if p.batch != nil {
+		p.batch.Odd = metric.Union(p.batch.Odd, where)
+	}
 }
 
 // optionalText reads a string or null.
@@ -236,12 +277,12 @@ func (f *feed) get(op Operation, filter string, size int) question {
 	if filter != "" {
 		q.Set("filter", filter)
 	}
-	return question{feed: f.Feed.ID, method: http.MethodGet, path: path, shown: path, query: q, scope: f.Scope}
+	return question{Feed: f.Feed.ID, Method: http.MethodGet, Path: path, Shown: path, Query: q, Scope: f.Scope}
 }
 
 func getToken(q *question, token string) {
-	q.query = cloned(q.query)
-	q.query.Set("pageToken", token)
+	q.Query = cloned(q.Query)
+	q.Query.Set("pageToken", token)
 }
 
 // A rollUpBody is the request of rollUp and dailyRollUp.
@@ -285,11 +326,11 @@ func (f *feed) post(span metric.Span, size int, family string) (question, func(*
 		body.WindowSize = "60s"
 	}
 	path := points(f.Type) + ":" + f.Op.String()
-	q := question{feed: f.Feed.ID, method: http.MethodPost, path: path, shown: path, query: url.Values{"prettyPrint": {"false"}},
-		body: encode(body), scope: f.Scope}
+	q := question{Feed: f.Feed.ID, Method: http.MethodPost, Path: path, Shown: path, Query: url.Values{"prettyPrint": {"false"}},
+		Body: encode(body), Scope: f.Scope}
 	return q, func(q *question, token string) {
 		body.PageToken = token
-		q.body = encode(body)
+		q.Body = encode(body)
 	}
 }
 

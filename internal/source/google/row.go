@@ -61,6 +61,7 @@ type Selector struct {
 	Digits int       // decimals to round to; 0 for none. Integer fields are always rounded
 	Zero   bool      // a number left out of an object that is there is 0; else it is missing
 	Time   bool      // the value is a duration, in seconds
+	Void   string    // the member that is "NaN" as long as there is none
 }
 
 // A feed is a row made ready.
@@ -71,27 +72,35 @@ type feed struct {
 	form   *form
 	when   int // slot of the instant; -1 for calendar days
 	date   [3]int
+	clock  int          // slot of the hour at which a window of days begins; -1 for none
 	cols   [][]column   // by series, by field
 	other  *feed        // asked where the service refuses the operation
 	rate   atomic.Int64 // points per day in the last answer, to make room for the next
 }
 
 type column struct {
+	field  metric.Field
 	terms  []term
 	per    float64
 	digits int
 	zero   bool
-	whole  bool
 }
 
 type term struct {
 	slot  int
 	minus bool
+	list  int // slot that tells of the list which the term is an element of; -1 for none
 }
+
+// What the slot of a list holds once the list has been read. Elements left out are then 0, unless one could not be understood.
+const (
+	listUnderstood = 1
+	listOdd        = 2
+)
 
 // compile makes a row ready, or says what is wrong with it.
 func compile(r Row, cat metric.Catalogue) (*feed, error) {
-	f := &feed{Row: r, member: camel(r.Type), form: newForm(), when: -1}
+	f := &feed{Row: r, member: camel(r.Type), form: newForm(), when: -1, clock: -1}
 	for _, id := range r.Feed.Series {
 		s, ok := cat.Lookup(id)
 		if !ok {
@@ -134,7 +143,8 @@ func (f *feed) time() {
 		f.form.known("endTime")
 	case f.Op == DailyRollUp:
 		day("civilStartTime.date")
-		f.form.known("civilStartTime.time", "civilEndTime")
+		f.clock = f.form.number("civilStartTime.time.hours")
+		f.form.known("civilStartTime.time.minutes", "civilStartTime.time.seconds", "civilStartTime.time.nanos", "civilEndTime")
 	case f.Shape == Daily:
 		day(f.member + ".date")
 	case f.Shape == Sample:
@@ -161,7 +171,7 @@ func (f *feed) selects(sel Selector) error {
 	if field < 0 {
 		return fmt.Errorf("series %s has no field %q", f.series[at].ID, sel.Field)
 	}
-	col := column{per: sel.Per, digits: sel.Digits, zero: sel.Zero, whole: f.series[at].Fields[field].Kind == metric.Int}
+	col := column{field: f.series[at].Fields[field], per: sel.Per, digits: sel.Digits, zero: sel.Zero}
 	if col.per == 0 {
 		col.per = 1
 	}
@@ -171,7 +181,11 @@ func (f *feed) selects(sel Selector) error {
 		case "+", "-":
 			minus = word == "-"
 		default:
-			col.terms = append(col.terms, term{f.slot(word, sel.Time), minus})
+			slot, list := f.slot(word, sel.Time)
+			col.terms = append(col.terms, term{slot, minus, list})
+			if word == sel.Void {
+				f.form.at(f.member + "." + word).void = true
+			}
 		}
 	}
 	if len(col.terms) == 0 {
@@ -181,30 +195,40 @@ func (f *feed) selects(sel Selector) error {
 	return nil
 }
 
-// slot returns the slot of one path inside the type's object.
-func (f *feed) slot(path string, duration bool) int {
+// slot returns the slot of one path inside the type's object, and that of the list it is in.
+func (f *feed) slot(path string, duration bool) (slot, of int) {
 	number := f.form.number
 	if duration {
 		number = f.form.seconds
 	}
 	list, rest, found := strings.Cut(path, "[")
 	if !found {
-		return number(f.member + "." + path)
+		return number(f.member + "." + path), -1
 	}
 	choice, leaf, _ := strings.Cut(rest, "].")
 	name, want, _ := strings.Cut(choice, "=")
 	list = f.member + "." + list
 	words, key := f.words(list+"[]."+name, want), f.form.at(list+"[]."+name)
-	value, sum := number(list+"[]."+leaf), f.form.scratch()
+	value, sum, first := number(list+"[]."+leaf), f.form.scratch(), f.form.scratch()
+	of = f.form.object(list + "[]")
 	f.form.list(list, func(r *record) {
-		if !metric.Present(r.numbers[sum]) { // an element left out is 0 where there is any
-			r.numbers[sum] = 0
+		w, v := r.words[words], r.numbers[value]
+		if w < 0 || !metric.Present(v) || v < 0 { // which element it is, or how much, is not known
+			r.numbers[of], r.odd = listOdd, true
+			return
 		}
-		if w := r.words[words]; w >= 0 && key.word[w] == want && metric.Present(r.numbers[value]) {
-			r.numbers[sum] += r.numbers[value]
+		if r.numbers[of] != listOdd {
+			r.numbers[of] = listUnderstood
+		}
+		switch {
+		case key.word[w] != want:
+		case !metric.Present(r.numbers[sum]):
+			r.numbers[sum], r.numbers[first] = v, v
+		case v != r.numbers[first]: // the same twice counts once
+			r.numbers[sum] += v
 		}
 	})
-	return sum
+	return sum, of
 }
 
 // words makes want one of the words known at path.
@@ -216,19 +240,25 @@ func (f *feed) words(path, want string) int {
 	return slot
 }
 
-// value computes a field from a record whose value object was there.
-func (c *column) value(r *record) float64 {
+// value computes a field from a record whose value object was there. It also says whether the record says so: a value that is not
+// there, or that no body has, is absent, and odd where the service does not leave it out like that.
+func (c *column) value(r *record) (v float64, told bool) {
 	if len(c.terms) == 0 {
-		return metric.Absent()
+		return metric.Absent(), true
 	}
 	sum := 0.0
 	for _, t := range c.terms {
 		v := r.numbers[t.slot]
-		if !metric.Present(v) {
-			if !c.zero {
-				return metric.Absent()
-			}
+		switch {
+		case metric.Present(v):
+		case t.list >= 0 && r.numbers[t.list] == listUnderstood:
 			v = 0
+		case t.list >= 0:
+			return metric.Absent(), r.numbers[t.list] != listOdd && !r.strange
+		case c.zero && !r.strange && !r.odd:
+			v = 0
+		default:
+			return metric.Absent(), !r.strange
 		}
 		if t.minus {
 			v = -v
@@ -237,13 +267,16 @@ func (c *column) value(r *record) float64 {
 	}
 	sum /= c.per
 	switch {
-	case c.whole:
-		return math.Round(sum)
+	case c.field.Kind == metric.Int:
+		sum = math.Round(sum)
 	case c.digits > 0:
 		p := math.Pow10(c.digits)
-		return math.Round(sum*p) / p
+		sum = math.Round(sum*p) / p
 	}
-	return sum
+	if !c.field.Possible(sum) {
+		return metric.Absent(), false
+	}
+	return sum, true
 }
 
 // blocks returns an empty block for each series, with room for as many points as the last answer had in so long a span.

@@ -1,6 +1,7 @@
 package google
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 type fetchFunc func(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error
@@ -20,11 +20,17 @@ type afterFunc func(ctx context.Context, s *Source, f *feed, req metric.Request,
 
 // fetchSamples reads a feed of one of the common shapes, in as many pieces as its longest span makes necessary.
 func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
+	longest := s.longest(f)
 	blocks := f.blocks(req.Device, req.Span)
-	for _, span := range pieces(req.Span, f.Feed.Max) {
+	for _, span := range pieces(req.Span, longest) {
 		l := s.listing(f, req, span, blocks)
+		l.batch, l.span = batch, span
 		err := l.run(ctx)
 		batch.Requests += l.cost
+		if shorter := (*tooLong)(nil); errors.As(err, &shorter) && s.shorten(f, time.Duration(shorter.days)*day, min(span.Len(), longest)) {
+			batch.Odd = nil
+			return fetchSamples(ctx, s, f, req, batch)
+		}
 		if err != nil {
 			return err
 		}
@@ -32,6 +38,25 @@ func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, b
 	f.learn(blocks[0].Len(), req.Span)
 	batch.Blocks = metric.Tidied(blocks)
 	return nil
+}
+
+// longest is the longest span that one question of a feed may have; 0 for no limit.
+func (s *Source) longest(f *feed) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.limit[f.Feed.ID], f.Feed.Max)
+}
+
+// shorten takes in what the service says is the longest span, unless the question that it refused was no longer than that.
+func (s *Source) shorten(f *feed, to, was time.Duration) bool {
+	if was > 0 && to >= was {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit[f.Feed.ID] = to
+	s.cfg.Log.Info("the service takes shorter questions only", "feed", f.Feed.ID, "days", int(to/day))
+	return true
 }
 
 // listing is the question for one piece of a request.
@@ -46,68 +71,96 @@ func (s *Source) listing(f *feed, req metric.Request, span metric.Span, blocks [
 	} else {
 		l.first = f.get(f.Op, f.filter(span), s.pageSize(f))
 	}
-	if f.Mask && !s.whole(f, span) {
+	if f.Mask && !req.Plain && !s.whole(f, span) {
 		l.mask = "nextPageToken," + l.name + "(" + f.form.root.mask() + ")"
 	}
 	return l
 }
 
 // instants puts points at their instant.
-func (f *feed) instants(span metric.Span, blocks []metric.Block) func(*record) error {
+func (f *feed) instants(span metric.Span, blocks []metric.Block) func(*record) (metric.Span, fate) {
 	from, to := span.Start.UnixNano(), span.End.UnixNano()
-	return func(r *record) error {
-		if !r.seen {
-			return nil
-		}
+	return func(r *record) (metric.Span, fate) {
 		t := r.times[f.when]
 		if t == 0 {
-			return fmt.Errorf("%w: a point of %s has no time", answer.ErrShape, f.Type)
+			return span, unreadable
+		}
+		around := span
+		if r.odd || r.strange || r.beside || !r.seen {
+			around = metric.DaySpan(dayAt(at(t), 0), dayAt(at(t), 0)).Overlap(span)
+		}
+		if !r.seen {
+			return around, f.without(r)
 		}
 		if cut := t - t%int64(time.Second); f.Whole && cut >= from {
 			t = cut
 		}
-		if t >= from && t < to {
-			f.put(r, t, blocks)
+		if t < from || t >= to {
+			return metric.Span{}, understood
 		}
-		return nil
+		fate := f.put(r, t, blocks)
+		if fate != understood && around == span {
+			around = metric.DaySpan(dayAt(at(t), 0), dayAt(at(t), 0)).Overlap(span)
+		}
+		return around, fate
 	}
 }
 
 // days puts points at the midnight that begins their day.
-func (f *feed) days(span metric.Span, zones metric.Zones, blocks []metric.Block) func(*record) error {
+func (f *feed) days(span metric.Span, zones metric.Zones, blocks []metric.Block) func(*record) (metric.Span, fate) {
 	first, last := span.Days()
-	return func(r *record) error {
-		if !r.seen {
-			return nil
-		}
+	return func(r *record) (metric.Span, fate) {
 		day, ok := dayOf(r.numbers[f.date[0]], r.numbers[f.date[1]], r.numbers[f.date[2]])
 		if !ok {
-			return fmt.Errorf("%w: a point of %s has no date", answer.ErrShape, f.Type)
+			return span, unreadable
 		}
-		if day >= first && day <= last {
-			f.put(r, zones.Midnight(day).UnixNano(), blocks)
+		around := metric.DaySpan(day, day).Overlap(span)
+		switch {
+		case !r.seen:
+			return around, f.without(r)
+		case f.clock >= 0 && r.numbers[f.clock] > 0: // a window that is not the day's
+			return around, impossible
+		case day < first || day > last:
+			return around, understood
 		}
-		return nil
+		return around, f.put(r, zones.Midnight(day).UnixNano(), blocks)
 	}
 }
 
+// without is the fate of a point that does not carry its value. A window of a roll-up may be empty; then there is nothing else in it.
+func (f *feed) without(r *record) fate {
+	if (f.Op == RollUp || f.Op == DailyRollUp) && !r.beside {
+		if r.odd {
+			return impossible
+		}
+		return understood
+	}
+	return unreadable
+}
+
+// dayOf returns a calendar day; one that does not exist is none.
 func dayOf(y, m, d float64) (metric.Day, bool) {
-	if !(y >= minYear && y <= maxYear && m >= 1 && m <= 12 && d >= 1 && d <= 31) {
+	if !(y >= minYear && y <= maxYear && m >= 1 && m <= 12 && d >= 1 && d <= float64(daysIn(int(y), int(m)))) {
 		return 0, false
 	}
 	return metric.DayOf(time.Date(int(y), time.Month(m), int(d), 0, 0, 0, 0, time.UTC)), true
 }
 
 // put appends a record's values to the blocks. Where a series has no value at all in it there is no sample.
-func (f *feed) put(r *record, t int64, blocks []metric.Block) {
+func (f *feed) put(r *record, t int64, blocks []metric.Block) fate {
+	told, some, missing := true, false, false
 	for i := range blocks {
 		b := &blocks[i]
 		any := false
 		for j := range f.cols[i] {
-			v := f.cols[i][j].value(r)
+			c := &f.cols[i][j]
+			v, said := c.value(r)
+			told = told && said
 			b.Values[j] = append(b.Values[j], v)
 			any = any || metric.Present(v)
+			missing = missing || c.field.Bound == metric.Positive && len(c.terms) > 0
 		}
+		some = some || any
 		if any {
 			b.Times = append(b.Times, t)
 			continue
@@ -116,6 +169,15 @@ func (f *feed) put(r *record, t int64, blocks []metric.Block) {
 			b.Values[j] = b.Values[j][:len(b.Times)]
 		}
 	}
+	switch {
+	case !some && (r.broken || r.strange && !told):
+		return unreadable
+	case r.odd || !told:
+		return impossible
+	case !some && missing && f.Op != RollUp && f.Op != DailyRollUp: // a point without its value; of a sum, 0 is left out
+		return unreadable
+	}
+	return understood
 }
 
 // filter is the question's range in the service's grammar: >= and < only.

@@ -2,12 +2,10 @@ package google
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // levelWords are the levels of activity, in the order of the fields of activity_minutes.
@@ -16,6 +14,13 @@ var levelWords = []string{"SEDENTARY", "LIGHTLY_ACTIVE", "MODERATELY_ACTIVE", "V
 // levelSegments is the other way to the minutes at each level: the segments themselves, added up by calendar day.
 func levelSegments() *Row {
 	return &Row{Type: "activity-level", Op: Reconcile, Shape: Interval, fetch: fetchSegments, Mask: true}
+}
+
+// segment is a time at one level, with the offsets at its ends in seconds east of UTC.
+type segment struct {
+	from, to    time.Time
+	level       int
+	first, last int
 }
 
 // fetchSegments adds up segments by level and calendar day. A segment over midnight is parted there.
@@ -34,32 +39,53 @@ func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, 
 		}
 		days[d][level] += seconds
 	}
+	var segments []segment
 	// From a day earlier, for the segment that reaches over the first midnight.
 	filter := between("activity_level.interval.civil_start_time", req.Span.Start.Add(-day).Format(time.DateOnly), req.Span.End.Format(time.DateOnly))
-	l := &listing{s: s, feed: f.Feed.ID, form: form, name: dataPoints, token: getToken, first: f.get(Reconcile, filter, s.pageSize(f)),
-		mask: "nextPageToken,dataPoints(" + form.root.mask() + ")", each: func(r *record) error {
-			if !r.seen || r.words[word] < 0 {
-				return nil
+	l := &listing{s: s, feed: f.Feed.ID, form: form, name: dataPoints, token: getToken, first: f.get(Reconcile, filter, s.pageSize(f)), batch: batch, span: req.Span,
+		each: func(r *record) (metric.Span, fate) {
+			switch begin, end := r.times[start], r.times[end]; {
+			case begin == 0 && end == 0:
+				return req.Span, unreadable
+			case begin == 0:
+				return near(at(end), req.Span), unreadable
+			case end == 0 || !r.seen || r.words[word] < 0:
+				return near(at(begin), req.Span), unreadable
 			}
-			if r.times[start] == 0 || r.times[end] == 0 {
-				return fmt.Errorf("%w: a segment has no start or no end", answer.ErrShape)
+			g := segment{from: at(r.times[start]), to: at(r.times[end]), level: r.words[word]}
+			g.first, g.last = offsets(r, before, after, g.from, g.to, req.Zones)
+			segments = append(segments, g)
+			if r.odd || g.to.Before(g.from) {
+				return near(g.from, req.Span), impossible
 			}
-			from, to := at(r.times[start]), at(r.times[end])
-			for from.Before(to) {
-				d := dayAt(from, seconds(r.numbers[before]))
-				midnight := (d + 1).Civil().Add(-time.Duration(seconds(r.numbers[before])) * time.Second)
-				if !midnight.Before(to) || dayAt(to, seconds(r.numbers[after])) == d {
-					midnight = to
-				}
-				add(d, r.words[word], midnight.Sub(from).Seconds())
-				from = midnight
-			}
-			return nil
+			return metric.Span{}, understood
 		}}
+	if !req.Plain {
+		l.mask = "nextPageToken,dataPoints(" + form.root.mask() + ")"
+	}
 	err := l.run(ctx)
 	batch.Requests += l.cost
 	if err != nil {
 		return err
+	}
+	slices.SortStableFunc(segments, func(a, b segment) int { return a.from.Compare(b.from) })
+	var counted time.Time
+	for _, g := range segments {
+		if g.from.Before(counted) { // what stands twice counts once
+			g.from = counted
+		}
+		for g.from.Before(g.to) {
+			d := dayAt(g.from, g.first)
+			midnight := (d + 1).Civil().Add(-time.Duration(g.first) * time.Second)
+			if !midnight.Before(g.to) || dayAt(g.to, g.last) == d {
+				midnight = g.to
+			}
+			add(d, g.level, midnight.Sub(g.from).Seconds())
+			g.from = midnight
+		}
+		if g.to.After(counted) {
+			counted = g.to
+		}
 	}
 	first, last := req.Span.Days()
 	block := f.blocks(req.Device, metric.Span{})[0]
@@ -75,6 +101,20 @@ func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, 
 	}
 	batch.Blocks = metric.Tidied([]metric.Block{block})
 	return nil
+}
+
+// offsets are those at both ends, in seconds east of UTC: a missing one is that of the other end, or of the person's zone.
+func offsets(r *record, before, after int, from, to time.Time, zones metric.Zones) (first, last int) {
+	a, b := r.numbers[before], r.numbers[after]
+	switch {
+	case metric.Present(a) && metric.Present(b):
+		return int(a), int(b)
+	case metric.Present(a):
+		return int(a), int(a)
+	case metric.Present(b):
+		return int(b), int(b)
+	}
+	return offsetIn(zones, from), offsetIn(zones, to)
 }
 
 func sortedKeys(days map[metric.Day]*[4]float64) []metric.Day {

@@ -1,13 +1,13 @@
 package google
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // The words of a sleep's stages, and the level that each has in the database since the Python project.
@@ -17,32 +17,43 @@ var (
 )
 
 const (
-	deep, light, asleep, rem, restless = 0, 1, 2, 3, 4 // indexes of stageWords
-
 	levelAwake   = 3.0
 	levelUnknown = 4.0
 
 	// unfinished is how long a sleep may stay unprocessed before what there is of it is taken, or the lack of it accepted.
 	unfinished = 48 * time.Hour
+
+	shortestNight = 3 * time.Hour // of a sleep that the service does not call the main one, to be taken for it
+	longestNight  = 16 * time.Hour
+	asDoubtful    = 2.0  // minutes by which the summary of a stage may differ from the stages themselves
+	wholeNight    = 0.95 // of a sleep, that its stages have to cover to be the judge of its summary
 )
+
+// groups are the stages that become one field: its key, and the levels in it.
+var groups = [...]struct {
+	key   string
+	level float64
+}{{"minutesDeep", 0}, {"minutesLight", 1}, {"minutesREM", 2}, {"", levelAwake}}
 
 // nights reads the sleeps of one request.
 type nights struct {
-	feed   *feed
-	req    metric.Request
-	batch  *metric.Batch
-	now    time.Time
-	passed bool
-	odd    func(path string) // counts what cannot be
+	feed  *feed
+	req   metric.Request
+	batch *metric.Batch
+	now   time.Time
+	order order
+	heard []heard
+	told  map[string]bool // of the sleeps, by key: the service says whether it is the main one, or that it is a nap
 
 	form *form
 	common
-	kind, processed, main, summary          int
+	kind, processed, main, nap, summary     int
 	asleep, awake, toFall, afterWake, inBed int
 
-	stages  []stage   // of the sleep in hand
-	minutes []float64 // of the sleep in hand, by stage word
-	summed  bool      // any of minutes is there
+	stages []stage    // of the sleep in hand
+	sums   []stageSum // of the sleep in hand
+	doubt  bool       // not all of sums could be understood
+	gap    bool       // the same of stages
 }
 
 type stage struct {
@@ -50,14 +61,20 @@ type stage struct {
 	level      float64
 }
 
+// stageSum is a row of the summary: minutes of a stage.
+type stageSum struct {
+	word    int
+	minutes float64
+}
+
 // fetchSleep reads the sleeps that ended on the days of the span, in the sleeper's own time. One that is still going on is left out, and its
 // day not final.
 func fetchSleep(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
-	n := &nights{feed: f, req: req, batch: batch, now: s.cfg.Now(), odd: s.odd(f), form: newForm(), minutes: make([]float64, len(stageWords))}
+	n := &nights{feed: f, req: req, batch: batch, now: s.cfg.Now(), form: newForm(), told: map[string]bool{}}
 	n.prepare()
-	err := s.readSessions(ctx, f, req, batch, sessionReader{form: n.form, member: "sleep.interval.civil_end_time", take: n.take,
-		passed: func() bool { return n.passed }})
-	batch.Sessions = inOrder(batch.Sessions)
+	err := s.readSessions(ctx, f, req, batch, sessionReader{form: n.form, member: "sleep.interval.civil_end_time", take: n.take, passed: n.order.over})
+	batch.Sessions = unmirrored(n.heard)
+	n.chooseMain(batch.Sessions)
 	return err
 }
 
@@ -65,8 +82,8 @@ func (n *nights) prepare() {
 	f := n.form
 	n.common = commonOf(f, "sleep")
 	n.kind = f.text("sleep.type")
-	n.processed, n.main = f.flag("sleep.metadata.processed"), f.flag("sleep.metadata.mainSleep")
-	f.known("sleep.metadata.stagesStatus", "sleep.metadata.nap", "sleep.metadata.manuallyEdited", "sleep.metadata.externalId",
+	n.processed, n.main, n.nap = f.flag("sleep.metadata.processed"), f.flag("sleep.metadata.mainSleep"), f.flag("sleep.metadata.nap")
+	f.known("sleep.metadata.stagesStatus", "sleep.metadata.manuallyEdited", "sleep.metadata.externalId",
 		"sleep.shortAwakenings", "sleep.outOfBedSegments")
 
 	sum := "sleep.summary."
@@ -76,9 +93,12 @@ func (n *nights) prepare() {
 	word, minutes := f.word(sum+"stagesSummary[].type", stageWords), f.number(sum+"stagesSummary[].minutes")
 	f.known(sum + "stagesSummary[].count")
 	f.list(sum+"stagesSummary", func(r *record) {
-		n.summed = true
-		if w := r.words[word]; w >= 0 && metric.Present(r.numbers[minutes]) {
-			n.minutes[w] += r.numbers[minutes]
+		row := stageSum{r.words[word], r.numbers[minutes]}
+		switch {
+		case row.word < 0 || !(row.minutes >= 0):
+			n.doubt, r.odd = true, true
+		case !slices.Contains(n.sums, row): // the same twice counts once
+			n.sums = append(n.sums, row)
 		}
 	})
 
@@ -86,50 +106,149 @@ func (n *nights) prepare() {
 	kind, start, end := f.word(st+"type", stageWords), f.instant(st+"startTime"), f.instant(st+"endTime")
 	f.known(st+"startUtcOffset", st+"endUtcOffset", st+"createTime", st+"updateTime")
 	f.list("sleep.stages", func(r *record) {
-		level := levelUnknown
+		s := stage{r.times[start], r.times[end], levelUnknown}
 		if w := r.words[kind]; w >= 0 {
-			level = stageLevels[w]
+			s.level = stageLevels[w]
 		}
-		n.stages = append(n.stages, stage{r.times[start], r.times[end], level})
+		if s.start == 0 || s.end < s.start {
+			n.gap, r.odd = true, true
+			return
+		}
+		n.stages = append(n.stages, s)
 	})
 }
 
 // take reads one sleep.
-func (n *nights) take(r *record) error {
-	stages, summed := n.stages, n.summed
-	minutes := append([]float64(nil), n.minutes...)
-	n.stages, n.summed = n.stages[:0], false
-	clear(n.minutes)
-	if !r.seen {
-		return nil
+func (n *nights) take(r *record) (metric.Span, fate) {
+	defer func() { n.stages, n.sums, n.doubt, n.gap = n.stages[:0], n.sums[:0], false, false }()
+	begin, end := r.times[n.start], r.times[n.end]
+	switch {
+	case begin == 0 && end == 0:
+		return n.req.Span, unreadable
+	case begin == 0:
+		return near(at(end), n.req.Span), unreadable
+	case !r.seen:
+		return near(at(begin), n.req.Span), unreadable
 	}
-	if r.times[n.start] == 0 || r.times[n.end] == 0 {
-		return fmt.Errorf("%w: a sleep has no start or no end", answer.ErrShape)
-	}
-	s := n.session(metric.Sleep, r)
-	if s.End.Before(s.Start) {
-		n.odd("sleep.interval")
-		return nil
-	}
-	s.Day = dayAt(s.End, seconds(r.numbers[n.endOffset]))
-	first, last := n.req.Span.Days()
-	n.passed = n.passed || s.Day < first-1 // one day of grace: the list is in the order of starts
-	whole := metric.Present(r.numbers[n.summary])
-	if !whole || r.numbers[n.processed] != 1 {
-		if recent := n.now.Sub(s.End) < unfinished; recent || !whole {
-			if recent && s.Day <= last {
-				notFinal(n.batch, s.Day)
+	s, endOffset := n.session(metric.Sleep, r, n.req.Zones)
+	if end == 0 {
+		n.order.see(s.Start, dayAt(s.Start, s.Offset)+1, n.req.Span)
+		if unfinishedAt(s.Start, n.now) {
+			day := dayAt(s.Start, s.Offset)
+			if n.now.Sub(s.Start) < longestNight { // it goes on
+				day = dayAt(n.now, s.Offset)
 			}
-			return nil
+			notFinal(n.batch, day)
+			return metric.Span{}, understood
 		}
+		return near(s.Start, n.req.Span), impossible
 	}
-	if s.Day < first || s.Day > last {
-		return nil
+	s.Day = dayAt(s.End, endOffset)
+	first, last := n.req.Span.Days()
+	around := metric.DaySpan(s.Day, s.Day).Overlap(n.req.Span)
+	n.order.see(s.Start, s.Day+1, n.req.Span) // a day of grace: the list is in the order of starts
+	if s.End.Before(s.Start) {
+		return around, impossible
+	}
+	stages := tidied(n.stages)
+	sums, summed := n.sum(s, stages)
+	whole := n.summarized(r)
+	switch done, old := r.numbers[n.processed] == 1, n.now.Sub(s.End) >= unfinished; {
+	case (!done || !whole && len(stages) == 0) && !old:
+		if s.Day <= last {
+			notFinal(n.batch, s.Day)
+		}
+		return metric.Span{}, understood
+	case !whole && len(stages) == 0:
+		return around, impossible
+	case s.Day < first || s.Day > last:
+		return metric.Span{}, understood
 	}
 	s.Title, s.Main = r.texts[n.kind], r.numbers[n.main] == 1
-	s.Blocks = []metric.Block{n.summaryOf(r, s, minutes, summed), n.levels(s, stages)}
-	n.batch.Sessions = keep(n.batch.Sessions, s)
-	return nil
+	n.told[s.Key] = metric.Present(r.numbers[n.main]) || r.numbers[n.nap] == 1
+	summary, told := n.summaryOf(r, s, stages, sums, summed, whole)
+	s.Blocks = []metric.Block{summary, n.levels(s, stages)}
+	n.heard = append(n.heard, heard{s, r.texts[n.platform], !whole && len(stages) == 0})
+	if !told || r.odd {
+		return around, impossible
+	}
+	return around, understood
+}
+
+// summarized reports whether there is anything in the summary.
+func (n *nights) summarized(r *record) bool {
+	if len(n.sums) > 0 {
+		return true
+	}
+	for _, slot := range []int{n.asleep, n.awake, n.toFall, n.afterWake, n.inBed} {
+		if metric.Present(r.numbers[slot]) {
+			return true
+		}
+	}
+	return false
+}
+
+// tidied returns stages in order, each once.
+func tidied(stages []stage) []stage {
+	slices.SortStableFunc(stages, func(a, b stage) int { return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end)) })
+	return slices.Compact(stages)
+}
+
+// sum adds up the minutes of each group of stages. Where the stages themselves are there, they are the judge.
+func (n *nights) sum(s metric.Session, stages []stage) (minutes [len(groups)]float64, told bool) {
+	var byStage, bySum [len(groups)]float64
+	covered := 0.0
+	for _, st := range stages {
+		length := float64(st.end-st.start) / 1e9 / 60
+		covered += length
+		if i := groupOf(st.level); i >= 0 {
+			byStage[i] += length
+		}
+	}
+	for _, row := range n.sums {
+		if i := groupOf(stageLevels[row.word]); i >= 0 {
+			bySum[i] += row.minutes
+		}
+	}
+	judge := len(stages) > 0 && !n.gap && covered >= wholeNight*s.End.Sub(s.Start).Minutes()
+	if len(n.sums) == 0 || n.doubt {
+		return byStage, judge
+	}
+	for i := range groups {
+		if judge && math.Abs(byStage[i]-bySum[i]) > asDoubtful {
+			return byStage, true
+		}
+	}
+	return bySum, true
+}
+
+func groupOf(level float64) int {
+	for i, g := range groups {
+		if g.level == level {
+			return i
+		}
+	}
+	return -1
+}
+
+// chooseMain makes the longest sleep of a day its main one, where the service does not say which it is.
+func (n *nights) chooseMain(all []metric.Session) {
+	for i := range all {
+		s := &all[i]
+		if s.Main || n.told[s.Key] || s.End.Sub(s.Start) < shortestNight {
+			continue
+		}
+		longer := func(o metric.Session) bool {
+			return o.Day == s.Day && o.Key != s.Key && (o.Main || !n.told[o.Key] && cmp.Or(cmp.Compare(o.End.Sub(o.Start), s.End.Sub(s.Start)), s.Start.Compare(o.Start)) > 0)
+		}
+		if slices.ContainsFunc(all, longer) {
+			continue
+		}
+		s.Main = true
+		for b := range s.Blocks {
+			s.Blocks[b].Tags = []string{tag(true)}
+		}
+	}
 }
 
 // tag is a boolean as the Python project wrote it.
@@ -140,40 +259,48 @@ func tag(b bool) string {
 	return "False"
 }
 
-// summaryOf is the one sample of SleepSummary, at the sleep's start.
-func (n *nights) summaryOf(r *record, s metric.Session, minutes []float64, summed bool) metric.Block {
+// summaryOf is the one sample of SleepSummary, at the sleep's start. told says whether all in it is as the service says it.
+func (n *nights) summaryOf(r *record, s metric.Session, stages []stage, sums [len(groups)]float64, summed, whole bool) (block metric.Block, told bool) {
 	row := n.feed.series[0]
 	values := make([]float64, len(row.Fields))
 	for i := range values {
 		values[i] = metric.Absent()
 	}
-	set := func(key string, v float64) { values[row.Field(key)] = math.Round(v) }
-	number := func(slot int) float64 { // the summary is there, so what is left out of it is 0
-		if v := r.numbers[slot]; metric.Present(v) {
-			return v
+	told = !n.doubt || summed
+	set := func(key string, v float64) {
+		i := row.Field(key)
+		switch v = math.Round(v); {
+		case !metric.Present(v):
+			told = told && !r.strange
+		case row.Fields[i].Possible(v):
+			values[i] = v
+		default:
+			told = false
 		}
-		return 0
 	}
-	bed := r.numbers[n.inBed]
-	if !metric.Present(bed) {
+	asleep, awake, bed := r.numbers[n.asleep], r.numbers[n.awake], r.numbers[n.inBed]
+	if !whole {
 		bed = s.End.Sub(s.Start).Minutes()
+		if summed {
+			asleep, awake = sums[0]+sums[1]+sums[2], sums[3]
+		}
 	}
 	if bed > 0 {
-		set("efficiency", 100*number(n.asleep)/bed)
+		set("efficiency", 100*asleep/bed)
 	}
 	set("minutesInBed", bed)
-	set("minutesAsleep", number(n.asleep))
-	set("minutesAwake", number(n.awake))
-	set("minutesToFallAsleep", number(n.toFall))
-	set("minutesAfterWakeup", number(n.afterWake))
-	if summed {
-		set("minutesLight", minutes[light]+minutes[asleep])
-		set("minutesREM", minutes[rem]+minutes[restless])
-		set("minutesDeep", minutes[deep])
+	set("minutesAsleep", asleep)
+	set("minutesAwake", awake)
+	set("minutesToFallAsleep", r.numbers[n.toFall])
+	set("minutesAfterWakeup", r.numbers[n.afterWake])
+	for i, g := range groups {
+		if summed && g.key != "" {
+			set(g.key, sums[i])
+		}
 	}
 	b := metric.Block{Series: row.ID, Device: n.req.Device, Tags: []string{tag(s.Main)}}
 	b.Append(s.Start.UnixNano(), values...)
-	return b
+	return b, told
 }
 
 // levels is a sample for each stage, at its start, and a closing one at the time of waking.
@@ -187,9 +314,7 @@ func (n *nights) levels(s metric.Session, stages []stage) metric.Block {
 		b.Values[duration] = append(b.Values[duration], d)
 	}
 	for _, st := range stages {
-		if st.start != 0 && st.end >= st.start {
-			add(st.start, st.level, math.Round(float64(st.end-st.start)/1e9))
-		}
+		add(st.start, st.level, math.Round(float64(st.end-st.start)/1e9))
 	}
 	add(s.End.UnixNano(), levelAwake, metric.Absent())
 	b.Tidy()

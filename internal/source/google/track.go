@@ -25,15 +25,18 @@ func fetchTrack(ctx context.Context, s *Source, f *feed, req metric.Request, bat
 	}
 	batch.Kind, batch.Session, batch.Updated = cmp.Or(req.Session.Kind, f.Feed.Kind), req.Session.Key, req.Session.Updated
 	path := points(f.Type) + "/%s:exportExerciseTcx"
-	q := question{feed: f.Feed.ID, method: http.MethodGet, path: fmt.Sprintf(path, req.Session.Key), shown: fmt.Sprintf(path, "{id}"),
-		query: url.Values{"alt": {"media"}}, scope: f.Scope}
+	q := question{Feed: f.Feed.ID, Method: http.MethodGet, Path: fmt.Sprintf(path, req.Session.Key), Shown: fmt.Sprintf(path, "{id}"),
+		Query: url.Values{"alt": {"media"}}, Scope: f.Scope}
 	var track metric.Block
 	cost, err := s.ask(ctx, q, func(b *answer.Body) error {
 		r, err := tcx(b)
 		if err != nil {
 			return err
 		}
-		track, err = answer.ReadTCX(r, f.series[0], b.Next)
+		var odd int
+		if track, odd, err = answer.ReadTCX(r, f.series[0], b.Next); odd > 0 {
+			s.surprises.Add(f.Feed.ID, answer.PointOdd, "Trackpoint", odd, s.cfg.Now())
+		}
 		return err
 	})
 	batch.Requests += cost

@@ -2,9 +2,9 @@ package google
 
 import (
 	"bytes"
-	"fmt"
 	"math"
 
+	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -19,8 +19,8 @@ type walker struct {
 
 // object reads the members of an object whose brace is next.
 func (w *walker) object(m *member) error {
-	if k := w.dec.PeekKind(); k != '{' {
-		return w.unexpected(m, k)
+	if w.dec.PeekKind() != '{' {
+		return w.odd(m)
 	}
 	if _, err := w.dec.ReadToken(); err != nil {
 		return err
@@ -32,7 +32,11 @@ func (w *walker) object(m *member) error {
 		}
 		kid := m.kid(name)
 		if kid == nil {
-			w.notes.Add(answer.MemberUnknown, m.path, name)
+			if !m.open {
+				w.notes.Add(answer.MemberUnknown, m.path, name)
+				w.rec.beside = w.rec.beside || m.path == ""
+				w.rec.strange = w.rec.strange || m.path != ""
+			}
 			if err := w.dec.SkipValue(); err != nil {
 				return err
 			}
@@ -44,6 +48,29 @@ func (w *walker) object(m *member) error {
 	}
 	_, err := w.dec.ReadToken()
 	return err
+}
+
+// odd passes over a value that is not what m is, and counts it: it costs only itself.
+func (w *walker) odd(m *member) error {
+	if w.dec.PeekKind() == 0 { // the reader's own error, or the text's
+		_, err := w.dec.ReadToken()
+		return err
+	}
+	w.rec.broken = w.rec.broken || w.dec.PeekKind() != 'n'
+	w.noteOdd(m)
+	return w.dec.SkipValue()
+}
+
+func (w *walker) noteOdd(m *member) {
+	w.rec.odd, w.rec.noted = true, true
+	if m.read == readList && m.slot >= 0 {
+		w.rec.numbers[m.slot] = listOdd
+	}
+	path := m.path
+	if path == "" {
+		path = "[]" // a point as a whole
+	}
+	w.notes.Add(answer.PointOdd, path, nil)
 }
 
 // memberName reads the name of the next member without its quotes. It is valid until the next read.
@@ -60,46 +87,60 @@ func (w *walker) memberName() ([]byte, error) {
 	return w.name, err
 }
 
-// member reads the value of m. null is a missing value everywhere.
+// member reads the value of m. null is a missing value, but none that the service is known to write.
 func (w *walker) member(m *member) error {
 	kind := w.dec.PeekKind()
 	switch {
-	case m.read == readKnown || kind == 'n':
+	case m.read == readKnown:
 		_, err := w.dec.ReadValue() // in one piece: quicker than SkipValue, and bounded by the body
 		return err
+	case kind == 'n':
+		return w.odd(m)
 	case m.read == readObject:
-		switch {
-		case m.slot == valueObject:
-			w.rec.seen = true
-		case m.slot >= 0:
-			w.rec.numbers[m.slot] = 1
+		if kind == '{' {
+			switch {
+			case m.slot == valueObject:
+				w.rec.seen = true
+			case m.slot >= 0:
+				w.rec.numbers[m.slot] = 1
+			}
 		}
 		return w.object(m)
 	case m.read == readList:
 		return w.list(m, kind)
 	}
 	if kind == '{' || kind == '[' || kind == 0 {
-		return w.unexpected(m, kind)
+		return w.odd(m)
 	}
 	raw, err := w.dec.ReadValue()
 	if err != nil {
 		return err
 	}
-	return w.scalar(m, raw)
+	if !w.scalar(m, raw) {
+		w.rec.broken = w.rec.broken || !notANumber(raw)
+		w.noteOdd(m)
+	}
+	return nil
 }
 
 // valueObject is the slot of the object that carries a point's value.
 const valueObject = -2
 
-// list reads an array of objects.
+// list reads an array of objects. An element that is none is passed over.
 func (w *walker) list(m *member, kind jsontext.Kind) error {
 	if kind != '[' {
-		return w.unexpected(m, kind)
+		return w.odd(m)
 	}
 	if _, err := w.dec.ReadToken(); err != nil {
 		return err
 	}
 	for w.dec.PeekKind() != ']' {
+		if w.dec.PeekKind() != '{' {
+			if err := w.odd(m); err != nil {
+				return err
+			}
+			continue
+		}
 		w.forget(m)
 		if err := w.object(m); err != nil {
 			return err
@@ -130,28 +171,33 @@ func (w *walker) forget(m *member) {
 	}
 }
 
-// scalar puts a value into its slot.
-func (w *walker) scalar(m *member, raw jsontext.Value) error {
+// scalar puts a value into its slot, and reports whether it is what m is. What is not leaves the slot as it was: absent.
+func (w *walker) scalar(m *member, raw jsontext.Value) bool {
 	b := []byte(raw)
 	quoted := b[0] == '"'
 	if quoted {
 		b = b[1 : len(b)-1]
 	}
-	ok := true
 	switch m.read {
 	case readNumber:
-		if !quoted && (b[0] == 't' || b[0] == 'f') {
-			return fmt.Errorf("%w: %s is no number", answer.ErrShape, m.path)
+		v, ok := parseNumber(b)
+		if ok {
+			w.rec.numbers[m.slot] = v
 		}
-		if len(b) > 0 {
-			w.rec.numbers[m.slot], ok = parseNumber(b)
-		}
+		return ok && (metric.Present(v) || m.void)
 	case readSeconds:
-		if w.rec.numbers[m.slot], ok = parseSeconds(b); !ok && quoted && len(b) > 1 {
+		v, ok := parseSeconds(b)
+		switch {
+		case ok:
+			w.rec.numbers[m.slot] = v
+		case quoted && len(b) > 1:
 			w.notes.Add(answer.UnitUnknown, m.path, b[len(b)-1:])
 		}
+		return ok
 	case readInstant:
-		w.rec.times[m.slot], ok = parseInstant(b)
+		v, ok := parseInstant(b)
+		w.rec.times[m.slot] = v
+		return ok
 	case readFlag:
 		switch string(b) {
 		case "true":
@@ -159,19 +205,28 @@ func (w *walker) scalar(m *member, raw jsontext.Value) error {
 		case "false":
 			w.rec.numbers[m.slot] = 0
 		default:
-			ok = false
+			return false
 		}
 	case readWord:
 		w.rec.words[m.slot] = w.wordOf(m, b)
-		ok = quoted
+		return quoted
 	case readText:
 		s, err := jsontext.AppendUnquote(nil, raw)
-		w.rec.texts[m.slot], ok = string(s), err == nil && quoted
+		if err != nil || !quoted {
+			return false
+		}
+		w.rec.texts[m.slot] = string(s)
 	}
-	if !ok {
-		return fmt.Errorf("%w: %s cannot be read as %s", answer.ErrShape, m.path, m.read)
+	return true
+}
+
+// notANumber reports whether raw is how the service writes a double that is none.
+func notANumber(raw []byte) bool {
+	switch string(raw) {
+	case `"NaN"`, `"Infinity"`, `"-Infinity"`:
+		return true
 	}
-	return nil
+	return false
 }
 
 // wordOf returns the index of a word; one that is not known is noted, and never an error.
@@ -183,21 +238,6 @@ func (w *walker) wordOf(m *member, b []byte) int {
 	}
 	w.notes.Add(answer.WordUnknown, m.path, b)
 	return -1
-}
-
-// unexpected is the error of a value of another kind than m's.
-func (w *walker) unexpected(m *member, kind jsontext.Kind) error {
-	if kind == 0 { // the reader's own error, or the text's
-		_, err := w.dec.ReadToken()
-		if err != nil {
-			return err
-		}
-	}
-	path := m.path
-	if path == "" {
-		path = "an element of the answer"
-	}
-	return fmt.Errorf("%w: %s is %s, not %s", answer.ErrShape, path, kindWord(kind), m.read)
 }
 
 func kindWord(k jsontext.Kind) string {
@@ -216,8 +256,4 @@ func kindWord(k jsontext.Kind) string {
 		return "null"
 	}
 	return "something else"
-}
-
-func (r reader) String() string {
-	return [...]string{"an object", "an array", "anything", "a number", "a duration", "a time", "true or false", "a word", "a string"}[r]
 }

@@ -3,13 +3,11 @@ package google
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // heights holds the person's heights for a day: they hardly ever change.
@@ -68,17 +66,13 @@ func (s *Source) askHeights(ctx context.Context, f *feed, batch *metric.Batch) (
 	when, value := form.instant("height.sampleTime.physicalTime"), form.number("height.heightMillimeters")
 	var list []height
 	ask := feed{Row: Row{Feed: f.Feed, Type: "height", Scope: f.Scope}}
-	l := &listing{s: s, feed: f.Feed.ID, form: form, name: dataPoints, token: getToken, first: ask.get(List, "", 100), each: func(r *record) error {
-		if !r.seen {
-			return nil
+	l := &listing{s: s, feed: f.Feed.ID, form: form, name: dataPoints, token: getToken, first: ask.get(List, "", 100), each: func(r *record) (metric.Span, fate) {
+		v := r.numbers[value]
+		if r.times[when] == 0 || !r.seen || !(v > 0) {
+			return metric.Span{}, unreadable
 		}
-		if r.times[when] == 0 {
-			return fmt.Errorf("%w: a height has no time", answer.ErrShape)
-		}
-		if v := r.numbers[value]; v > 0 {
-			list = append(list, height{r.times[when], v / 1000})
-		}
-		return nil
+		list = append(list, height{r.times[when], v / 1000})
+		return metric.Span{}, understood
 	}}
 	err := l.run(ctx)
 	batch.Requests += l.cost

@@ -3,12 +3,10 @@ package google
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
-	"slices"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // unnamed is the name of a workout that has none, as the Python project wrote it.
@@ -16,12 +14,12 @@ const unnamed = "Unknown-Activity"
 
 // workouts reads the workouts of one request.
 type workouts struct {
-	feed   *feed
-	req    metric.Request
-	batch  *metric.Batch
-	passed bool
-	bare   []metric.Session  // those without any metric
-	odd    func(path string) // counts what cannot be
+	feed  *feed
+	req   metric.Request
+	batch *metric.Batch
+	now   time.Time
+	order order
+	heard []heard
 
 	form *form
 	common
@@ -31,12 +29,11 @@ type workouts struct {
 
 // fetchWorkouts reads the workouts that began on the days of the span, in the person's own time then.
 func fetchWorkouts(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
-	w := &workouts{feed: f, req: req, batch: batch, odd: s.odd(f), form: newForm()}
+	w := &workouts{feed: f, req: req, batch: batch, now: s.cfg.Now(), form: newForm()}
 	w.prepare()
 	err := s.readSessions(ctx, f, req, batch, sessionReader{form: w.form, member: "exercise.interval.civil_start_time", take: w.take,
-		passed: func() bool { return w.passed }})
-	w.bareOnes()
-	batch.Sessions = inOrder(batch.Sessions)
+		passed: w.order.over})
+	batch.Sessions = unmirrored(w.heard)
 	return err
 }
 
@@ -56,42 +53,49 @@ func (w *workouts) prepare() {
 }
 
 // take reads one workout.
-func (w *workouts) take(r *record) error {
-	if !r.seen {
-		return nil
+func (w *workouts) take(r *record) (metric.Span, fate) {
+	begin, end := r.times[w.start], r.times[w.end]
+	switch {
+	case begin == 0 && end == 0:
+		return w.req.Span, unreadable
+	case begin == 0:
+		return near(at(end), w.req.Span), unreadable
+	case !r.seen:
+		return near(at(begin), w.req.Span), unreadable
 	}
-	if r.times[w.start] == 0 || r.times[w.end] == 0 {
-		return fmt.Errorf("%w: a workout has no start or no end", answer.ErrShape)
-	}
-	s := w.session(metric.Workout, r)
-	if s.End.Before(s.Start) {
-		w.odd("exercise.interval")
-		return nil
-	}
+	s, _ := w.session(metric.Workout, r, w.req.Zones)
 	s.Day = dayAt(s.Start, s.Offset)
 	first, last := w.req.Span.Days()
-	w.passed = w.passed || s.Day < first
-	if s.Day < first || s.Day > last {
-		return nil
+	w.order.see(s.Start, s.Day, w.req.Span)
+	around := metric.DaySpan(s.Day, s.Day).Overlap(w.req.Span)
+	switch {
+	case s.Day < first || s.Day > last:
+		return metric.Span{}, understood
+	case end == 0 && unfinishedAt(s.Start, w.now):
+		notFinal(w.batch, s.Day)
+		return around, understood
+	case s.End.Before(s.Start):
+		return around, impossible
 	}
 	s.Title, s.HasTrack = cmp.Or(r.texts[w.title], r.texts[w.typ], unnamed), r.numbers[w.gps] == 1
-	s.Blocks = []metric.Block{w.sample(r, s)}
+	block, told := w.sample(r, s)
+	s.Blocks = []metric.Block{block}
 	bare := true
 	for _, slot := range []int{w.calories, w.distance, w.steps, w.average} {
-		bare = bare && !metric.Present(r.numbers[slot])
+		bare = bare && !(r.numbers[slot] > 0)
 	}
-	if bare {
-		w.bare = append(w.bare, s)
-		return nil
+	w.heard = append(w.heard, heard{s, r.texts[w.platform], bare})
+	if !told || r.odd {
+		return around, impossible
 	}
-	w.batch.Sessions = keep(w.batch.Sessions, s)
-	return nil
+	return around, understood
 }
 
-// sample is the one sample of a workout, at its start.
-func (w *workouts) sample(r *record, s metric.Session) metric.Block {
+// sample is the one sample of a workout, at its start. told says whether all in it is as the service says it.
+func (w *workouts) sample(r *record, s metric.Session) (block metric.Block, told bool) {
 	row := w.feed.series[0]
 	values := make([]float64, len(row.Fields))
+	told = true
 	for key, v := range map[string]float64{
 		"ActiveDuration":   math.Round(r.numbers[w.active] * 1000),
 		"AverageHeartRate": math.Round(r.numbers[w.average]),
@@ -100,21 +104,14 @@ func (w *workouts) sample(r *record, s metric.Session) metric.Block {
 		"steps":            math.Round(r.numbers[w.steps]),
 		"distance":         r.numbers[w.distance] / 1e6,
 	} {
-		values[row.Field(key)] = v
+		i := row.Field(key)
+		if values[i] = v; metric.Present(v) && !row.Fields[i].Possible(v) {
+			values[i], told = metric.Absent(), false
+		} else if !metric.Present(v) && r.strange {
+			told = false
+		}
 	}
 	b := metric.Block{Series: row.ID, Tags: []string{s.Title}}
 	b.Append(s.Start.UnixNano(), values...)
-	return b
-}
-
-// bareOnes takes in the workouts without any metric, but for those which repeat another one: some apps mirror a session that way.
-func (w *workouts) bareOnes() {
-	for _, b := range w.bare {
-		mirror := slices.ContainsFunc(w.batch.Sessions, func(o metric.Session) bool {
-			return o.Key != b.Key && o.Start.Before(b.End) && b.Start.Before(o.End)
-		})
-		if !mirror {
-			w.batch.Sessions = keep(w.batch.Sessions, b)
-		}
-	}
+	return b, told
 }

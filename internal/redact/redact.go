@@ -1,0 +1,145 @@
+// Package redact takes secrets out of texts that leave the program: lines of the log, what commands and the page show, reports and
+// messages. Services have been seen to repeat an access token in the text of a refusal, so that no text of others is safe by its origin.
+//
+// It knows secrets by their shape, and those in use by name: whoever reads one from the options or gets one from a service says so with
+// Secret.
+package redact
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// mark stands where a secret was.
+const mark = "***"
+
+const (
+	shortest = 8   // of a secret that is known by name: a shorter one would blot out words
+	most     = 256 // secrets that are known at once: tokens are renewed every hour, and an old one is worth nothing soon
+)
+
+var (
+	mu    sync.Mutex
+	known []string
+	names atomic.Pointer[strings.Replacer]
+)
+
+// Secret makes values known as secrets in use. Empty ones, and those that are as short as a word or look like one, are passed over.
+func Secret(values ...string) {
+	mu.Lock()
+	defer mu.Unlock()
+	before := len(known)
+	for _, v := range values {
+		if len(v) >= shortest && !word.MatchString(v) && !slices.Contains(known, v) {
+			known = append(known, v)
+		}
+	}
+	if len(known) == before {
+		return
+	}
+	known = known[max(0, len(known)-most):]
+	var pairs []string
+	for _, v := range known {
+		for _, form := range []string{v, url.QueryEscape(v), url.PathEscape(v)} {
+			pairs = append(pairs, form, mark)
+		}
+	}
+	names.Store(strings.NewReplacer(pairs...))
+}
+
+var word = regexp.MustCompile(`^[a-z]{1,15}$`)
+
+// shapes are what secrets look like, with what is kept of each.
+var shapes = []struct {
+	find *regexp.Regexp
+	keep string
+}{
+	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`), "${1} " + mark},
+	{regexp.MustCompile(`(?i)\b((?:access|refresh|id)[ _-]?tokens?["']?\s*[:=]?\s*["']?)[A-Za-z0-9._~+/-]*[0-9._~+/-][A-Za-z0-9._~+/=-]{11,}`), "${1}" + mark},
+	{regexp.MustCompile(`(?i)\b((?:client_secret|password|passwd|authorization_code|code_verifier)["']?\s*[:=]\s*["']?)[^\s"'&,}]{4,}`), "${1}" + mark},
+	{regexp.MustCompile(`([?&](?:code|token|key|p|password|access_token|refresh_token|client_secret)=)[^&\s"']+`), "${1}" + mark},
+	{regexp.MustCompile(`\bya29\.[A-Za-z0-9._-]{8,}`), mark},
+	{regexp.MustCompile(`\b1//[A-Za-z0-9_-]{8,}`), mark},
+	{regexp.MustCompile(`\bGOCSPX-[A-Za-z0-9_-]{8,}`), mark},
+	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?`), mark},
+	{regexp.MustCompile(`(://[^/\s:@"']*:)[^/\s@"']+@`), "${1}" + mark + "@"},
+}
+
+// clues are what any of the shapes has in it: most texts have none, and are done with at a look.
+var clues = regexp.MustCompile(`(?i)bearer|basic|token|client_secret|passw|authorization_code|code_verifier|[?&](?:code|key|p)=|ya29\.|1//|GOCSPX-|eyJ|://[^/\s]*@`)
+
+// Text returns s without its secrets.
+func Text(s string) string {
+	if r := names.Load(); r != nil {
+		s = r.Replace(s)
+	}
+	if !clues.MatchString(s) {
+		return s
+	}
+	for _, shape := range shapes {
+		s = shape.find.ReplaceAllString(s, shape.keep)
+	}
+	return s
+}
+
+// Writer hands what is written to it on to w, without the secrets. What is one text has to come in one piece.
+func Writer(w io.Writer) io.Writer { return writer{w} }
+
+type writer struct{ w io.Writer }
+
+func (w writer) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(w.w, Text(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Handler hands records on to h, without the secrets in their texts.
+func Handler(h slog.Handler) slog.Handler { return handler{h} }
+
+type handler struct{ slog.Handler }
+
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	clean := slog.NewRecord(r.Time, r.Level, Text(r.Message), r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		clean.AddAttrs(attr(a))
+		return true
+	})
+	return h.Handler.Handle(ctx, clean)
+}
+
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	clean := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		clean[i] = attr(a)
+	}
+	return handler{h.Handler.WithAttrs(clean)}
+}
+
+func (h handler) WithGroup(name string) slog.Handler { return handler{h.Handler.WithGroup(name)} }
+
+// attr cleans texts, errors, and whatever else prints as a text.
+func attr(a slog.Attr) slog.Attr {
+	switch v := a.Value.Resolve(); v.Kind() {
+	case slog.KindString:
+		a.Value = slog.StringValue(Text(v.String()))
+	case slog.KindGroup:
+		var inside []any
+		for _, g := range v.Group() {
+			inside = append(inside, attr(g))
+		}
+		return slog.Group(a.Key, inside...)
+	case slog.KindAny:
+		if text := v.String(); Text(text) != text {
+			a.Value = slog.StringValue(Text(text))
+		}
+	}
+	return a
+}

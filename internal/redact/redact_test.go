@@ -1,0 +1,96 @@
+package redact
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+// secrets are one of each shape, made up; without is what may stand in their place in the text.
+var secrets = map[string]string{
+	"bearer":    "Bearer Zm9vYmFyYmF6cXV4",
+	"google":    "ya29.a0AfB_byCmadeup-0123456789",
+	"refresh":   "1//0gmadeupmadeup-0123456789",
+	"client":    "GOCSPX-madeup0123456789",
+	"jwt":       "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyMyJ9.c2lnbmF0dXJl",
+	"form":      "grant_type=refresh_token&refresh_token=0123456789abcdef0123",
+	"json":      `{"access_token":"0123456789abcdef0123"}`,
+	"in words":  "limit of the user with the access token 0123456789abcdef0123",
+	"link":      "https://user:pa55w0rd@db.example/write?db=x&p=pa55w0rd",
+	"password":  `password=pa55w0rd`,
+	"by name":   "the-Name-of-a-Secret+1",
+	"encoded":   "the-Name-of-a-Secret%2B1",
+	"two lines": "ya29.first-0123456789 and 1//0second-0123456789",
+}
+
+var parts = []string{"Zm9vYmFyYmF6cXV4", "a0AfB_byCmadeup", "0gmadeup", "madeup0123456789", "eyJzdWIi", "0123456789abcdef", "pa55w0rd", "the-Name-of-a-Secret", "ya29.first", "0second"}
+
+func leaks(text string) bool {
+	for _, p := range parts {
+		if strings.Contains(text, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestText(t *testing.T) {
+	Secret("the-Name-of-a-Secret+1", "short", "", "homeassistant")
+	for name, s := range secrets {
+		if !leaks(s) {
+			t.Fatalf("%s holds no secret", name)
+		}
+		if got := Text("before " + s + " behind"); leaks(got) || !strings.Contains(got, mark) || !strings.HasPrefix(got, "before ") || !strings.HasSuffix(got, " behind") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	for _, plain := range []string{"renewing the access token was refused", "The refresh token has been used up. Authorize again.", "homeassistant and short", "at http://db.example:8086/write?db=fitbit",
+		"access token: not accepted", "feed steps: retry (HTTP 429)", "10.5//2 of 20", "the InfluxDB user \"fitbit\" may not write", "tokens are renewed", "a token of the other service is kept aside"} {
+		if got := Text(plain); got != plain {
+			t.Errorf("%q became %q", plain, got)
+		}
+	}
+}
+
+func TestWriter(t *testing.T) {
+	var out bytes.Buffer
+	text := "a line with " + secrets["google"] + "\n"
+	if n, err := Writer(&out).Write([]byte(text)); n != len(text) || err != nil || leaks(out.String()) {
+		t.Errorf("%d, %v: %q", n, err, out.String())
+	}
+}
+
+func TestHandler(t *testing.T) {
+	for name, s := range secrets {
+		var out bytes.Buffer
+		log := slog.New(Handler(slog.NewTextHandler(&out, nil))).With("with", s).WithGroup("group")
+		log.Info("message "+s, "text", s, "error", fmt.Errorf("wrapped: %w", errors.New(s)), "any", struct{ S string }{s}, slog.Group("in", "text", s))
+		if leaks(out.String()) {
+			t.Errorf("%s: %s", name, out.String())
+		}
+	}
+}
+
+func TestOldOnesAreForgotten(t *testing.T) {
+	for i := range 2 * most {
+		Secret(fmt.Sprintf("Secret-number-%06d", i))
+	}
+	if len(known) != most {
+		t.Errorf("%d are known, want %d", len(known), most)
+	}
+	if got := Text(fmt.Sprintf("Secret-number-%06d", 2*most-1)); got != mark {
+		t.Errorf("the newest is %q", got)
+	}
+}
+
+func BenchmarkText(b *testing.B) {
+	for range 20 {
+		Secret(fmt.Sprintf("Another-secret-%d-0123456789", b.N))
+	}
+	for b.Loop() {
+		Text("the device synced at 15:04; asking for heart rate since 14:02")
+	}
+}
