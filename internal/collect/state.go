@@ -29,7 +29,8 @@ type state struct {
 	Settled map[string]metric.Day `json:"settled,omitempty"`
 	Wishes  []wish                `json:"wishes,omitempty"`
 	LeftOut []metric.ID           `json:"left_out,omitempty"`
-	Named   bool                  `json:"named,omitempty"` // what was stored while the device was not known has it, or there was none to know
+	Redated time.Time             `json:"redated,omitzero"` // when the days were last dated anew
+	Named   bool                  `json:"named,omitempty"`  // what was stored while the device was not known has it, or there was none to know
 }
 
 // device is a metric.Device as JSON holds it: an unknown battery is absent.

@@ -204,6 +204,7 @@ func (l *loop) dateAnew() error {
 		}
 		l.zones, l.anew, l.stale = l.anew, nil, true
 		clear(l.state.Settled)
+		l.state.Redated = l.cfg.Clock.Now()
 		l.save()
 	}
 	if l.nameless() {
@@ -214,6 +215,18 @@ func (l *loop) dateAnew() error {
 		l.save()
 	}
 	return nil
+}
+
+// datedAnew reports whether a request is the first for some of its span since the days were dated anew.
+func (l *loop) datedAnew(r metric.Request) bool {
+	if l.state.Redated.IsZero() || !l.feed(r.Feed).Civil {
+		return false
+	}
+	var since []metric.Span
+	for _, c := range l.cover[r.Feed] {
+		since = append(since, c.Span)
+	}
+	return len(r.Span.Overlap(metric.Span{End: l.state.Redated}).Subtract(since)) > 0
 }
 
 // sameDating reports whether two lists put all days in the same zones.
