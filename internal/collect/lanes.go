@@ -234,7 +234,11 @@ func (l *loop) finish(r result) error {
 	case r.err != nil:
 		return l.failed(r)
 	case r.job.item.Feed == describe:
-		return l.describedAs(r.desc)
+		if err := l.describedAs(r.desc); err != nil {
+			r.err, r.put = err, true
+			return l.failed(r)
+		}
+		return nil
 	case r.job.item.Feed == plan.Poll:
 		l.sawDevices(r)
 	default:

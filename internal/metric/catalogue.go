@@ -265,7 +265,7 @@ func Default() Catalogue {
 			Doc: "Body mass index, from weight and height."},
 		{ID: "body_fat", Measurement: "body_fat", Fields: floats(Percent, "value→body_fat"), LateDays: 30,
 			Doc: "Body fat."},
-		{ID: "core_temperature", Measurement: "core_temperature", Fields: floats(Celsius, "value→core_temperature"), LateDays: 30,
+		{ID: "core_temperature", Measurement: "core_temperature", Fields: bounded(Positive, floats(Celsius, "value→core_temperature")), LateDays: 30,
 			Doc: "Body temperature, as it was measured with a thermometer and entered."},
 		{ID: "vo2_max", Measurement: "VO2Max", Fields: floats(VO2, "value→vo2_max"), Sampling: Daily, LateDays: 30,
 			Doc: "Cardio fitness (VO2max)."},

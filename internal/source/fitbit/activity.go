@@ -50,7 +50,7 @@ var summaryKnown = []string{"activities", "goals", "summary.activeScore", "summa
 
 func (q *query) summary(ctx context.Context, d metric.Day, rows *table) error {
 	const shape = "/1/user/-/activities/date/%s.json"
-	r := &resource{Resource: Resource{Key: "summary", Known: summaryKnown}}
+	r := &resource{Resource: Resource{Key: "summary", Known: summaryKnown, Sparse: true}}
 	paths := summaryKnown
 	for _, sel := range summaryPaths {
 		c, err := q.feed.column(sel)
@@ -68,8 +68,7 @@ func (q *query) summary(ctx context.Context, d metric.Day, rows *table) error {
 			return fmt.Errorf("%w: no summary in it", answer.ErrShape)
 		}
 		q.on(d)
-		rows.strange = false // beside what is read here the summary of a day tells more and more
-		knownOf(paths...).note(q.notes, "", doc)
+		rows.strange = knownOf(paths...).note(q.notes, "", doc)
 		return rows.put(r, doc, q.req.Zones.Midnight(d))
 	})
 }

@@ -139,14 +139,11 @@ func (t *table) minutes(r *resource, element map[string]any) error {
 	if err != nil {
 		return err
 	}
-	if element["minutes"] == nil {
-		return nil
-	}
 	list, ok := element["minutes"].([]any)
 	if !ok {
 		return fmt.Errorf("%w: minutes is %s, not a list", answer.ErrShape, kindOf(element["minutes"]))
 	}
-	t.q.on(d)
+	t.q.where = t.q.req.Zones.Bounds(metric.Days, metric.DaySpan(d-1, d)).Overlap(t.q.req.Span) // a night begins on the day before
 	clock := wall{zones: t.q.req.Zones}
 	var first error
 	lost := 0
@@ -187,13 +184,19 @@ func (t *table) minute(r *resource, m any, d metric.Day, clock *wall) error {
 // log reads an entry with date and time.
 func (t *table) log(r *resource, element map[string]any) error {
 	date, _ := element["date"].(string)
-	clock, _ := element["time"].(string)
-	d, ok := parseDay(date)
+	clock, ok := element["time"].(string)
+	d, dated := parseDay(date)
 	at, given := parseClock(clock)
-	if ok {
+	if dated {
 		t.q.on(d)
 	}
-	if !ok || !given && clock != "" {
+	switch v, there := element["time"]; {
+	case there && v == nil:
+		t.q.misread(r.Key + ".time")
+	case !ok && (there || t.strange):
+		return fmt.Errorf("%w: an entry has a time that is none", answer.ErrShape)
+	}
+	if !dated || !given && clock != "" {
 		return fmt.Errorf("%w: an entry has no date, or no time", answer.ErrShape)
 	}
 	if !given {
@@ -228,6 +231,7 @@ func (t *table) entry(r *resource, element map[string]any, civil time.Time) erro
 func (t *table) put(r *resource, e any, at time.Time) error {
 	values := make([]float64, len(r.columns))
 	some, odd := false, error(nil)
+	bySeries := make([]bool, len(t.rows))
 	for i, c := range r.columns {
 		v, err := c.number(e)
 		field := t.q.feed.series[c.series].Fields[c.field]
@@ -247,12 +251,18 @@ func (t *table) put(r *resource, e any, at time.Time) error {
 			odd = cmp.Or(odd, err)
 			continue
 		}
-		some = some || metric.Present(v)
+		there := metric.Present(values[i])
+		some, bySeries[c.series] = some || there, bySeries[c.series] || there
 	}
-	if odd != nil && !some {
+	switch {
+	case some:
+	case odd != nil:
 		return odd
+	case !r.Sparse:
+		return fmt.Errorf("%w: an element of %s has no value", answer.ErrShape, r.Key)
 	}
-	if odd != nil {
+	lacks := !r.Sparse && slices.ContainsFunc(r.columns, func(c column) bool { return !bySeries[c.series] })
+	if odd != nil || lacks {
 		t.q.misread(r.Key)
 	}
 	if !t.bounds.Contains(at) {

@@ -45,7 +45,7 @@ func rows() []Row {
 				tracker("floors", "floors", "value"), tracker("elevation", "elevation", "value"),
 			}},
 		{Feed: long("heart_days", year, 1, 2*time.Hour, "resting_heart_rate", "heart_zones"), Scope: scopeHeart, Ask: []Resource{{
-			Path: "/1/user/-/activities/heart/date/{days}.json", Key: "activities-heart",
+			Path: "/1/user/-/activities/heart/date/{days}.json", Key: "activities-heart", Sparse: true,
 			Read: []Selector{
 				{Series: "resting_heart_rate", Field: "value", Path: "value.restingHeartRate", Positive: true},
 				{Series: "heart_zones", Field: "Normal", Path: "value.heartRateZones[name=Out of Range].minutes"},
@@ -57,7 +57,7 @@ func rows() []Row {
 		{Feed: long("active_zone_minutes", decade, 1, time.Hour, "active_zone_minutes"), Scope: scopeActivity, Ask: []Resource{{
 			Path: "/1/user/-/activities/active-zone-minutes/date/{days}.json", Key: "activities-active-zone-minutes",
 			Read: []Selector{
-				{Field: "activeZoneMinutes", Path: "value.activeZoneMinutes", Zero: true}, {Field: "fatBurnActiveZoneMinutes", Path: "value.fatBurnActiveZoneMinutes", Zero: true},
+				{Field: "activeZoneMinutes", Path: "value.activeZoneMinutes"}, {Field: "fatBurnActiveZoneMinutes", Path: "value.fatBurnActiveZoneMinutes", Zero: true},
 				{Field: "cardioActiveZoneMinutes", Path: "value.cardioActiveZoneMinutes", Zero: true}, {Field: "peakActiveZoneMinutes", Path: "value.peakActiveZoneMinutes", Zero: true},
 			}}}},
 		{Feed: settles(long("spo2", 2*year, 1, time.Hour, "spo2")), Scope: scopeOxygen, Ask: []Resource{{
@@ -189,6 +189,7 @@ type Resource struct {
 	Read    []Selector
 	Known   []string // members of an element that are left alone
 	Nothing bool     // an empty object says that there is nothing
+	Sparse  bool     // an element may have no value of what is read
 	Dense   bool     // every day has a value: a zero since the last sync is not measured yet
 }
 

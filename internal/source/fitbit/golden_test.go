@@ -12,10 +12,14 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+var golden = sourcetest.Golden{Base: DefaultBase, Open: func(t testing.TB, c sourcetest.Case, client *http.Client) sourcetest.Watched {
+	return newSource(t, client, func() time.Time { return c.Now })
+}}
+
 func TestGolden(t *testing.T) {
-	sourcetest.Golden{Base: DefaultBase, Update: *update, Open: func(t testing.TB, c sourcetest.Case, client *http.Client) sourcetest.Watched {
-		return newSource(t, client, func() time.Time { return c.Now })
-	}}.Run(t)
+	g := golden
+	g.Update = *update
+	g.Run(t)
 }
 
 func newSource(t testing.TB, client *http.Client, now func() time.Time) *Source {

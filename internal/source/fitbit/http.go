@@ -184,11 +184,9 @@ func (l *listing) bare(b *answer.Body) error {
 	return b.End()
 }
 
-// elements reads a list; null is an empty one.
+// elements reads a list.
 func (l *listing) elements(b *answer.Body, dec *jsontext.Decoder) error {
 	switch k := dec.PeekKind(); k {
-	case 'n':
-		return dec.SkipValue()
 	case '[', 0: // of the kind 0 the next token is the error
 	default:
 		return fmt.Errorf("%w: %s is not a list", answer.ErrShape, l.key)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -19,16 +20,26 @@ import (
 var levels = map[string]float64{"deep": 0, "light": 1, "asleep": 1, "rem": 2, "restless": 2, "wake": 3, "awake": 3}
 
 const (
-	levelAwake   = 3.0
-	levelUnknown = 4.0
+	levelAwake = 3.0
 
 	shortestNight = 3 * time.Hour // of a sleep that the service does not call the main one, to be taken for it
 )
 
 // sleepKnown are the members of a sleep.
-var sleepKnown = knownOf("dateOfSleep", "duration", "efficiency", "endTime", "infoCode", "isMainSleep", "logId", "logType", "minutesAfterWakeup", "minutesAsleep",
+var sleepKnown = knownOf(slices.Concat([]string{"dateOfSleep", "duration", "efficiency", "endTime", "infoCode", "isMainSleep", "logId", "logType", "minutesAfterWakeup", "minutesAsleep",
 	"minutesAwake", "minutesToFallAsleep", "startTime", "timeInBed", "type", "levels.data[].dateTime", "levels.data[].level", "levels.data[].seconds",
-	"levels.shortData[].dateTime", "levels.shortData[].level", "levels.shortData[].seconds", "levels.summary")
+	"levels.shortData[].dateTime", "levels.shortData[].level", "levels.shortData[].seconds"}, sums("deep", "light", "rem", "wake", "asleep", "restless", "awake"))...)
+
+// sums are the members in which levels are summed up.
+func sums(levels ...string) []string {
+	var out []string
+	for _, level := range levels {
+		for _, of := range []string{"count", "minutes", "thirtyDayAvgMinutes"} {
+			out = append(out, "levels.summary."+level+"."+of)
+		}
+	}
+	return out
+}
 
 // fetchSleep reads the sleeps whose day of waking is in the span.
 func fetchSleep(ctx context.Context, q *query) error {
@@ -121,6 +132,17 @@ func (r *reader) flag(p string) (on, told bool) {
 	return on, told
 }
 
+// object reads an object; ok is whether it is there.
+func (r *reader) object(p string) (o map[string]any, ok bool) {
+	v, err := parsePath(p).of(r.element)
+	o, ok = v.(map[string]any)
+	if err == nil && !ok && v != nil {
+		err = answer.ErrShape
+	}
+	r.note(p, err)
+	return o, ok
+}
+
 func (r *reader) list(p string) []any {
 	v, err := parsePath(p).of(r.element)
 	l, ok := v.([]any)
@@ -159,6 +181,17 @@ func (q *query) sleep(e any) error {
 	if s.Main, told = r.flag("isMainSleep"); !told {
 		q.unsaid = append(q.unsaid, s.Key)
 	}
+	if s.Title != "" && s.Title != "stages" && s.Title != "classic" {
+		q.notes.Add(answer.WordUnknown, "sleep.type", []byte(s.Title))
+		r.note("type", answer.ErrShape)
+	}
+	if in, ok := r.object("levels"); ok {
+		for name := range in {
+			if name != "data" && name != "shortData" && name != "summary" { // one of these has another name now
+				r.note(shortLevels, answer.ErrShape)
+			}
+		}
+	}
 	start, okStart := parseCivil(r.word("startTime"))
 	end, okEnd := parseCivil(r.word("endTime"))
 	woke, okDay := parseDay(r.word("dateOfSleep"))
@@ -173,7 +206,7 @@ func (q *query) sleep(e any) error {
 	if s.Day != 0 {
 		q.where = metric.DaySpan(s.Day-1, s.Day+1).Overlap(q.req.Span)
 	}
-	if !okStart || !okEnd || s.Key == "" {
+	if !okStart || !okEnd || s.Key == "" || !digits(s.Key) {
 		return fmt.Errorf("%w: a sleep has no id, no start or no end", answer.ErrShape)
 	}
 	if !okDay {
@@ -198,11 +231,14 @@ func (q *query) sleep(e any) error {
 	}
 	s.Offset = int(offset(w.zones.On(metric.DayOf(start)), s.Start).Seconds())
 	stages := q.stages(r, &w, s)
-	summary, missing := q.sleepSummary(r, s, stages)
-	s.Blocks = []metric.Block{summary, q.sleepLevels(s, stages)}
+	summary := q.sleepSummary(r, s, stages)
+	s.Blocks = []metric.Block{summary}
+	if !slices.Contains(r.odd, shortLevels) { // otherwise no stage is known to be as long as it seems
+		s.Blocks = append(s.Blocks, q.sleepLevels(s, stages))
+	}
 	s.Blocks = slices.DeleteFunc(s.Blocks, func(b metric.Block) bool { return !q.wants(b.Series) || allAbsent(b.Row(0)) })
 	q.batch.Sessions = keep(q.batch.Sessions, s)
-	q.counted("sleep", r, strange, missing)
+	q.counted("sleep", r, strange, true)
 	return nil
 }
 
@@ -256,9 +292,12 @@ type level struct {
 	level float64
 }
 
+// shortLevels is where the short wakes are.
+const shortLevels = "levels.shortData"
+
 // stages reads the levels of a sleep and cuts the short wakes, which lie over them, out.
 func (q *query) stages(r *reader, w *wall, s metric.Session) []stage {
-	long, short := q.levels(r, "levels.data"), q.levels(r, "levels.shortData")
+	long, short := q.levels(r, "levels.data"), q.levels(r, shortLevels)
 	at := w.runs(s, long)
 	out := q.staged(long, s, at)
 	for _, wake := range q.staged(short, s, at) {
@@ -274,14 +313,13 @@ func (q *query) levels(r *reader, path string) []level {
 		one := &reader{element: e}
 		civil, ok := parseCivil(one.word("dateTime"))
 		word, long := one.word("level"), one.number("seconds")
-		if !ok || !(long >= 0) {
+		lv, known := levels[word]
+		if !known && word != "" {
+			q.notes.Add(answer.WordUnknown, path, []byte(word))
+		}
+		if !ok || !known || !(long >= 0) {
 			r.note(path, answer.ErrShape)
 			continue
-		}
-		lv, known := levels[word]
-		if !known {
-			q.notes.Add(answer.WordUnknown, path, []byte(word))
-			lv = levelUnknown
 		}
 		out = append(out, level{civil, time.Duration(min(long, 1e6)) * time.Second, lv})
 	}
@@ -362,9 +400,8 @@ func tag(b bool) string {
 }
 
 // sleepSummary is the one sample of SleepSummary, at the sleep's start. A classic log has its own levels: asleep counts as light,
-// restless as REM, as the Python project had it. Minutes by stage that the service does not sum up are counted from the stages. missing is
-// whether anything is left out.
-func (q *query) sleepSummary(r *reader, s metric.Session, stages []stage) (block metric.Block, missing bool) {
+// restless as REM, as the Python project had it. Minutes by stage that the service does not sum up are counted from the stages.
+func (q *query) sleepSummary(r *reader, s metric.Session, stages []stage) metric.Block {
 	row := q.feed.series[0]
 	values := make([]float64, len(row.Fields))
 	for i := range values {
@@ -373,16 +410,14 @@ func (q *query) sleepSummary(r *reader, s metric.Session, stages []stage) (block
 	set := func(key, path string, v float64) {
 		i := row.Field(key)
 		values[i] = r.within(row.Fields[i], path, math.Round(v))
-		missing = missing || !metric.Present(values[i])
 	}
 	for key, path := range map[string]string{"efficiency": "efficiency", "minutesInBed": "timeInBed", "minutesAsleep": "minutesAsleep", "minutesAwake": "minutesAwake",
 		"minutesToFallAsleep": "minutesToFallAsleep", "minutesAfterWakeup": "minutesAfterWakeup"} {
 		set(key, path, r.number(path))
 	}
 	const summary = "levels.summary"
-	sums, err := parsePath(summary).of(r.element)
-	r.note(summary, err)
-	of, _ := sums.(map[string]any)
+	of, _ := r.object(summary)
+	counted := !slices.ContainsFunc(r.odd, func(p string) bool { return strings.HasPrefix(p, "levels") })
 	classic := s.Title == "classic"
 	for _, f := range []struct {
 		key, word string
@@ -392,7 +427,7 @@ func (q *query) sleepSummary(r *reader, s metric.Session, stages []stage) (block
 		switch {
 		case f.word == "":
 			set(f.key, path, 0)
-		case len(of) == 0 && len(stages) > 0:
+		case len(of) == 0 && len(stages) > 0 && counted:
 			set(f.key, path, minutesAt(stages, f.level))
 		default:
 			set(f.key, path, r.number(path))
@@ -400,7 +435,7 @@ func (q *query) sleepSummary(r *reader, s metric.Session, stages []stage) (block
 	}
 	b := metric.Block{Series: row.ID, Device: q.req.Device, Tags: []string{tag(s.Main)}}
 	b.Append(s.Start.UnixNano(), values...)
-	return b, missing
+	return b
 }
 
 func word(first bool, a, b string) string {
@@ -447,7 +482,7 @@ func fetchWorkouts(ctx context.Context, q *query) error {
 	var before time.Time
 	broken := false // the list is not in the order of time: it is read to its end
 	for range 500 {
-		passed, follow := false, ""
+		passed, paged, follow := false, false, ""
 		err := q.list(ctx, next, listing{
 			key: "activities",
 			each: func(e any) error {
@@ -462,10 +497,17 @@ func fetchWorkouts(ctx context.Context, q *query) error {
 				before, passed = s.Start, passed || s.Day > last+1
 				return nil
 			},
-			other: map[string]func(any){"pagination": func(v any) { follow, _ = parsePath("next").word(v) }},
+			other: map[string]func(any){"pagination": func(v any) {
+				var err error
+				follow, err = parsePath("next").word(v)
+				paged = err == nil && v != nil && !pageKnown.note(q.notes, "pagination", v)
+			}},
 		})
 		if err != nil {
 			return err
+		}
+		if !paged { // what comes behind this page would be lost
+			return fmt.Errorf("%w: a page does not tell whether it is the last", answer.ErrShape)
 		}
 		if follow == "" || passed && !broken {
 			q.batch.Sessions = inOrder(q.batch.Sessions)

@@ -125,9 +125,16 @@ func (p path) of(v any) (any, error) {
 			if !ok {
 				return nil, fmt.Errorf("%w: %s: %s in a list of objects", answer.ErrShape, p.text, kindOf(e))
 			}
-			if one[s.key] == s.is {
+			word, ok := one[s.key].(string)
+			if !ok {
+				return nil, fmt.Errorf("%w: %s: an element of %s does not say which it is", answer.ErrShape, p.text, s.name)
+			}
+			if word == s.is {
 				v = one
 			}
+		}
+		if v == nil && len(list) > 0 && s.key == "name" { // of what has a name all are listed
+			return nil, fmt.Errorf("%w: %s: no element of %s is called %s", answer.ErrShape, p.text, s.name, s.is)
 		}
 	}
 	return v, nil

@@ -27,6 +27,9 @@ var workoutKnown = knownOf("activeDuration", "activeZoneMinutes", "activityLevel
 	"intervalWorkoutData", "lastModified", "logId", "logType", "manualInsulin", "manualValuesSpecified", "originalDuration", "originalStartTime", "pace", "poolLength",
 	"poolLengthUnit", "shouldFetchDetails", "source", "speed", "startTime", "steps", "swimLengths", "tcxLink", "customHeartRateZones", "vo2Max")
 
+// pageKnown are the members of what tells the next page.
+var pageKnown = knownOf("afterDate", "beforeDate", "limit", "next", "offset", "previous", "sort")
+
 // nextPage is the address of a list's next page, at our own service: the link names its host, which may be another one's.
 func nextPage(link string) (question, error) {
 	u, err := url.Parse(link)
@@ -37,7 +40,7 @@ func nextPage(link string) (question, error) {
 }
 
 // lengths are kilometres of a unit, by its name in answers.
-var lengths = map[string]float64{"": 1, "Kilometer": 1, "Mile": kilometresOfMile, "Meter": 0.001, "Yard": 0.0009144, "Foot": 0.0003048}
+var lengths = map[string]float64{"Kilometer": 1, "Mile": kilometresOfMile, "Meter": 0.001, "Yard": 0.0009144, "Foot": 0.0003048}
 
 // workout reads one workout.
 func (q *query) workout(e any) (metric.Session, error) {
@@ -100,7 +103,7 @@ func (q *query) begins(s *metric.Session, text, link string) bool {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	civil, zone := t.UTC(), strings.HasSuffix(text, "Z")
 	switch {
-	case err == nil && !sane(t), s.Key == "":
+	case err == nil && !sane(t), s.Key == "" || !digits(s.Key):
 		return false
 	case err == nil && !zone:
 		_, s.Offset = t.Zone()

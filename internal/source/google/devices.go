@@ -83,7 +83,7 @@ func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
 	var out []metric.Device
 	path := "/v4/users/me/pairedDevices"
 	l := &listing{s: s, feed: "devices", form: f, name: "pairedDevices", token: getToken, each: func(r *record) (metric.Span, fate) {
-		d := metric.Device{ID: id(r.texts[name]), Name: r.texts[version], Tracker: r.words[kind] != scale, Battery: r.numbers[level]}
+		d := metric.Device{ID: idOf(r.texts[name]), Name: r.texts[version], Tracker: r.words[kind] != scale, Battery: r.numbers[level]}
 		if d.Battery < 0 || d.Battery > 100 {
 			s.surprises.Add("devices", answer.PointOdd, "batteryLevel", 1, s.cfg.Now())
 			d.Battery = metric.Absent()

@@ -43,7 +43,7 @@ const (
 	readText
 )
 
-// A record holds what was read of one point. Missing numbers are NaN, missing instants 0, missing words -1.
+// A record holds what was read of one point. Missing numbers are NaN, missing instants 0, missing words wordMissing.
 type record struct {
 	numbers []float64
 	times   []int64
@@ -71,7 +71,7 @@ func (r *record) clear() {
 	}
 	clear(r.times)
 	for i := range r.words {
-		r.words[i] = -1
+		r.words[i] = wordMissing
 	}
 	clear(r.texts)
 	r.seen, r.odd, r.broken, r.noted, r.strange, r.beside = false, false, false, false, false, false

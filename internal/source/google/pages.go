@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -61,10 +62,15 @@ func (l *listing) run(ctx context.Context) error {
 	if err := l.runMasked(ctx); err != nil {
 		return err
 	}
-	if l.points > 0 && l.lost == l.points {
-		return &source.Error{Kind: source.Bad, Status: http.StatusOK, Feed: l.feed, Hint: hintReport, Err: fmt.Errorf("%w: none of %d points can be read", answer.ErrShape, l.points)}
+	return l.unreadable(l.points, l.lost)
+}
+
+// unreadable is the error where none of the points can be read.
+func (l *listing) unreadable(points, lost int) error {
+	if points == 0 || lost < points {
+		return nil
 	}
-	return nil
+	return &source.Error{Kind: source.Bad, Status: http.StatusOK, Feed: l.feed, Hint: hintReport, Err: fmt.Errorf("%w: none of %d points can be read", answer.ErrShape, points)}
 }
 
 // runMasked reads with the mask, if there is one. A mask that the service does not take is dropped for good.
@@ -168,6 +174,9 @@ func (p *pageReader) read(b *answer.Body) error {
 			p.token, err = p.w.optionalText()
 		default:
 			other = string(name)
+			if paging.Match(name) { // what comes behind this page would be lost
+				return fmt.Errorf("%w: a page names the next one in another way", answer.ErrShape)
+			}
 			p.w.notes.Add(answer.MemberUnknown, "", name)
 			err = dec.SkipValue()
 		}
@@ -188,8 +197,6 @@ func (p *pageReader) read(b *answer.Body) error {
 // array reads the points.
 func (p *pageReader) array(b *answer.Body, dec *jsontext.Decoder) error {
 	switch k := dec.PeekKind(); k {
-	case 'n':
-		return dec.SkipValue()
 	case '[':
 	case 0:
 		_, err := dec.ReadToken()
@@ -240,11 +247,12 @@ func (p *pageReader) misread(rec *record, where metric.Span, fate fate) {
 	}
 }
 
-// optionalText reads a string or null.
+// paging is what a member is called that leads to the next page.
+var paging = regexp.MustCompile(`(?i)next|page|token`)
+
+// optionalText reads a string.
 func (w *walker) optionalText() (string, error) {
 	switch k := w.dec.PeekKind(); k {
-	case 'n':
-		return "", w.dec.SkipValue()
 	case '"', 0:
 		t, err := w.dec.ReadToken()
 		if err != nil {

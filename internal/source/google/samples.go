@@ -20,13 +20,14 @@ type afterFunc func(ctx context.Context, s *Source, f *feed, req metric.Request,
 
 // fetchSamples reads a feed of one of the common shapes, in as many pieces as its longest span makes necessary.
 func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
-	longest := s.longest(f)
+	longest, points, lost := s.longest(f), 0, 0
 	blocks := f.blocks(req.Device, req.Span)
 	for _, span := range pieces(req.Span, longest) {
 		l := s.listing(f, req, span, blocks)
 		l.batch, l.span = batch, span
-		err := l.run(ctx)
+		err := l.runMasked(ctx)
 		batch.Requests += l.cost
+		points, lost = points+l.points, lost+l.lost
 		if shorter := (*tooLong)(nil); errors.As(err, &shorter) && s.shorten(f, time.Duration(shorter.days)*day, min(span.Len(), longest)) {
 			batch.Odd = nil
 			return fetchSamples(ctx, s, f, req, batch)
@@ -34,6 +35,9 @@ func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, b
 		if err != nil {
 			return err
 		}
+	}
+	if err := (&listing{feed: f.Feed.ID}).unreadable(points, lost); err != nil {
+		return err
 	}
 	f.learn(blocks[0].Len(), req.Span)
 	batch.Blocks = metric.Tidied(blocks)
@@ -215,8 +219,13 @@ func refusedOperation(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusBadRequest && (e.Kind == source.Bad || e.Kind == source.Denied)
 }
 
-// id is the last part of a resource name such as users/1/dataTypes/sleep/dataPoints/2.
-func id(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+// idOf is the last part of a resource name such as users/1/dataTypes/sleep/dataPoints/2; empty for what is no such name.
+func idOf(name string) string {
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		return name[i+1:]
+	}
+	return ""
+}
 
 // whole rounds a present value.
 func whole(v float64) float64 { return math.Round(v) }

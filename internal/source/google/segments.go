@@ -95,7 +95,9 @@ func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, 
 		}
 		values := make([]float64, len(levelWords))
 		for i, v := range days[d] {
-			values[i] = whole(v / 60)
+			if values[i] = whole(v / 60); values[i] == 0 && slices.ContainsFunc(batch.Odd, func(s metric.Span) bool { return s.Contains(d.Civil()) }) {
+				values[i] = metric.Absent() // what was not understood may be of this level
+			}
 		}
 		block.Append(req.Zones.Midnight(d).UnixNano(), values...)
 	}

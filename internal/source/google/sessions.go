@@ -69,10 +69,7 @@ func commonOf(f *form, member string) common {
 
 // session begins a session; its Day is left to the kind. endOffset is that of its end, in seconds east of UTC.
 func (c common) session(kind metric.SessionKind, r *record, zones metric.Zones) (s metric.Session, endOffset int) {
-	s = metric.Session{Kind: kind, Key: id(cmp.Or(r.texts[c.name], r.texts[c.merged])), Start: at(r.times[c.start]), End: at(r.times[c.end])}
-	if s.Key == "" {
-		s.Key = rfc3339(s.Start)
-	}
+	s = metric.Session{Kind: kind, Key: c.key(r), Start: at(r.times[c.start]), End: at(r.times[c.end])}
 	if u := r.times[c.updated]; u != 0 {
 		s.Updated = at(u)
 	}
@@ -93,6 +90,9 @@ func (c common) session(kind metric.SessionKind, r *record, zones metric.Zones) 
 	s.Offset = begin
 	return s, end
 }
+
+// key is the id of a session; empty where it has none. By its id it is known again when it comes once more.
+func (c common) key(r *record) string { return idOf(cmp.Or(r.texts[c.name], r.texts[c.merged])) }
 
 // furthest is how many seconds a zone is from UTC at most, as the service has it.
 const furthest = 18 * 3600
@@ -183,11 +183,11 @@ const own = "FITBIT"
 func (h heard) mirrors(o heard) bool {
 	ofLonger, ofShorter := together(h.Session, o.Session)
 	switch {
-	case h.Key == o.Key:
+	case h.Key == o.Key && h.Key != "":
 		return false
 	case h.bare != o.bare:
 		return h.bare && ofShorter >= 0.5
-	case h.platform == o.platform || h.platform == "" || o.platform == "" || ofLonger < 0.8:
+	case h.platform == o.platform || ofLonger < 0.8:
 		return false
 	case (h.platform == own) != (o.platform == own):
 		return o.platform == own
@@ -199,7 +199,7 @@ func (h heard) mirrors(o heard) bool {
 func unmirrored(all []heard) []metric.Session {
 	var out []metric.Session
 	for _, h := range all {
-		if !slices.ContainsFunc(all, h.mirrors) {
+		if h.Key != "" && !slices.ContainsFunc(all, h.mirrors) { // one without an id is not known again, but it may be the one that others repeat
 			out = keep(out, h.Session)
 		}
 	}

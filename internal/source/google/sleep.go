@@ -49,6 +49,7 @@ type nights struct {
 	common
 	kind, processed, main, nap, summary     int
 	asleep, awake, toFall, afterWake, inBed int
+	list, rows                              int // whether the lists of stages, and of their sums, could be understood
 
 	stages []stage    // of the sleep in hand
 	sums   []stageSum // of the sleep in hand
@@ -92,6 +93,7 @@ func (n *nights) prepare() {
 	n.inBed, n.summary = f.number(sum+"minutesInSleepPeriod"), f.object("sleep.summary")
 	word, minutes := f.word(sum+"stagesSummary[].type", stageWords), f.number(sum+"stagesSummary[].minutes")
 	f.known(sum + "stagesSummary[].count")
+	n.rows = f.object(sum + "stagesSummary[]")
 	f.list(sum+"stagesSummary", func(r *record) {
 		row := stageSum{r.words[word], r.numbers[minutes]}
 		switch {
@@ -105,12 +107,13 @@ func (n *nights) prepare() {
 	st := "sleep.stages[]."
 	kind, start, end := f.word(st+"type", stageWords), f.instant(st+"startTime"), f.instant(st+"endTime")
 	f.known(st+"startUtcOffset", st+"endUtcOffset", st+"createTime", st+"updateTime")
+	n.list = f.object("sleep.stages[]")
 	f.list("sleep.stages", func(r *record) {
-		s := stage{r.times[start], r.times[end], levelUnknown}
-		if w := r.words[kind]; w >= 0 {
+		s, w := stage{r.times[start], r.times[end], levelUnknown}, r.words[kind]
+		if w >= 0 {
 			s.level = stageLevels[w]
 		}
-		if s.start == 0 || s.end < s.start {
+		if r.odd || s.start == 0 || s.end < s.start || w == wordUnknown || w == wordMissing && r.strange {
 			n.gap, r.odd = true, true
 			return
 		}
@@ -150,6 +153,7 @@ func (n *nights) take(r *record) (metric.Span, fate) {
 	if s.End.Before(s.Start) {
 		return around, impossible
 	}
+	n.gap, n.doubt = n.gap || r.numbers[n.list] == listOdd, n.doubt || r.numbers[n.rows] == listOdd
 	stages := tidied(n.stages)
 	sums, summed := n.sum(s, stages)
 	whole := n.summarized(r)
@@ -169,7 +173,10 @@ func (n *nights) take(r *record) (metric.Span, fate) {
 	summary, told := n.summaryOf(r, s, stages, sums, summed, whole)
 	s.Blocks = []metric.Block{summary, n.levels(s, stages)}
 	n.heard = append(n.heard, heard{s, r.texts[n.platform], !whole && len(stages) == 0})
-	if !told || r.odd {
+	switch {
+	case s.Key == "":
+		return around, unreadable
+	case !told || r.odd:
 		return around, impossible
 	}
 	return around, understood
@@ -266,7 +273,7 @@ func (n *nights) summaryOf(r *record, s metric.Session, stages []stage, sums [le
 	for i := range values {
 		values[i] = metric.Absent()
 	}
-	told = !n.doubt || summed
+	told = (!n.doubt || summed) && !(r.strange && (!summed || len(stages) == 0))
 	set := func(key string, v float64) {
 		i := row.Field(key)
 		switch v = math.Round(v); {
@@ -279,7 +286,7 @@ func (n *nights) summaryOf(r *record, s metric.Session, stages []stage, sums [le
 		}
 	}
 	asleep, awake, bed := r.numbers[n.asleep], r.numbers[n.awake], r.numbers[n.inBed]
-	if !whole {
+	if !whole && !r.strange && !r.odd { // there is none; one that cannot be understood is another matter
 		bed = s.End.Sub(s.Start).Minutes()
 		if summed {
 			asleep, awake = sums[0]+sums[1]+sums[2], sums[3]

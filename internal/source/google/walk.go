@@ -142,12 +142,15 @@ func (w *walker) list(m *member, kind jsontext.Kind) error {
 			continue
 		}
 		w.forget(m)
+		odd, strange := w.rec.odd, w.rec.strange
+		w.rec.odd, w.rec.strange = false, false
 		if err := w.object(m); err != nil {
 			return err
 		}
 		if m.each != nil {
-			m.each(w.rec)
+			m.each(w.rec) // of what is odd or strange it sees that of this element alone
 		}
+		w.rec.odd, w.rec.strange = w.rec.odd || odd, w.rec.strange || strange
 	}
 	_, err := w.dec.ReadToken()
 	return err
@@ -162,7 +165,7 @@ func (w *walker) forget(m *member) {
 		case readInstant:
 			w.rec.times[k.slot] = 0
 		case readWord:
-			w.rec.words[k.slot] = -1
+			w.rec.words[k.slot] = wordMissing
 		case readText:
 			w.rec.texts[k.slot] = ""
 		case readObject, readList:
@@ -220,6 +223,9 @@ func (w *walker) scalar(m *member, raw jsontext.Value) bool {
 	return true
 }
 
+// What a slot for a word holds that is not there, and one that is not known.
+const wordMissing, wordUnknown = -1, -2
+
 // notANumber reports whether raw is how the service writes a double that is none.
 func notANumber(raw []byte) bool {
 	switch string(raw) {
@@ -237,7 +243,7 @@ func (w *walker) wordOf(m *member, b []byte) int {
 		}
 	}
 	w.notes.Add(answer.WordUnknown, m.path, b)
-	return -1
+	return wordUnknown
 }
 
 func kindWord(k jsontext.Kind) string {

@@ -15,6 +15,7 @@ type heights struct {
 	mu    sync.Mutex
 	asked time.Time
 	list  []height
+	odd   bool // not all of them could be understood
 }
 
 type height struct {
@@ -57,6 +58,11 @@ func (s *Source) askHeights(ctx context.Context, f *feed, batch *metric.Batch) (
 	s.heights.mu.Lock()
 	defer s.heights.mu.Unlock()
 	now := s.cfg.Now()
+	defer func() {
+		if s.heights.odd {
+			batch.Odd = metric.Union(batch.Odd, batch.Span)
+		}
+	}()
 	if !s.heights.asked.IsZero() && now.Sub(s.heights.asked) < 24*time.Hour {
 		return s.heights.list, nil
 	}
@@ -79,6 +85,7 @@ func (s *Source) askHeights(ctx context.Context, f *feed, batch *metric.Batch) (
 	if err != nil {
 		return nil, err
 	}
+	s.heights.odd = l.lost > 0
 	slices.SortStableFunc(list, func(a, b height) int { return cmp.Compare(a.time, b.time) })
 	s.heights.asked, s.heights.list = now, list
 	return list, nil

@@ -85,7 +85,10 @@ func (w *workouts) take(r *record) (metric.Span, fate) {
 		bare = bare && !(r.numbers[slot] > 0)
 	}
 	w.heard = append(w.heard, heard{s, r.texts[w.platform], bare})
-	if !told || r.odd {
+	switch {
+	case s.Key == "":
+		return around, unreadable
+	case !told || r.odd:
 		return around, impossible
 	}
 	return around, understood
