@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
@@ -81,8 +82,12 @@ func (a *app) findPerson(ctx context.Context, p *person) []finding {
 		f.bad, f.code, f.text, f.hints = true, exitCode(err), err.Error(), hints(err)
 		return []finding{f}
 	}
-	f.text = fmt.Sprintf("account %s, zone %s, %d device(s); authorization: %s", metric.Mask(desc.Account), desc.Zone, len(desc.Devices), s.Text)
+	zone, hint := collect.ZoneText(collect.ZoneOf(p.opts.TimeZone, desc, machineZone()))
+	f.text = fmt.Sprintf("account %s, zone %s, %d device(s); authorization: %s", metric.Mask(desc.Account), zone, len(desc.Devices), s.Text)
 	out := []finding{f}
+	if hint != "" {
+		out = append(out, finding{what: f.what, bad: true, text: "the time zone is not known for sure: " + zone, hints: []string{hint}})
+	}
 	for _, m := range s.Missing {
 		out = append(out, finding{what: f.what, bad: true, text: fmt.Sprintf("not granted: %s; without it: no %s", m.Short(), m.Unlocks),
 			hints: []string{"Authorize again and tick its box; everything else goes on without it."}})

@@ -208,6 +208,7 @@ func (p *personReport) write(c *call) {
 	fmt.Fprintf(c.stdout, "\nperson %s\n", p.ID)
 	c.line("  ", "authorization: %s", p.Authorization.Text)
 	c.hintLine(p.Authorization.Hint)
+	p.writeZone(c)
 	for _, m := range p.Authorization.Missing {
 		c.line("  ! ", "not granted: %s; without it: no %s", m.Short(), m.Unlocks)
 	}
@@ -258,6 +259,21 @@ func (p *personReport) write(c *call) {
 		fmt.Fprintf(t, "  %-21s\t%s\t  %s\t  %s\t\n", n.Series, countText(n.Samples), dayTime(n.First, zones), dayTime(n.Last, zones))
 	}
 	t.Flush()
+}
+
+// writeZone tells by which zone days are dated, once one is known.
+func (p *personReport) writeZone(c *call) {
+	n := len(p.Collect.Zones)
+	if n == 0 {
+		return
+	}
+	text, hint := collect.ZoneText(p.Collect.Zones[n-1].Name, p.Collect.Zones[n-1].By)
+	mark := "  "
+	if hint != "" {
+		mark = "  ! "
+	}
+	c.line(mark, "time zone: %s", text)
+	c.hintLine(hint)
 }
 
 // daysText names the days of a span.

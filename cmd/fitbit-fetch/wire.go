@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -96,10 +98,19 @@ func (a *app) newPerson(o config.Person) (*person, error) {
 	p.again = make(chan struct{}, 1)
 	p.collect = collect.New(collect.Config{
 		Person: p.Person, Source: p.source, Archive: a.archive, Clock: a.clock, Log: p.log.With("part", "collect"),
-		LeaveOut: a.leaveOut(), DeviceName: o.Device, Start: a.opts.Backfill.Day(metric.DayOf(a.clock.Now())), Zone: o.TimeZone,
+		LeaveOut: a.leaveOut(), DeviceName: o.Device, Start: a.opts.Backfill.Day(metric.DayOf(a.clock.Now())), Zone: o.TimeZone, Machine: machineZone(),
 		Reauthorized: p.again, Events: p.recent.event,
 	})
 	return p, nil
+}
+
+// machineZone is the zone of the machine, which Home Assistant sets for its apps; empty where nobody has set one.
+func machineZone() string {
+	name := strings.TrimPrefix(os.Getenv("TZ"), ":")
+	if _, err := metric.LoadZone(name); err != nil {
+		return ""
+	}
+	return name
 }
 
 // A service is a provider: how it authorizes, and the source that asks it.

@@ -33,11 +33,11 @@ var inApp = []struct {
 	{regexp.MustCompile(` \(fitbit-fetch resume\)`), " on the page of this app"},
 	{regexp.MustCompile(`: authorize with fitbit-fetch authorize`), ": authorize " + connect},
 	{regexp.MustCompile(`\(README\.md, ` + quote + `Set it up` + quote + `\)`), "(Set up on the page of this app says how)"},
-	{regexp.MustCompile(` \(HEALTH_API_PROVIDER\)`), ""},
+	{regexp.MustCompile(` \((?:HEALTH_API_PROVIDER|LOCAL_TIMEZONE)\)`), ""},
 }
 
 // marks are what every such text holds: most hold none of them.
-var marks = []string{"fitbit-fetch ", "README.md", "docs/", "HEALTH_API_PROVIDER"}
+var marks = []string{"fitbit-fetch ", "README.md", "docs/", "HEALTH_API_PROVIDER", "LOCAL_TIMEZONE"}
 
 // InApp returns a text, or HTML, as it reads in Home Assistant's app.
 func InApp(text string) string {

@@ -32,6 +32,8 @@ type Archive interface {
 	State(ctx context.Context, person, key string) ([]byte, error)
 	SetState(ctx context.Context, person, key string, value []byte) error
 	Forget(ctx context.Context, person string, series []metric.ID) error
+	Redate(ctx context.Context, r archive.Redating) (archive.Change, error)
+	Name(ctx context.Context, person, source, device string) error
 }
 
 // Clock tells the time; clock.Clock is one. Real turns a told duration into a real one.
@@ -51,7 +53,8 @@ type Config struct {
 	LeaveOut   []metric.ID // series neither asked for nor kept
 	DeviceName string      // value of the tag Device; empty for the name of the first tracker
 	Start      metric.Day  // history goes back to this day
-	Zone       string      // IANA name; empty for what the service says
+	Zone       string      // as metric.LoadZone takes it; empty for what the service says
+	Machine    string      // the zone of the machine, which stands in while the service tells none; empty where unknown
 	Quiet      *plan.Quiet // when the person sleeps; nil to learn it from the nights
 
 	Reauthorized <-chan struct{} // tells that the user has authorized again; may be nil
@@ -154,6 +157,7 @@ type loop struct {
 
 	state     state
 	zones     metric.Zones
+	anew      metric.Zones // by these all days are to be dated anew as soon as nothing is in flight; nil for not
 	quiet     plan.Quiet
 	quietAt   time.Time // when it was last looked at
 	learnt    bool      // there were nights enough
@@ -268,6 +272,14 @@ func (l *loop) step() (*plan.Decision, error) {
 		}
 		if l.described.IsZero() {
 			return nil, nil
+		}
+	}
+	if l.anew != nil || l.nameless() { // an answer that was asked for before it is dated as it was asked for
+		if !l.idle() {
+			return nil, nil
+		}
+		if err := l.dateAnew(); err != nil {
+			return nil, err
 		}
 	}
 	l.learnQuiet(now)

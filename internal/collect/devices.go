@@ -47,10 +47,8 @@ func (l *loop) describedAs(d source.Description) error {
 		l.unauthorized(e, e)
 		return nil
 	}
-	if l.cfg.Zone == "" && d.Zone != "" {
-		if err := l.moveTo(d.Zone); err != nil {
-			return err
-		}
+	if err := l.livesAs(d); err != nil {
+		return err
 	}
 	if l.described.IsZero() {
 		l.phase(Working, "", "")
@@ -84,6 +82,9 @@ func (l *loop) sawDevices(r result) {
 		l.state.Battery[id] = b
 	}
 	l.polled = now
+	if l.device() == "" && !l.state.Named { // there is none
+		l.state.Named, changed = true, true
+	}
 	if changed || len(r.stored) > 0 {
 		l.save()
 	}

@@ -24,6 +24,9 @@ type store struct {
 	fail    error         // what Put returns
 	slow    time.Duration // how long Put takes
 	putting int           // batches that are being put
+	redated []archive.Redating
+	early   bool     // days were dated anew while an answer was on its way
+	named   []string // devices given
 }
 
 func newStore() *store {
@@ -135,6 +138,27 @@ func (s *store) Forget(_ context.Context, _ string, series []metric.ID) error {
 	return nil
 }
 
+func (s *store) Redate(_ context.Context, r archive.Redating) (archive.Change, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.putting > 0 {
+		s.early = true
+	}
+	s.redated = append(s.redated, r)
+	s.state[r.Key] = r.Value
+	for _, f := range r.Again {
+		delete(s.cover, f.ID)
+	}
+	return archive.Change{}, nil
+}
+
+func (s *store) Name(_ context.Context, _, _, device string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.named = append(s.named, device)
+	return nil
+}
+
 // asked returns the requests put away for a feed since an instant.
 func (s *store) asked(feed string, since time.Time) []metric.Batch {
 	s.mu.Lock()
@@ -161,7 +185,8 @@ type service struct {
 	now      func() time.Time
 	answer   func(metric.Request) error // nil for no error
 	devices  func() error
-	refused  error // what Describe returns
+	describe func() error // nil for no error
+	refused  error        // what Describe returns
 	requests []request
 	flying   map[string]int
 	most     map[string]int // most requests in flight at once, by what
@@ -237,6 +262,11 @@ func (s *service) Describe(ctx context.Context) (source.Description, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.describe != nil {
+		if err := s.describe(); err != nil {
+			return source.Description{}, err
+		}
+	}
 	if s.refused != nil {
 		return source.Description{}, s.refused
 	}

@@ -147,8 +147,9 @@ func (l *loop) failed(r result) error {
 	if r.job.item.Feed == plan.Poll && (e.Kind == source.Denied || e.Kind == source.Bad || f.tries[k] >= inARow) {
 		l.polled = now // go on without knowing the devices
 	}
-	if r.job.item.Feed == describe && (e.Kind == source.Denied || e.Kind == source.Bad) {
+	if r.job.item.Feed == describe && (e.Kind == source.Denied || e.Kind == source.Bad && f.tries[k] >= inARow) {
 		l.described = now // go on without knowing whose data these are
+		return l.livesAs(source.Description{})
 	}
 	return nil
 }
@@ -204,7 +205,7 @@ func latest(told, own, now time.Time) time.Time {
 func (l *loop) unreadable(r result, k string, now time.Time) {
 	f, it := &l.fates, r.job.item
 	f.bad[k]++
-	if it.Feed == plan.Poll { // everything hangs on it, and it costs little
+	if it.Feed == plan.Poll || it.Feed == describe { // everything hangs on it, and it costs little
 		f.failed[k] = now.Add(backOff(retryFirst, retryMost, f.bad[k]))
 		return
 	}

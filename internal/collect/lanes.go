@@ -18,6 +18,7 @@ const describe = "account"
 
 // job is a request in flight.
 type job struct {
+	anew    bool // its span has not been asked for since the days were dated anew
 	item    plan.Item
 	started time.Time
 }
@@ -42,7 +43,7 @@ func (l *loop) do(fn func(ctx context.Context) result) {
 }
 
 func (l *loop) newJob(it plan.Item) *job {
-	j := &job{item: it, started: l.cfg.Clock.Now()}
+	j := &job{item: it, started: l.cfg.Clock.Now(), anew: l.datedAnew(it.Request)}
 	l.cfg.Log.Debug("asking", "lane", it.Lane.String(), "feed", it.Feed, "span", it.Span.String(), "why", it.Why)
 	return j
 }
@@ -153,13 +154,13 @@ func (l *loop) ask(ctx context.Context, j *job, req metric.Request) result {
 	if b.Session == "" {
 		b.Span = j.item.Span
 		if b.Bounds.Empty() {
-			b.Bounds = l.zones.Bounds(b.Axis, b.Span)
+			b.Bounds = j.item.Zones.Bounds(b.Axis, b.Span)
 		}
 		for _, odd := range b.Odd {
-			b.OddAt = append(b.OddAt, l.zones.Bounds(b.Axis, odd))
+			b.OddAt = append(b.OddAt, j.item.Zones.Bounds(b.Axis, odd))
 		}
 	}
-	b.Live, b.Reader = true, feed.Reader
+	b.Live, b.Reader = !j.anew, feed.Reader // what was dated by a wrong zone goes without a doubt
 	b.Requests = max(1, b.Requests)
 	l.leaveOut(&b)
 	return result{job: j, batch: b}

@@ -12,9 +12,6 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
-// ZonesKey is the archive's state that holds a person's dated list of zones.
-const ZonesKey = "zones"
-
 // AccountKey is the archive's state that holds the id of the person's account at a source.
 func AccountKey(source string) string { return "account:" + source }
 
@@ -32,6 +29,8 @@ type state struct {
 	Settled map[string]metric.Day `json:"settled,omitempty"`
 	Wishes  []wish                `json:"wishes,omitempty"`
 	LeftOut []metric.ID           `json:"left_out,omitempty"`
+	Redated time.Time             `json:"redated,omitzero"` // when the days were last dated anew
+	Named   bool                  `json:"named,omitempty"`  // what was stored while the device was not known has it, or there was none to know
 }
 
 // device is a metric.Device as JSON holds it: an unknown battery is absent.
@@ -85,12 +84,6 @@ func (s *state) setDevices(devices []metric.Device) {
 	}
 }
 
-// zone is an entry of the dated list as the archive holds it.
-type zone struct {
-	From string `json:"from"` // YYYY-MM-DD
-	Name string `json:"name"`
-}
-
 // load reads what an earlier run left, and has the archive forget what the user leaves out.
 func (l *loop) load() error {
 	if err := loadJSON(l, stateKey(l.cfg.Source.Name()), &l.state); err != nil {
@@ -120,7 +113,7 @@ func (l *loop) load() error {
 	l.zones = zones
 	l.quiet = plan.Quiet{From: 23 * 60, To: 6*60 + 30}
 	if l.cfg.Zone != "" {
-		if err := l.moveTo(l.cfg.Zone); err != nil {
+		if err := l.livesIn(l.cfg.Zone, metric.ZoneOption); err != nil {
 			return err
 		}
 	}
@@ -178,32 +171,6 @@ func (l *loop) save() {
 	}
 }
 
-// Zones reads a person's dated list of zones; it is empty where none is known yet.
-func Zones(ctx context.Context, a interface {
-	State(ctx context.Context, person, key string) ([]byte, error)
-}, person string) (metric.Zones, error) {
-	b, err := a.State(ctx, person, ZonesKey)
-	if err != nil {
-		return nil, fmt.Errorf("reading the zones: %w", err)
-	}
-	if b == nil {
-		return nil, nil
-	}
-	var list []zone
-	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, fmt.Errorf("reading the zones: %w", err)
-	}
-	var out metric.Zones
-	for _, z := range list {
-		d, err := metric.ParseDay(z.From)
-		if err != nil {
-			return nil, fmt.Errorf("reading the zones: %w", err)
-		}
-		out = append(out, metric.ZoneEntry{From: d, Name: z.Name})
-	}
-	return out, nil
-}
-
 // Devices reads a person's devices as a source last told of them; nil where it never has.
 func Devices(ctx context.Context, a interface {
 	State(ctx context.Context, person, key string) ([]byte, error)
@@ -217,49 +184,4 @@ func Devices(ctx context.Context, a interface {
 		return nil, nil
 	}
 	return s.devices(), nil
-}
-
-// hintZone names the cure where the service's zone is of no use.
-const hintZone = `Set the option time_zone (LOCAL_TIMEZONE in the environment) to the name of your zone, such as Europe/Berlin.`
-
-// moveTo opens an entry in the list of zones if name is another than the newest. Past days never move.
-func (l *loop) moveTo(name string) error {
-	loc, err := metric.LoadZone(name)
-	if err != nil {
-		l.cfg.Log.Warn("an unknown time zone is passed over", "zone", name, "hint", hintZone)
-		return nil
-	}
-	z := slices.Clone(l.zones)
-	today := metric.DayOf(l.cfg.Clock.Now().In(loc))
-	switch n := len(z); {
-	case n == 0:
-		z = metric.Zones{{Name: name}}
-	case z[n-1].Name == name:
-		return nil
-	case z[n-1].From >= today && n > 1:
-		z[n-1].Name = name
-	case n == 1 && z[0].From >= today:
-		z[0].Name = name
-	default:
-		z = append(z, metric.ZoneEntry{From: today, Name: name})
-	}
-	list := make([]zone, len(z))
-	for i, e := range z {
-		list[i] = zone{e.From.String(), e.Name}
-	}
-	b, err := json.Marshal(list)
-	if err != nil {
-		return fmt.Errorf("keeping the zones: %w", err)
-	}
-	if err := l.cfg.Archive.SetState(l.ctx, l.cfg.Person.ID, ZonesKey, b); err != nil {
-		return fmt.Errorf("keeping the zones: %w", err)
-	}
-	if metric.IsOffset(name) {
-		l.cfg.Log.Warn("the service names a time zone that is not known here; days begin by its offset from UTC, without summer time", "zone", name, "hint", hintZone)
-	}
-	if len(l.zones) > 0 {
-		l.cfg.Log.Info("the person's time zone has changed", "zone", name, "from", today.String())
-	}
-	l.zones = z
-	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
@@ -150,7 +149,7 @@ func zone(t target, s string) error {
 	if strings.EqualFold(s, "automatic") {
 		return nil
 	}
-	if _, err := time.LoadLocation(s); err != nil || s == "Local" {
+	if _, err := metric.LoadZone(s); err != nil {
 		return errors.New("want Automatic or a name of the time zone database such as Europe/Berlin")
 	}
 	t.person.TimeZone = s

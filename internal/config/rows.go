@@ -79,7 +79,7 @@ func rows() []row {
 			doc: "Value of the tag Device. Without it, a database that another program filled for the first person goes on in the Device it has, so that nothing is there twice.",
 			set: text(func(t target) *string { return &t.person.Device })},
 		{path: "time_zone", env: names("LOCAL_TIMEZONE"), kind: "Automatic, or a name such as Europe/Berlin", def: "Automatic", person: true,
-			doc: "The person's time zone. Automatic takes what the service says.",
+			doc: "The person's time zone. Automatic takes what the service says, and the zone of the machine while it says none. A fixed offset is written UTC+05:30.",
 			set: zone},
 		{path: "token_file", apart: true, env: names("TOKEN_FILE_PATH"), kind: "file", defDoc: "token.json in the data folder", person: true,
 			doc: "Where the authorization is kept. Both forms of the Python project's file are read, and it can go on with what is written. As root, the program becomes the owner of its folder.",

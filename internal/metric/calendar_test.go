@@ -7,7 +7,7 @@ import (
 
 func TestCalendar(t *testing.T) {
 	day := func(s string) Day { d, _ := ParseDay(s); return d }
-	z := Zones{{day("2026-01-01"), "Europe/Berlin"}, {day("2026-07-10"), "Pacific/Kiritimati"}, {day("2026-07-24"), "Europe/Berlin"}}
+	z := Zones{{From: day("2026-01-01"), Name: "Europe/Berlin"}, {From: day("2026-07-10"), Name: "Pacific/Kiritimati"}, {From: day("2026-07-24"), Name: "Europe/Berlin"}}
 	c := NewCalendar(z)
 	for d := day("2025-12-25"); d < day("2026-12-01"); d++ {
 		if !c.Midnight(d).Equal(z.Midnight(d)) || c.Zone(d).String() != z.On(d).String() {

@@ -128,6 +128,14 @@ func (s Series) Field(key string) int {
 	return slices.IndexFunc(s.Fields, func(f Field) bool { return f.Key == key })
 }
 
+// AllDaily reports whether each of the series comes once a day.
+func (c Catalogue) AllDaily(series []ID) bool {
+	return !slices.ContainsFunc(series, func(id ID) bool {
+		s, ok := c.Lookup(id)
+		return !ok || s.Sampling != Daily
+	})
+}
+
 // Catalogue is the one table of series. A program gets it from Default and hands it on, so that a test can hand on a longer one.
 type Catalogue []Series
 

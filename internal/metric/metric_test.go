@@ -154,7 +154,7 @@ func TestDayIn(t *testing.T) {
 
 func TestZones(t *testing.T) {
 	day := func(s string) Day { d, _ := ParseDay(s); return d }
-	z := Zones{{day("2026-01-01"), "Europe/Berlin"}, {day("2026-07-10"), "America/New_York"}, {day("2026-07-24"), "Europe/Berlin"}}
+	z := Zones{{From: day("2026-01-01"), Name: "Europe/Berlin"}, {From: day("2026-07-10"), Name: "America/New_York"}, {From: day("2026-07-24"), Name: "Europe/Berlin"}}
 	for d, want := range map[string]string{"2020-01-01": "Europe/Berlin", "2026-07-09": "Europe/Berlin", "2026-07-10": "America/New_York", "2026-07-23": "America/New_York", "2026-07-24": "Europe/Berlin"} {
 		if got := z.On(day(d)).String(); got != want {
 			t.Errorf("on %s in %s, want %s", d, got, want)

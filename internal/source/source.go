@@ -42,7 +42,7 @@ type Importer interface {
 // Description is what a service says of a person.
 type Description struct {
 	Account string     // stable id at this service
-	Zone    string     // IANA name; empty where unknown
+	Zone    string     // as metric.LoadZone takes it; empty where unknown
 	Since   metric.Day // before it there is nothing to ask for; 0 where unknown
 	Devices []metric.Device
 }

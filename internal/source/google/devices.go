@@ -38,7 +38,7 @@ func (s *Source) Describe(ctx context.Context) (source.Description, error) {
 	switch r, err := s.resource(ctx, "settings", scopeSettings, settings); {
 	case err == nil:
 		d.Zone = metric.ZoneName(r.texts[zone], r.numbers[offset])
-	case !left(err):
+	case source.KindOf(err) != source.Denied: // what cannot be read may be a passing fault: the days hang on it
 		return d, err
 	}
 	if d.Devices, err = s.Devices(ctx); left(err) {
@@ -85,6 +85,7 @@ func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
 	l := &listing{s: s, feed: "devices", form: f, name: "pairedDevices", token: getToken, each: func(r *record) (metric.Span, fate) {
 		d := metric.Device{ID: idOf(r.texts[name]), Name: r.texts[version], Tracker: r.words[kind] != scale, Battery: r.numbers[level]}
 		if d.Battery < 0 || d.Battery > 100 {
+			s.surprises.Add("devices", answer.PointOdd, "batteryLevel", 1, s.cfg.Now())
 			d.Battery = metric.Absent()
 		}
 		if !metric.Present(d.Battery) && r.words[status] == 0 { // a level of 0 is left out

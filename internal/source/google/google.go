@@ -116,6 +116,7 @@ func (s *Source) Feeds() []metric.Feed {
 	for i, f := range s.feeds {
 		out[i] = f.Feed
 		out[i].Series = slices.Clone(f.Feed.Series)
+		out[i].Civil = f.Feed.Axis == metric.Days && !s.cfg.Catalogue.AllDaily(f.Feed.Series)
 	}
 	return out
 }

@@ -228,7 +228,7 @@ func testDescribe(t *testing.T, c Target) {
 	if err != nil || got.Account == "" {
 		t.Fatalf("account %q: %v", got.Account, err)
 	}
-	if _, err := time.LoadLocation(got.Zone); err != nil {
+	if _, err := metric.LoadZone(got.Zone); err != nil {
 		t.Errorf("zone %q: %v", got.Zone, err)
 	}
 	devices, err := d.Devices(context.Background())
