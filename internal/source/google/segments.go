@@ -107,14 +107,15 @@ func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, 
 
 // offsets are those at both ends, in seconds east of UTC: a missing one is that of the other end, or of the person's zone.
 func offsets(r *record, before, after int, from, to time.Time, zones metric.Zones) (first, last int) {
-	a, b := r.numbers[before], r.numbers[after]
+	a, began := r.offset(before)
+	b, ended := r.offset(after)
 	switch {
-	case metric.Present(a) && metric.Present(b):
-		return int(a), int(b)
-	case metric.Present(a):
-		return int(a), int(a)
-	case metric.Present(b):
-		return int(b), int(b)
+	case began && ended:
+		return a, b
+	case began:
+		return a, a
+	case ended:
+		return b, b
 	}
 	return offsetIn(zones, from), offsetIn(zones, to)
 }

@@ -97,13 +97,20 @@ func (c common) key(r *record) string { return idOf(cmp.Or(r.texts[c.name], r.te
 // furthest is how many seconds a zone is from UTC at most, as the service has it.
 const furthest = 18 * 3600
 
+// offset is the one in a slot, if there is one; one that no place on Earth has is odd.
+func (r *record) offset(slot int) (seconds int, told bool) {
+	v := r.numbers[slot]
+	if told = v == math.Trunc(v) && math.Abs(v) <= furthest; told {
+		return int(v), true
+	}
+	r.odd = r.odd || metric.Present(v)
+	return 0, false
+}
+
 // offset is what the service says of the offset at one end: by itself, or by the civil time there.
 func (c common) offset(r *record, slot int, civil [6]int, t time.Time) (seconds int, told bool) {
-	if v := r.numbers[slot]; metric.Present(v) {
-		if v == math.Trunc(v) && math.Abs(v) <= furthest {
-			return int(v), true
-		}
-		r.odd = true
+	if seconds, told = r.offset(slot); told {
+		return seconds, true
 	}
 	day, ok := dayOf(r.numbers[civil[0]], r.numbers[civil[1]], r.numbers[civil[2]])
 	if !ok {
