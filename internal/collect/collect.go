@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -167,6 +168,11 @@ type loop struct {
 	pace      []mark
 	waiting   []order // somebody waits until they are fulfilled
 	auth      error
+	look      time.Time                // when what stops everything is looked at again; zero: only the user can end it
+	looks     int                      // how often that was, without an answer since
+	suspects  map[string]*source.Error // feeds refused as if there were no authorization at all: the devices are asked whether that is so
+	probe     bool                     // the devices are to be asked whether the service answers at all
+	outages   map[string]*outage       // by feed
 
 	cover map[string][]metric.Covered
 	track []metric.SessionRef
@@ -208,7 +214,8 @@ func (c *Collector) run(ctx context.Context, done func(plan.Decision) bool) erro
 }
 
 func (c *Collector) newLoop(ctx context.Context, once bool) *loop {
-	l := &loop{Collector: c, ctx: ctx, results: make(chan result), once: once, stale: true, fates: newFates()}
+	l := &loop{Collector: c, ctx: ctx, results: make(chan result), once: once, stale: true, fates: newFates(),
+		suspects: map[string]*source.Error{}, outages: map[string]*outage{}}
 	l.jobs, l.stop = context.WithCancel(ctx)
 	return l
 }
@@ -250,11 +257,13 @@ func (l *loop) step() (*plan.Decision, error) {
 		}
 		return nil, nil
 	}
-	if l.auth != nil {
-		if l.once {
-			return nil, l.auth
+	if l.auth != nil && l.once {
+		return nil, l.auth
+	}
+	if l.auth != nil || len(l.suspects) > 0 || l.probe {
+		if l.probing(now); l.auth != nil || len(l.suspects) > 0 {
+			return nil, nil
 		}
-		return nil, nil
 	}
 	if l.describeDue(now) {
 		if l.live == nil && !l.fates.held(describe, now) {
@@ -291,6 +300,7 @@ func (l *loop) step() (*plan.Decision, error) {
 // granted forgets the user's wishes once they are fulfilled.
 func (l *loop) granted(d plan.Decision) {
 	if len(l.state.Wishes) > 0 && d.Wished.Done() && l.idle() {
+		l.leftOver()
 		l.state.Wishes = nil
 		l.save()
 	}
@@ -306,6 +316,13 @@ func (l *loop) read() error {
 		return fmt.Errorf("reading the wanted tracks: %w", err)
 	}
 	l.stale = false
+	if n := len(l.state.Missed); n > 0 {
+		before := l.state.Missed
+		if l.state.arrived(l.feeds, l.cover, l.track); !reflect.DeepEqual(before, l.state.Missed) {
+			l.save()
+		}
+	}
+	l.over()
 	return nil
 }
 
@@ -344,6 +361,8 @@ func (l *loop) wait(d *plan.Decision) error {
 		pause = until.Sub(now)
 	} else if until := l.fates.failed[describe]; l.auth == nil && until.After(now) {
 		pause = until.Sub(now)
+	} else if l.auth != nil && l.look.After(now) {
+		pause = l.look.Sub(now)
 	}
 	// Not longer than a few minutes: the machine's clock may be set, which no timer notices.
 	t := time.NewTimer(max(l.cfg.Clock.Real(min(max(pause, 10*time.Millisecond), 5*time.Minute)), time.Millisecond))

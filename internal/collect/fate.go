@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"time"
@@ -37,11 +36,16 @@ type fates struct {
 	last    map[string]repeat
 	limits  int // in a row
 	outages int // failures of any feed in a row
+
+	spans    map[string]repeat // failures of one span in a row
+	vain     map[string]int    // spans put aside in a row, of one feed, that were not answered
+	answered time.Time         // the last answer to anything
 }
 
 func newFates() fates {
 	return fates{failed: map[string]time.Time{}, tries: map[string]int{}, bad: map[string]int{}, asides: map[string]int{},
-		aside: map[string][]plan.Aside{}, last: map[string]repeat{}}
+		aside: map[string][]plan.Aside{}, last: map[string]repeat{},
+		spans: map[string]repeat{}, vain: map[string]int{}}
 }
 
 // repeat counts answers to the same question in quick succession.
@@ -101,16 +105,16 @@ func (l *loop) failed(r result) error {
 		l.showFailure(r.job.item.Feed, k, e, r.err)
 	}()
 	if r.put {
-		l.notKept(r, k, now, e.Hint)
+		l.notKept(r, k, now, e)
 		return nil
 	}
-	l.cfg.Log.Warn("a request failed", "feed", r.job.item.Feed, "kind", e.Kind.String(), "error", r.err, "hint", e.Hint)
+	l.tell(r.job.item.Feed, "a request failed", e, r.err)
 	switch e.Kind {
 	case source.Gone:
 		l.phase(Gone, e.Hint, "")
 		return r.err
 	case source.Auth:
-		l.unauthorized(r.err, e)
+		l.refused(r, e)
 	case source.Limited:
 		f.limits++
 		f.hold, f.why = latest(e.Until, now.Add(backOff(limitFirst, limitMost, f.limits)), now), "the service asked for silence"
@@ -121,14 +125,18 @@ func (l *loop) failed(r result) error {
 		l.state.Denied[r.job.item.Feed] = now.Add(deniedFor)
 		l.save()
 	case source.Bad:
+		l.inVain(r)
 		l.unreadable(r, k, now)
 	default:
 		l.unanswered(now)
+		l.inVain(r)
 		f.failed[k] = latest(e.Until, now.Add(backOff(retryFirst, retryMost, f.tries[k])), now)
 		if f.outages++; f.outages >= inARow {
 			f.hold, f.why = now.Add(backOff(holdFirst, holdMost, f.outages-inARow+1)), "nothing is answered; waiting"
 		}
+		l.atFault(r, k, now)
 	}
+	l.looked(r.job.item.Feed, e.Kind)
 	if r.job.item.Feed == plan.Poll && (e.Kind == source.Denied || e.Kind == source.Bad || f.tries[k] >= inARow) {
 		l.polled = now // go on without knowing the devices
 	}
@@ -136,6 +144,44 @@ func (l *loop) failed(r result) error {
 		l.described = now // go on without knowing whose data these are
 	}
 	return nil
+}
+
+// inVain keeps that what was asked has not been answered.
+func (l *loop) inVain(r result) {
+	l.missed(r.job.item.Feed, r.job.item.Span)
+	l.save()
+}
+
+// atFault puts a span of history aside that fails again and again while the service answers other questions: it must not keep what is
+// behind it. Where nothing else is asked, the devices are, to know.
+func (l *loop) atFault(r result, k string, now time.Time) {
+	f, it := &l.fates, r.job.item
+	if it.Lane != plan.History || it.Session != nil {
+		return
+	}
+	id := k + " " + it.Span.String()
+	s := f.spans[id]
+	if s.times == 0 {
+		s.since = now
+	}
+	s.times++
+	f.spans[id] = s
+	_, describes := l.cfg.Source.(source.Describer)
+	switch alive := f.answered.After(s.since); {
+	case s.times < inARow:
+	case !alive && describes:
+		l.probe = true
+	case alive || s.times >= 2*inARow:
+		delete(f.spans, id)
+		f.outages = 0
+		if f.vain[k]++; f.vain[k] >= inARow {
+			f.failed[k] = now.Add(backOff(badFirst, badFirst, 1))
+			return
+		}
+		delete(f.failed, k)
+		delete(f.tries, k)
+		l.putAside(k, it.Span, now)
+	}
 }
 
 // latest returns told where the service told it and it is sensible, else our own choice.
@@ -161,7 +207,13 @@ func (l *loop) unreadable(r result, k string, now time.Time) {
 		f.failed[k] = now.Add(min(backOff(badFirst, badMost, f.bad[k]), badMost))
 		return
 	}
-	id := k + " " + it.Span.String()
+	l.putAside(k, it.Span, now)
+}
+
+// putAside leaves a span of a feed alone for a while, longer each time.
+func (l *loop) putAside(k string, span metric.Span, now time.Time) {
+	f := &l.fates
+	id := k + " " + span.String()
 	f.asides[id]++
 	kept := f.aside[k][:0]
 	for _, a := range f.aside[k] {
@@ -169,41 +221,18 @@ func (l *loop) unreadable(r result, k string, now time.Time) {
 			kept = append(kept, a)
 		}
 	}
-	f.aside[k] = append(kept, plan.Aside{Span: it.Span, Until: now.Add(min(backOff(badFirst, badMost, f.asides[id]), badMost))})
+	f.aside[k] = append(kept, plan.Aside{Span: span, Until: now.Add(min(backOff(badFirst, badMost, f.asides[id]), badMost))})
 }
 
 // notKept handles an answer that the archive did not take: it is not covered, so it will be asked again.
-func (l *loop) notKept(r result, k string, now time.Time, hint string) {
+func (l *loop) notKept(r result, k string, now time.Time, e *source.Error) {
 	f := &l.fates
-	l.cfg.Log.Error("an answer could not be stored; it will be asked again", "feed", r.job.item.Feed, "error", r.err, "hint", hint)
+	l.tell(r.job.item.Feed, "an answer could not be stored; it will be asked again", e, r.err)
+	l.missed(r.job.item.Feed, r.job.item.Span)
 	f.failed[k] = now.Add(backOff(retryFirst, retryMost, f.tries[k]))
 	if f.outages++; f.outages >= inARow {
 		f.hold, f.why = now.Add(backOff(holdFirst, holdMost, f.outages-inARow+1)), "answers cannot be stored here; waiting"
 	}
-}
-
-func renew(ctx context.Context, stop context.CancelFunc) (context.Context, context.CancelFunc) {
-	stop()
-	return context.WithCancel(ctx)
-}
-
-// unauthorized stops everything until the user has authorized again.
-func (l *loop) unauthorized(err error, e *source.Error) {
-	l.auth = err
-	l.phase(NeedsUser, e.Hint, e.Reason)
-	l.stop()
-}
-
-// reauthorized goes on after the user has authorized.
-func (l *loop) reauthorized() {
-	l.jobs, l.stop = renew(l.ctx, l.stop)
-	l.auth, l.described, l.polled = nil, time.Time{}, time.Time{}
-	hold := l.fates.hold
-	l.fates = newFates()
-	l.fates.hold = hold
-	clear(l.state.Denied) // more may be granted now
-	l.save()
-	l.phase(Working, "", "")
 }
 
 // succeeded forgets the failures before a success. The same question asked over and over is a failure too.
@@ -212,7 +241,15 @@ func (l *loop) succeeded(r result) {
 	delete(f.failed, k)
 	delete(f.tries, k)
 	delete(f.bad, k)
-	f.limits, f.outages = 0, 0
+	delete(f.vain, k)
+	f.limits, f.outages, f.answered = 0, 0, now
+	if o := l.outages[r.job.item.Feed]; o != nil {
+		o.answered = true
+	}
+	if r.job.item.Feed != plan.Poll {
+		l.looks = 0
+	}
+	l.looked(r.job.item.Feed, answered)
 	if k != plan.Poll && f.repeats(k, r.job.item.Span, now) {
 		l.cfg.Log.Warn("the same span is asked again and again", "feed", k, "span", r.job.item.Span.String())
 		f.failed[k] = now.Add(10 * time.Minute)

@@ -32,6 +32,8 @@ type state struct {
 	Settled map[string]metric.Day `json:"settled,omitempty"`
 	Wishes  []wish                `json:"wishes,omitempty"`
 	LeftOut []metric.ID           `json:"left_out,omitempty"`
+
+	Missed map[string][]metric.Span `json:"missed,omitempty"` // by feed, on its axis: asked in vain, and not there yet
 }
 
 // device is a metric.Device as JSON holds it: an unknown battery is absent.

@@ -205,3 +205,28 @@ func (r *Remaining) add(f *field, missing, all []metric.Span) {
 		r.Total += s.Len().Hours() / 24
 	}
 }
+
+// Unanswered returns what of the wishes has not been answered, by feed and on its axis, whatever keeps it from being asked. Of tracks it
+// is the days of their sessions. What the service refuses to give at all is not in it.
+func Unanswered(in Input) map[string][]metric.Span {
+	in.Aside, in.Failed = nil, nil
+	p := newPlanner(in)
+	out := map[string][]metric.Span{}
+	for _, f := range p.fields {
+		if p.inForce(p.in.Denied[f.ID]) {
+			continue
+		}
+		for _, w := range in.Wishes {
+			missing := p.wanted(f, w)
+			if f.Trigger == metric.OnWish {
+				for _, t := range p.wantedTracks(f) {
+					missing = appendSpan(missing, metric.DaySpan(t.Day, t.Day).Overlap(w.Days))
+				}
+			}
+			for _, s := range missing {
+				out[f.ID] = metric.Union(out[f.ID], s)
+			}
+		}
+	}
+	return out
+}
