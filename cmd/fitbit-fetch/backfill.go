@@ -7,13 +7,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
 )
 
 type backfillFlags struct {
@@ -44,6 +45,7 @@ func (c *call) backfill(ctx context.Context, f backfillFlags) error {
 	if err != nil {
 		return err
 	}
+	var incomplete []error
 	for _, p := range people {
 		days, err := f.days(0, p.today(ctx, c.app))
 		if err != nil {
@@ -52,12 +54,18 @@ func (c *call) backfill(ctx context.Context, f backfillFlags) error {
 		if err := p.authorized(ctx, c.app); err != nil {
 			return err
 		}
-		if err := c.backfillPerson(ctx, p, days, f.again); err != nil {
+		switch err := c.backfillPerson(ctx, p, days, f.again); {
+		case errors.Is(err, errIncomplete): // the others' days are fetched all the same
+			incomplete = append(incomplete, err)
+		case err != nil:
 			return err
 		}
 	}
-	return nil
+	return errors.Join(incomplete...)
 }
+
+// errIncomplete says that something of the days was asked in vain.
+var errIncomplete = errors.New("not everything could be fetched")
 
 // today is the day it is where the person is.
 func (p *person) today(ctx context.Context, a *app) metric.Day {
@@ -130,7 +138,7 @@ func (c *call) prompt(in *bufio.Reader, question string) (string, error) {
 func (c *call) backfillPerson(ctx context.Context, p *person, days metric.Span, again bool) error {
 	first, last := days.Days()
 	fmt.Fprintf(c.stdout, "%s: %s to %s\n", p.ID, first, last)
-	began := time.Now()
+	began, asked := time.Now(), c.app.clock.Now()
 	show, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { c.showProgress(show, p) })
@@ -143,32 +151,50 @@ func (c *call) backfillPerson(ctx context.Context, p *person, days metric.Span, 
 	if err != nil {
 		return err
 	}
-	if err := c.unfetched(p); err != nil {
+	if err := c.unfetched(ctx, p, days, asked); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stdout, "%s: done in %s\n", p.ID, durationText(time.Since(began)))
 	return nil
 }
 
-// unfetched tells what the service refused or could not answer; it returns an error where asking again may help.
-func (c *call) unfetched(p *person) error {
+// unfetched tells what the service refused or could not answer, and what of the days has therefore not been answered; it returns an error
+// where asking again may help.
+func (c *call) unfetched(ctx context.Context, p *person, days metric.Span, asked time.Time) error {
 	s := p.collect.Status()
-	var failed []string
 	for _, id := range sortedKeys(s.Feeds) {
-		f := s.Feeds[id]
-		if f.Error == "" {
-			continue
-		}
-		fmt.Fprintln(c.stdout, c.wrap(fmt.Sprintf("%s: %s", id, f.Error), "! ", "  "))
-		c.hintLine(f.Hint)
-		if f.Kind != source.Denied.String() {
-			failed = append(failed, id)
+		if f := s.Feeds[id]; f.Error != "" {
+			fmt.Fprintln(c.stdout, c.wrap(fmt.Sprintf("%s: %s", id, f.Error), "! ", "  "))
+			c.hintLine(f.Hint)
 		}
 	}
-	if len(failed) > 0 {
-		return fmt.Errorf("not everything could be fetched (%s); the same command asks again for what is missing", strings.Join(failed, ", "))
+	gaps, err := p.collect.Missing(ctx, days, asked)
+	if err != nil {
+		return err
 	}
-	return nil
+	var missing []string
+	for _, g := range gaps {
+		missing = append(missing, gapText(g, s.Zones))
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	return fmt.Errorf("person %s: %w; missing: %s. The same command asks again for what is missing", p.ID, errIncomplete, strings.Join(missing, ", "))
+}
+
+// gapText names a feed and the days of it that are missing.
+func gapText(g plan.Gap, zones metric.Zones) string {
+	span := g.Span
+	first, last := span.Days()
+	if g.Axis == metric.Instants {
+		cal := metric.NewCalendar(zones)
+		first, last = cal.Day(span.Start), cal.Day(span.End.Add(-1))
+	}
+	if first == last {
+		return g.Feed + " of " + first.String()
+	}
+	return fmt.Sprintf("%s of %s to %s", g.Feed, first, last)
 }
 
 // collectDays fetches and delivers; in the running process the loops do that.

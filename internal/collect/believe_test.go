@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/archive"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
 // daily is a source of one value a day, which reads what answer makes of a day.
@@ -19,6 +21,7 @@ type daily struct {
 
 	mu     sync.Mutex
 	answer func(b *metric.Batch, req metric.Request, day metric.Day) float64 // NaN for none
+	fail   func(req metric.Request) error                                    // nil for never
 	asked  []metric.Request
 }
 
@@ -29,6 +32,11 @@ func (s *daily) Fetch(_ context.Context, req metric.Request) (metric.Batch, erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, req)
+	if s.fail != nil {
+		if err := s.fail(req); err != nil {
+			return metric.Batch{}, err
+		}
+	}
 	b := metric.Batch{Person: req.Person, Source: s.Name(), Feed: req.Feed, Axis: metric.Days, Span: req.Span, Final: req.Final, Series: s.feed.Series, Requests: 1}
 	block := metric.Block{Series: "steps"}
 	for first, last := req.Span.Days(); first <= last; first++ {
@@ -216,4 +224,99 @@ func TestDisappearance(t *testing.T) {
 			t.Errorf("gone for good, there are %d days of %d", n, all)
 		}
 	})
+}
+
+// One day of thirty cannot be had, whatever the reason: the others are there, the day is named, and the end comes.
+func TestOneDayOfThirty(t *testing.T) {
+	for name, kind := range map[string]source.Kind{"fault": source.Retry, "another shape": source.Bad} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				last := metric.DayOf(time.Now()) - 5
+				bad, wanted := last-11, metric.DaySpan(last-29, last)
+				s := &daily{answer: of(100), fail: func(req metric.Request) error {
+					if req.Span.Contains(bad.Civil()) {
+						return &source.Error{Kind: kind, Status: 500, Hint: "Wait.", Err: errors.New("no")}
+					}
+					return nil
+				}}
+				s.feed = metric.Feed{ID: "steps", Series: []metric.ID{"steps"}, Axis: metric.Days, Trigger: metric.OnClock, Chunk: days, Max: days, Cost: 1, Every: time.Hour}
+				a, err := archive.Open(t.Context(), archive.Config{Path: filepath.Join(t.TempDir(), "archive.db"), Catalogue: metric.Default(), Now: time.Now})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer a.Close()
+				c := New(Config{Person: metric.Person{ID: "me"}, Source: s, Archive: a, Clock: clock.Real(), Zone: "Europe/Berlin", Start: last - 29})
+				began := time.Now()
+				if err := c.Once(t.Context(), wanted); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took > 2*time.Hour {
+					t.Errorf("that took %v", took)
+				}
+				gaps, err := c.Missing(t.Context(), wanted, began)
+				if err != nil || len(gaps) != 1 || gaps[0].Span != metric.DaySpan(bad, bad) || gaps[0].Feed != "steps" {
+					t.Errorf("missing %v, %v; want %s", gaps, err, bad)
+				}
+				cover, err := a.Coverage(t.Context(), "me", "google")
+				if err != nil || len(wanted.Subtract([]metric.Span{cover["steps"][0].Span, cover["steps"][len(cover["steps"])-1].Span})) > 1 {
+					t.Errorf("there are %v, %v", cover["steps"], err)
+				}
+				s.mu.Lock()
+				s.fail = nil
+				s.mu.Unlock()
+				if err := c.Once(t.Context(), wanted); err != nil {
+					t.Fatal(err)
+				}
+				if gaps, err := c.Missing(t.Context(), wanted, began); err != nil || len(gaps) > 0 {
+					t.Errorf("missing %v, %v", gaps, err)
+				}
+			})
+		})
+	}
+}
+
+// A service that refuses everything for half a day, and heals, is asked again by itself, rarely. What only the user can do is waited for.
+func TestRefusedForAWhile(t *testing.T) {
+	for name, tc := range map[string]struct {
+		e     source.Error
+		heals bool
+	}{
+		"by the service": {source.Error{Kind: source.Auth, Status: 403, Reason: "PERMISSION_DENIED", Hint: "Wait."}, true},
+		"the token":      {source.Error{Kind: source.Auth, Status: 400, Reason: "invalid_grant", Hint: "Authorize again."}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, a := newService(three()), newStore()
+				s.syncs = every15(4000)
+				cfg := config(s, a)
+				c := New(cfg)
+				stop := start(t, c)
+				pass(3 * time.Hour)
+				e := tc.e
+				e.Err = errors.New("no")
+				s.set(func() {
+					s.devices = func() error { return &e }
+					s.answer = func(metric.Request) error { return &e }
+					s.refused = &e
+				})
+				from := time.Now()
+				pass(12 * time.Hour)
+				if n := len(s.made("", from.Add(10*time.Minute))); n > 6 || tc.heals != (n > 0) {
+					t.Errorf("%d requests while all was refused", n)
+				}
+				if st := c.Status(); st.Phase != NeedsUser {
+					t.Errorf("phase %q", st.Phase)
+				}
+				s.set(func() { s.devices, s.answer, s.refused = nil, nil, nil })
+				healed := time.Now()
+				pass(8 * time.Hour)
+				if n := len(s.made("heart_rate", healed)); tc.heals != (n > 0) || tc.heals != (c.Status().Phase == Working) {
+					t.Errorf("%d requests behind that, phase %q", n, c.Status().Phase)
+				}
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }

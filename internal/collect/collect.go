@@ -82,7 +82,7 @@ type Collector struct {
 	running atomic.Bool
 	poke    chan struct{} // something outside has changed
 
-	previews chan preview
+	looks chan look
 
 	mu     sync.Mutex
 	status Status
@@ -103,7 +103,7 @@ func New(cfg Config) *Collector {
 	if !ok {
 		limits = unlimited{}
 	}
-	c := &Collector{cfg: cfg, limits: limits, poke: make(chan struct{}, 1), previews: make(chan preview)}
+	c := &Collector{cfg: cfg, limits: limits, poke: make(chan struct{}, 1), looks: make(chan look)}
 	c.feeds = wanted(cfg.Source.Feeds(), cfg.LeaveOut)
 	c.status = Status{Person: cfg.Person.ID, Source: cfg.Source.Name(), Phase: Idle, Feeds: map[string]FeedStatus{}}
 	return c
@@ -168,11 +168,11 @@ type loop struct {
 	pace      []mark
 	waiting   []order // somebody waits until they are fulfilled
 	auth      error
-	look      time.Time                // when what stops everything is looked at again; zero: only the user can end it
-	looks     int                      // how often that was, without an answer since
+	lookAgain time.Time                // when what stops everything is looked at again; zero: only the user can end it
+	looked    int                      // how often that was, without an answer since
 	suspects  map[string]*source.Error // feeds refused as if there were no authorization at all: the devices are asked whether that is so
 	probe     bool                     // the devices are to be asked whether the service answers at all
-	outages   map[string]*outage       // by feed
+	out       map[string]*outage       // by feed
 
 	cover map[string][]metric.Covered
 	track []metric.SessionRef
@@ -215,7 +215,7 @@ func (c *Collector) run(ctx context.Context, done func(plan.Decision) bool) erro
 
 func (c *Collector) newLoop(ctx context.Context, once bool) *loop {
 	l := &loop{Collector: c, ctx: ctx, results: make(chan result), once: once, stale: true, fates: newFates(),
-		suspects: map[string]*source.Error{}, outages: map[string]*outage{}}
+		suspects: map[string]*source.Error{}, out: map[string]*outage{}}
 	l.jobs, l.stop = context.WithCancel(ctx)
 	return l
 }
@@ -359,10 +359,10 @@ func (l *loop) wait(d *plan.Decision) error {
 		pause = d.Wake.Sub(now)
 	} else if until := l.Status().PausedUntil; until.After(now) {
 		pause = until.Sub(now)
+	} else if until := l.lookAgain; l.auth != nil && until.After(now) {
+		pause = until.Sub(now)
 	} else if until := l.fates.failed[describe]; l.auth == nil && until.After(now) {
 		pause = until.Sub(now)
-	} else if l.auth != nil && l.look.After(now) {
-		pause = l.look.Sub(now)
 	}
 	// Not longer than a few minutes: the machine's clock may be set, which no timer notices.
 	t := time.NewTimer(max(l.cfg.Clock.Real(min(max(pause, 10*time.Millisecond), 5*time.Minute)), time.Millisecond))
@@ -374,8 +374,9 @@ func (l *loop) wait(d *plan.Decision) error {
 	case <-l.poke:
 	case <-l.cfg.Reauthorized:
 		l.reauthorized()
-	case p := <-l.previews:
-		p.reply <- l.preview(p.n)
+	case k := <-l.looks:
+		k.at(l)
+		close(k.done)
 	case r := <-l.results:
 		return l.finish(r)
 	}

@@ -63,6 +63,9 @@ func (l *loop) describedAs(d source.Description) error {
 		l.save()
 	}
 	l.described = l.cfg.Clock.Now()
+	if o := l.out[describe]; o != nil {
+		o.answered = true
+	}
 	delete(l.fates.failed, describe)
 	delete(l.fates.tries, describe)
 	return nil

@@ -161,6 +161,7 @@ type service struct {
 	now      func() time.Time
 	answer   func(metric.Request) error // nil for no error
 	devices  func() error
+	refused  error // what Describe returns
 	requests []request
 	flying   map[string]int
 	most     map[string]int // most requests in flight at once, by what
@@ -236,6 +237,9 @@ func (s *service) Describe(ctx context.Context) (source.Description, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refused != nil {
+		return source.Description{}, s.refused
+	}
 	return source.Description{Account: s.account, Zone: s.zone}, nil
 }
 

@@ -123,6 +123,7 @@ func (l *loop) failed(r result) error {
 		}
 	case source.Denied:
 		l.state.Denied[r.job.item.Feed] = now.Add(deniedFor)
+		delete(l.state.Missed, r.job.item.Feed)
 		l.save()
 	case source.Bad:
 		l.inVain(r)
@@ -136,7 +137,7 @@ func (l *loop) failed(r result) error {
 		}
 		l.atFault(r, k, now)
 	}
-	l.looked(r.job.item.Feed, e.Kind)
+	l.heard(r.job.item.Feed, e.Kind)
 	if r.job.item.Feed == plan.Poll && (e.Kind == source.Denied || e.Kind == source.Bad || f.tries[k] >= inARow) {
 		l.polled = now // go on without knowing the devices
 	}
@@ -243,13 +244,13 @@ func (l *loop) succeeded(r result) {
 	delete(f.bad, k)
 	delete(f.vain, k)
 	f.limits, f.outages, f.answered = 0, 0, now
-	if o := l.outages[r.job.item.Feed]; o != nil {
+	if o := l.out[r.job.item.Feed]; o != nil {
 		o.answered = true
 	}
 	if r.job.item.Feed != plan.Poll {
-		l.looks = 0
+		l.looked = 0
 	}
-	l.looked(r.job.item.Feed, answered)
+	l.heard(r.job.item.Feed, answered)
 	if k != plan.Poll && f.repeats(k, r.job.item.Span, now) {
 		l.cfg.Log.Warn("the same span is asked again and again", "feed", k, "span", r.job.item.Span.String())
 		f.failed[k] = now.Add(10 * time.Minute)

@@ -11,14 +11,8 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
 )
 
-// Missing is what was asked of a feed in vain and is not there yet. Of a feed of tracks it is the days of their sessions.
-type Missing struct {
-	Feed  string
-	Spans []metric.Span // on the axis Days
-}
-
-// Missing returns what was asked in vain and is not there yet, in this run or an earlier one. It asks the archive alone.
-func (c *Collector) Missing(ctx context.Context) ([]Missing, error) {
+// Owed returns what was asked in vain and is not there yet, in this run or an earlier one. It looks at the archive alone.
+func (c *Collector) Owed(ctx context.Context) ([]plan.Gap, error) {
 	b, err := c.cfg.Archive.State(ctx, c.cfg.Person.ID, stateKey(c.cfg.Source.Name()))
 	if err != nil {
 		return nil, fmt.Errorf("reading what was asked in vain: %w", err)
@@ -35,25 +29,22 @@ func (c *Collector) Missing(ctx context.Context) ([]Missing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the wanted tracks: %w", err)
 	}
-	zones, err := Zones(ctx, c.cfg.Archive, c.cfg.Person.ID)
-	if err != nil {
-		return nil, err
-	}
 	s.arrived(c.feeds, cover, tracks)
-	var out []Missing
-	for _, f := range c.feeds {
-		m := Missing{Feed: f.ID}
-		for _, span := range s.Missed[f.ID] {
-			if f.Axis == metric.Instants && f.Trigger != metric.OnWish {
-				span = metric.DaySpan(plan.DayAt(zones, span.Start), plan.DayAt(zones, span.End.Add(-1)))
-			}
-			m.Spans = metric.Union(m.Spans, span)
+	return s.owed(c.feeds), nil
+}
+
+func (s *state) owed(feeds []metric.Feed) []plan.Gap {
+	var out []plan.Gap
+	for _, f := range feeds {
+		axis := f.Axis
+		if f.Trigger == metric.OnWish {
+			axis = metric.Days
 		}
-		if len(m.Spans) > 0 {
-			out = append(out, m)
+		for _, span := range s.Missed[f.ID] {
+			out = append(out, plan.Gap{Feed: f.ID, Axis: axis, Span: span})
 		}
 	}
-	return out, nil
+	return out
 }
 
 // sliver is not worth a request.
@@ -88,22 +79,22 @@ func (s *state) arrived(feeds []metric.Feed, cover map[string][]metric.Covered, 
 }
 
 // missed keeps that a span of a feed was asked in vain.
-func (l *loop) missed(feed string, spans ...metric.Span) {
+func (l *loop) missed(feed string, span metric.Span) {
 	if !slices.ContainsFunc(l.feeds, func(f metric.Feed) bool { return f.ID == feed }) {
 		return // the question after devices or account
 	}
 	if l.state.Missed == nil {
 		l.state.Missed = map[string][]metric.Span{}
 	}
-	for _, s := range spans {
-		l.state.Missed[feed] = metric.Union(l.state.Missed[feed], s)
-	}
+	l.state.Missed[feed] = metric.Union(l.state.Missed[feed], span)
 	l.state.arrived(l.feeds, l.cover, l.track)
 }
 
 // leftOver keeps what is not answered of the wishes that end: whoever made them is told.
 func (l *loop) leftOver() {
-	for feed, spans := range plan.Unanswered(l.input(l.cfg.Clock.Now())) {
-		l.missed(feed, spans...)
+	for _, w := range l.state.wishes() {
+		for _, g := range plan.Missing(l.input(l.cfg.Clock.Now()), w) {
+			l.missed(g.Feed, g.Span)
+		}
 	}
 }

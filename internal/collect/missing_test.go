@@ -14,13 +14,13 @@ import (
 
 func missing(t *testing.T, c *Collector) map[string][]metric.Span {
 	t.Helper()
-	list, err := c.Missing(t.Context())
+	list, err := c.Owed(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string][]metric.Span{}
 	for _, m := range list {
-		out[m.Feed] = m.Spans
+		out[m.Feed] = append(out[m.Feed], m.Span)
 	}
 	return out
 }
@@ -117,8 +117,8 @@ func TestStopHeals(t *testing.T) {
 			from := time.Now()
 			pass(2 * days)
 			made := s.made("", from)
-			if st := c.Status(); st.Phase != NeedsUser || st.Look.IsZero() != (reason != "") || len(made) > 14 {
-				t.Errorf("%s: phase %q, looked at again %v, %d requests in two days", reason, st.Phase, st.Look, len(made))
+			if st := c.Status(); st.Phase != NeedsUser || st.LookAgain.IsZero() != (reason != "") || len(made) > 14 {
+				t.Errorf("%s: phase %q, looked at again %v, %d requests in two days", reason, st.Phase, st.LookAgain, len(made))
 			}
 			for _, r := range made {
 				if r.feed != "devices" || reason != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -119,25 +120,53 @@ func (l *loop) report(d *plan.Decision) {
 	l.waiting = nil
 }
 
-// preview asks what would be decided now.
-type preview struct {
-	n     int
-	reply chan plan.Decision
+// look has something look at the loop between two steps.
+type look struct {
+	at   func(*loop)
+	done chan struct{}
+}
+
+// lookAt has fn look at the loop, whether it runs or not. Nothing is asked.
+func (c *Collector) lookAt(ctx context.Context, fn func(*loop)) error {
+	if err := c.aside(ctx, fn); !errors.Is(err, ErrRunning) {
+		return err
+	}
+	k := look{fn, make(chan struct{})}
+	select {
+	case c.looks <- k:
+		<-k.done
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the plan: %w", ctx.Err())
+	}
 }
 
 // Preview returns what would be asked next, with up to n requests of history, and asks nothing.
 func (c *Collector) Preview(ctx context.Context, n int) (d plan.Decision, err error) {
-	err = c.aside(ctx, func(l *loop) { d = l.preview(n) })
-	if !errors.Is(err, ErrRunning) {
-		return d, err
-	}
-	p := preview{n, make(chan plan.Decision, 1)}
-	select {
-	case c.previews <- p:
-		return <-p.reply, nil
-	case <-ctx.Done():
-		return plan.Decision{}, fmt.Errorf("waiting for the plan: %w", ctx.Err())
-	}
+	err = c.lookAt(ctx, func(l *loop) { d = l.preview(n) })
+	return d, err
+}
+
+// Missing returns what of the days (axis Days) has not been answered, whatever the reason, of what the service gives. A feed that was
+// refused as if there were no authorization is in it, though it is not asked for a while. It asks nothing.
+func (c *Collector) Missing(ctx context.Context, days metric.Span, made time.Time) (gaps []plan.Gap, err error) {
+	failed := error(nil)
+	err = c.lookAt(ctx, func(l *loop) {
+		if failed = l.read(); failed == nil {
+			gaps = plan.Missing(l.input(l.cfg.Clock.Now()), plan.Wish{Days: days, At: made})
+			for _, g := range l.state.owed(l.feeds) {
+				within := days
+				if g.Axis == metric.Instants {
+					within = l.zones.Bounds(metric.Days, days)
+				}
+				g.Span = g.Span.Overlap(within)
+				if !g.Span.Empty() && !slices.ContainsFunc(gaps, func(o plan.Gap) bool { return o.Feed == g.Feed }) {
+					gaps = append(gaps, g)
+				}
+			}
+		}
+	})
+	return gaps, errors.Join(err, failed)
 }
 
 // Fulfilled reports whether nothing is left of a wish for the days (axis Days) that was made at an instant. It asks nothing. Error:

@@ -44,10 +44,10 @@ func (o *outage) news(kind source.Kind, now time.Time) bool {
 // tell logs a failure, where it is news.
 func (l *loop) tell(feed, what string, e *source.Error, err error) {
 	now := l.cfg.Clock.Now()
-	o := l.outages[feed]
+	o := l.out[feed]
 	if o == nil {
 		o = &outage{since: now, told: now}
-		l.outages[feed] = o
+		l.out[feed] = o
 	}
 	if !o.news(e.Kind, now) {
 		return
@@ -61,10 +61,10 @@ func (l *loop) tell(feed, what string, e *source.Error, err error) {
 
 // over tells of the outages that have ended: the feed answers, and nothing of what was asked in vain is missing.
 func (l *loop) over() {
-	for feed, o := range l.outages {
+	for feed, o := range l.out {
 		if o.answered && len(l.state.Missed[feed]) == 0 {
 			l.cfg.Log.Info("answers again", "feed", feed, "failures", o.count, "lasted", o.last.Sub(o.since).Round(time.Second).String())
-			delete(l.outages, feed)
+			delete(l.out, feed)
 		}
 	}
 }

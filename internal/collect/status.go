@@ -26,7 +26,7 @@ type Status struct {
 	Phase          Phase
 	Hint           string    // what the user has to do; empty for nothing
 	Reason         string    // the service's word for why, where it has one
-	Look           time.Time // when what stops everything is looked at again; zero: not stopped, or only the user can end it
+	LookAgain      time.Time // when what stops everything is looked at again; zero: not stopped, or only the user can end it
 	Paused         bool      // nothing is asked, as the user wishes
 	PausedUntil    time.Time // zero: until resumed
 	Zones          metric.Zones
@@ -36,11 +36,14 @@ type Status struct {
 	LastFetch      time.Time // the last answer stored
 	Unanswered     time.Time // when the service was last asked in vain; zero for never
 	Budget         plan.Budget
-	Hold           time.Time // the service asked for silence until then; zero for not
-	Next           time.Time // when something becomes due
-	Why            string    // why nothing is being asked
-	Live, History  *Doing    // in flight, or of an answer on its way into the archive
-	Waiting        bool      // nothing is in flight, every answer is in the archive or has failed, and nothing is due before Next
+	Hold           time.Time      // the service asked for silence until then; zero for not
+	Next           time.Time      // when something becomes due
+	Why            string         // why nothing is being asked
+	Live, History  *Doing         // in flight, or of an answer on its way into the archive
+	Unread         []Unread       // spans without an answer, which are left alone for a while
+	Odd            map[string]int // days in which something could not be understood, by feed
+	Misread        float64        // feed-days that another version has read, and that are read again
+	Waiting        bool           // nothing is in flight, every answer is in the archive or has failed, and nothing is due before Next
 	Remaining      plan.Remaining
 	Wished         plan.Remaining
 	Rate           float64       // estimated requests of history per second of told time; 0 for unknown
@@ -55,6 +58,12 @@ type Doing struct {
 	Span  metric.Span
 	Since time.Time
 	Why   string
+}
+
+// Unread is a span for which no answer could be read, and when it is asked for again.
+type Unread struct {
+	plan.Gap
+	Until time.Time
 }
 
 // FeedStatus is the last fate of a feed.
@@ -118,6 +127,7 @@ func (l *loop) decided(now time.Time, d plan.Decision) {
 	if l.fates.hold.After(now) {
 		s.Hold = l.fates.hold
 	}
+	s.Misread, s.Unread, s.Odd = d.Misread, l.unread(now), l.odd()
 	s.Remaining, s.Wished, s.Rate, s.Left, s.LastHour = d.Remaining, d.Wished, rate, 0, len(l.all)
 	if rate > 0 {
 		s.Left = time.Duration(d.Remaining.Requests / rate * float64(time.Second))
@@ -126,6 +136,35 @@ func (l *loop) decided(now time.Time, d plan.Decision) {
 		s.Left = left
 	}
 	s.flights(l)
+}
+
+// unread are the spans that are left alone for a while, since no answer for them could be read.
+func (l *loop) unread(now time.Time) []Unread {
+	var out []Unread
+	for _, f := range l.feeds {
+		for _, a := range l.fates.aside[f.ID] {
+			if a.Until.After(now) {
+				out = append(out, Unread{plan.Gap{Feed: f.ID, Axis: f.Axis, Span: a.Span}, a.Until})
+			}
+		}
+	}
+	return out
+}
+
+// odd counts the days in which something could not be understood, by feed.
+func (l *loop) odd() map[string]int {
+	var out map[string]int
+	for _, f := range l.feeds {
+		for _, c := range l.cover[f.ID] {
+			if c.Odd > 0 {
+				if out == nil {
+					out = map[string]int{}
+				}
+				out[f.ID] += max(1, int(c.Span.Len()/(24*time.Hour)))
+			}
+		}
+	}
+	return out
 }
 
 // aloft shows what is in flight, where nothing is decided.
@@ -222,6 +261,9 @@ func (l *loop) showFailure(feed, key string, e *source.Error, err error) {
 		if a.Until.After(until) {
 			until = a.Until
 		}
+	}
+	if l.auth != nil {
+		until = l.lookAgain
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	lookFirst = 5 * time.Minute
+	lookFirst = 15 * time.Minute
 	lookMost  = 4 * time.Hour
 )
 
@@ -42,7 +42,7 @@ func (l *loop) refused(r result, e *source.Error) {
 func (l *loop) unauthorized(err error, e *source.Error) {
 	l.auth = err
 	clear(l.suspects)
-	l.look = time.Time{}
+	l.lookAgain = time.Time{}
 	if !slices.Contains(mine, e.Reason) {
 		l.lookLater()
 	}
@@ -52,20 +52,20 @@ func (l *loop) unauthorized(err error, e *source.Error) {
 }
 
 func (l *loop) lookLater() {
-	l.looks++
-	l.look = l.cfg.Clock.Now().Add(backOff(lookFirst, lookMost, l.looks))
+	l.looked++
+	l.lookAgain = l.cfg.Clock.Now().Add(backOff(lookFirst, lookMost, l.looked))
 	l.showLook()
 }
 
 func (l *loop) showLook() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.status.Look = l.look
+	l.status.LookAgain = l.lookAgain
 }
 
 // probing asks the devices, which costs one request, to know whether the service answers this person.
 func (l *loop) probing(now time.Time) {
-	if l.live != nil || l.auth != nil && (l.look.IsZero() || now.Before(l.look)) || l.auth == nil && !l.probe && l.fates.held(plan.Poll, now) {
+	if l.live != nil || l.auth != nil && (l.lookAgain.IsZero() || now.Before(l.lookAgain)) || l.auth == nil && !l.probe && l.fates.held(plan.Poll, now) {
 		return
 	}
 	if _, describes := l.cfg.Source.(source.Describer); !describes {
@@ -80,8 +80,8 @@ func (l *loop) probing(now time.Time) {
 		Why: "asking whether the service answers"})
 }
 
-// looked takes in what the question after the devices says of a stop, or of feeds that were refused as if there were no authorization.
-func (l *loop) looked(feed string, kind source.Kind) {
+// heard takes in what the question after the devices says of a stop, or of feeds that were refused as if there were no authorization.
+func (l *loop) heard(feed string, kind source.Kind) {
 	if feed != plan.Poll || kind == source.Auth {
 		return
 	}
@@ -106,7 +106,7 @@ func (l *loop) looked(feed string, kind source.Kind) {
 
 // reauthorized goes on after the user has authorized.
 func (l *loop) reauthorized() {
-	l.looks = 0
+	l.looked = 0
 	clear(l.state.Denied) // more may be granted now
 	l.resume()
 	l.save()
@@ -115,7 +115,7 @@ func (l *loop) reauthorized() {
 // resume goes on after a stop.
 func (l *loop) resume() {
 	l.jobs, l.stop = renew(l.ctx, l.stop)
-	l.auth, l.look, l.described, l.polled = nil, time.Time{}, time.Time{}, time.Time{}
+	l.auth, l.lookAgain, l.described, l.polled = nil, time.Time{}, time.Time{}, time.Time{}
 	clear(l.suspects)
 	hold := l.fates.hold
 	l.fates = newFates()

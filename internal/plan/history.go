@@ -58,6 +58,38 @@ func (p *planner) wishedTracks() []Item {
 	return out
 }
 
+// A Gap is a span of a feed, on its own axis, that has not been answered.
+type Gap struct {
+	Feed string
+	Axis metric.Axis
+	Span metric.Span
+}
+
+// Missing returns what of a wish has not been answered, whatever the reason, of feeds that the service gives; of a feed of tracks it is
+// the days of their sessions. Nothing of it is asked.
+func Missing(in Input, w Wish) []Gap {
+	in.Aside, in.Failed, in.Wishes = nil, nil, []Wish{w}
+	p := newPlanner(in)
+	var out []Gap
+	for _, f := range p.fields {
+		if p.inForce(in.Denied[f.ID]) {
+			continue
+		}
+		for _, s := range p.wanted(f, w) {
+			if s.Len() >= sliver {
+				out = append(out, Gap{f.ID, f.Axis, s})
+			}
+		}
+	}
+	for _, it := range p.wishedTracks() {
+		out = append(out, Gap{it.Feed, metric.Days, it.Span})
+	}
+	return out
+}
+
+// sliver is too little to be named: Remaining.Done passes over it, too.
+const sliver = 90 * time.Second
+
 // wanted returns what is still to ask of f for a wish.
 func (p *planner) wanted(f *field, w Wish) []metric.Span {
 	if f.Trigger == metric.OnWish || f.behind != nil {
@@ -156,6 +188,11 @@ func (p *planner) order(in []Item) []Item {
 // remaining counts what is still to fetch.
 func (p *planner) remaining(d *Decision) {
 	for _, f := range p.fields {
+		for _, c := range f.cover {
+			if c.Reader < f.Reader {
+				d.Misread += c.Span.Overlap(f.span).Len().Hours() / 24
+			}
+		}
 		if p.inForce(p.in.Denied[f.ID]) || f.Trigger == metric.OnWish {
 			continue
 		}
@@ -204,29 +241,4 @@ func (r *Remaining) add(f *field, missing, all []metric.Span) {
 	for _, s := range all {
 		r.Total += s.Len().Hours() / 24
 	}
-}
-
-// Unanswered returns what of the wishes has not been answered, by feed and on its axis, whatever keeps it from being asked. Of tracks it
-// is the days of their sessions. What the service refuses to give at all is not in it.
-func Unanswered(in Input) map[string][]metric.Span {
-	in.Aside, in.Failed = nil, nil
-	p := newPlanner(in)
-	out := map[string][]metric.Span{}
-	for _, f := range p.fields {
-		if p.inForce(p.in.Denied[f.ID]) {
-			continue
-		}
-		for _, w := range in.Wishes {
-			missing := p.wanted(f, w)
-			if f.Trigger == metric.OnWish {
-				for _, t := range p.wantedTracks(f) {
-					missing = appendSpan(missing, metric.DaySpan(t.Day, t.Day).Overlap(w.Days))
-				}
-			}
-			for _, s := range missing {
-				out[f.ID] = metric.Union(out[f.ID], s)
-			}
-		}
-	}
-	return out
 }

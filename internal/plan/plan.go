@@ -94,6 +94,7 @@ type Decision struct {
 	Why       string    // why nothing is to be done, or until when
 	Remaining Remaining // history still to fetch
 	Wished    Remaining // of the user's wishes
+	Misread   float64   // feed-days that another version has read, and that are to be read again
 }
 
 // Remaining is what is still to fetch.
