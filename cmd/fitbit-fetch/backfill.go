@@ -185,16 +185,16 @@ func (c *call) unfetched(ctx context.Context, p *person, days metric.Span, asked
 
 // gapText names a feed and the days of it that are missing.
 func gapText(g plan.Gap, zones metric.Zones) string {
+	return g.Feed + " of " + gapDays(g, zones)
+}
+
+func gapDays(g plan.Gap, zones metric.Zones) string {
 	span := g.Span
-	first, last := span.Days()
 	if g.Axis == metric.Instants {
 		cal := metric.NewCalendar(zones)
-		first, last = cal.Day(span.Start), cal.Day(span.End.Add(-1))
+		span = metric.DaySpan(cal.Day(span.Start), cal.Day(span.End.Add(-1)))
 	}
-	if first == last {
-		return g.Feed + " of " + first.String()
-	}
-	return fmt.Sprintf("%s of %s to %s", g.Feed, first, last)
+	return daysText(span)
 }
 
 // collectDays fetches and delivers; in the running process the loops do that.

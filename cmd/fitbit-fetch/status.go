@@ -125,6 +125,7 @@ type personReport struct {
 	Collect       workReport
 	Doubts        []archive.Doubt // of what the service says is gone, and is not believed yet
 	Owed          []plan.Gap      // asked in vain and not there yet, in this run or an earlier one
+	Stopped       []plan.Stopped  // series that had a value on most days and have none any more
 	Counts        []archive.Count
 }
 
@@ -179,6 +180,9 @@ func (a *app) status(ctx context.Context) (report, error) {
 			return r, err
 		}
 		if pr.Owed, err = p.collect.Owed(ctx); err != nil {
+			return r, err
+		}
+		if pr.Stopped, err = p.stoppedSeries(ctx, a); err != nil {
 			return r, err
 		}
 		if pr.Counts, err = p.counts.get(changed, nil, func() ([]archive.Count, error) { return a.archive.Counts(ctx, p.ID) }); err != nil {
@@ -286,6 +290,10 @@ func (p *personReport) write(c *call) {
 	for _, id := range sortedKeys(s.Odd) {
 		c.line("  ! ", "%s: something in the answers for %d days could not be understood and was left out; the days are asked again", id, s.Odd[id])
 	}
+	for _, st := range p.Stopped {
+		c.line("  ! ", "%s has had no value since %s, while the service answers and the device syncs", st.Series, st.Last)
+		c.hintLine("Look in the service's app whether the sensor is switched on and the permission is still given, and whether the device is worn.")
+	}
 	if s.Misread >= 0.5 {
 		c.line("  ", "%.0f days of feeds were read by an older version, and are read again", s.Misread)
 	}
@@ -297,6 +305,27 @@ func (p *personReport) write(c *call) {
 		fmt.Fprintf(t, "  %-21s\t%s\t  %s\t  %s\t\n", n.Series, countText(n.Samples), dayTime(n.First, zones), dayTime(n.Last, zones))
 	}
 	t.Flush()
+}
+
+// stoppedSeries is looked at once an hour: it changes with the day.
+func (p *person) stoppedSeries(ctx context.Context, a *app) ([]plan.Stopped, error) {
+	now := a.clock.Now()
+	return p.stopped.get(nil, now.Truncate(time.Hour), func() ([]plan.Stopped, error) {
+		devices, err := collect.Devices(ctx, a.archive, p.ID, p.source.Name())
+		sync := plan.LastSync(devices)
+		if err != nil || sync.IsZero() {
+			return nil, err
+		}
+		zones := p.zones(ctx)
+		cover, err := a.archive.Coverage(ctx, p.ID, p.source.Name())
+		if err != nil {
+			return nil, err
+		}
+		cal := metric.NewCalendar(zones)
+		return plan.StoppedSeries(p.collect.Feeds(), cover, zones, cal.Day(sync)-1, func(id metric.ID) ([]metric.Day, error) {
+			return a.archive.Days(ctx, p.ID, id, cal)
+		})
+	})
 }
 
 // askedAgain says when what is missing will be asked for again.
