@@ -26,6 +26,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/homeassistant"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/latest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/supervisor"
@@ -74,6 +75,7 @@ type person struct {
 	archive  *archive.Archive
 	recent   *history
 	counts   memo[[]archive.Count]
+	stopped  memo[[]plan.Stopped]
 	values   memo[[]latest.Value]
 	beats    memo[[]metric.Block] // of the day looked at last
 	again    chan struct{}        // the person has authorized again

@@ -15,7 +15,6 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/collect"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
-	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
 type backfillFlags struct {
@@ -46,6 +45,7 @@ func (c *call) backfill(ctx context.Context, f backfillFlags) error {
 	if err != nil {
 		return err
 	}
+	var incomplete []error
 	for _, p := range people {
 		days, err := f.days(0, p.today(ctx, c.app))
 		if err != nil {
@@ -54,12 +54,18 @@ func (c *call) backfill(ctx context.Context, f backfillFlags) error {
 		if err := p.authorized(ctx, c.app); err != nil {
 			return err
 		}
-		if err := c.backfillPerson(ctx, p, days, f.again); err != nil {
+		switch err := c.backfillPerson(ctx, p, days, f.again); {
+		case errors.Is(err, errIncomplete): // the others' days are fetched all the same
+			incomplete = append(incomplete, err)
+		case err != nil:
 			return err
 		}
 	}
-	return nil
+	return errors.Join(incomplete...)
 }
+
+// errIncomplete says that something of the days was asked in vain.
+var errIncomplete = errors.New("not everything could be fetched")
 
 // today is the day it is where the person is.
 func (p *person) today(ctx context.Context, a *app) metric.Day {
@@ -170,30 +176,25 @@ func (c *call) unfetched(ctx context.Context, p *person, days metric.Span, asked
 	for _, g := range gaps {
 		missing = append(missing, gapText(g, s.Zones))
 	}
-	for id, f := range s.Feeds { // tracks, and what is asked for no days
-		if f.Error != "" && f.Kind != source.Denied.String() && !slices.ContainsFunc(gaps, func(g plan.Gap) bool { return g.Feed == id }) {
-			missing = append(missing, id)
-		}
-	}
 	if len(missing) == 0 {
 		return nil
 	}
 	slices.Sort(missing)
-	return fmt.Errorf("not everything could be fetched; missing: %s. The same command asks again for what is missing", strings.Join(missing, ", "))
+	return fmt.Errorf("person %s: %w; missing: %s. The same command asks again for what is missing", p.ID, errIncomplete, strings.Join(missing, ", "))
 }
 
 // gapText names a feed and the days of it that are missing.
 func gapText(g plan.Gap, zones metric.Zones) string {
+	return g.Feed + " of " + gapDays(g, zones)
+}
+
+func gapDays(g plan.Gap, zones metric.Zones) string {
 	span := g.Span
-	first, last := span.Days()
 	if g.Axis == metric.Instants {
 		cal := metric.NewCalendar(zones)
-		first, last = cal.Day(span.Start), cal.Day(span.End.Add(-1))
+		span = metric.DaySpan(cal.Day(span.Start), cal.Day(span.End.Add(-1)))
 	}
-	if first == last {
-		return g.Feed + " of " + first.String()
-	}
-	return fmt.Sprintf("%s of %s to %s", g.Feed, first, last)
+	return daysText(span)
 }
 
 // collectDays fetches and delivers; in the running process the loops do that.

@@ -197,6 +197,11 @@ func (a *app) service() homeassistant.Service {
 		if n := p.requestsLeft(c.Budget); n >= 0 && (s.Left < 0 || n < s.Left) {
 			s.Left = n
 		}
+		if stopped, err := p.stoppedSeries(context.Background(), a); err == nil { // an archive that cannot be read is told elsewhere
+			for _, st := range stopped {
+				s.Stopped = append(s.Stopped, string(st.Series))
+			}
+		}
 		left, total = left+c.Remaining.Days, total+c.Remaining.Total
 		for _, id := range sortedKeys(c.Feeds) {
 			if f := c.Feeds[id]; f.Error != "" {

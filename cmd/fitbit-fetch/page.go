@@ -126,10 +126,34 @@ func (p page) work(who *person, r personReport) web.Work {
 			w.Feeds = append(w.Feeds, web.FeedProblem{Feed: id, Error: f.Error, Hint: f.Hint, Failed: f.Failed, Again: f.NotBefore})
 		}
 	}
+	w.Told = toldOf(r)
 	for _, e := range slices.Backward(who.recent.list()) {
 		w.Requests = append(w.Requests, requestShown(e, c.Zones))
 	}
 	return w
+}
+
+// toldOf is what the user should know of the data themselves.
+func toldOf(r personReport) []web.Told {
+	var out []web.Told
+	zones := r.Collect.Zones
+	for _, g := range r.Owed {
+		out = append(out, web.Told{Kind: "missing", What: g.Feed, Days: gapDays(g, zones)})
+	}
+	for _, d := range r.Doubts {
+		what := string(d.Series)
+		if what == "" {
+			what = d.Feed
+		}
+		out = append(out, web.Told{Kind: "gone", What: what, Days: daysText(d.Span)})
+	}
+	for _, id := range sortedKeys(r.Collect.Odd) {
+		out = append(out, web.Told{Kind: "odd", What: id})
+	}
+	for _, s := range r.Stopped {
+		out = append(out, web.Told{Kind: "stopped", What: string(s.Series), Days: s.Last.String()})
+	}
+	return out
 }
 
 func requestShown(e collect.Event, zones metric.Zones) web.Request {

@@ -117,7 +117,7 @@ func trouble(ts *testscript.TestScript, w *scriptWorld, args []string) {
 		ts.Fatalf("trouble: no word %q", args[0])
 	}
 	w.google.Script(func(r *http.Request) *simulate.Fault {
-		if f != nil && strings.Contains(r.URL.Path, args[1]) {
+		if f != nil && strings.Contains(r.URL.Path, args[1]) && (len(args) < 3 || strings.Contains(r.URL.Query().Get("filter"), args[2])) {
 			return f
 		}
 		return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/deliver"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/lineproto"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/sink/influx"
 )
 
@@ -67,8 +68,42 @@ func (r *report) health(c *call) error {
 			return &exitError{exitUnhealthy, fmt.Errorf("nothing has been decided for %s since %s", p.ID, dayTime(s.Next, s.Zones))}
 		}
 	}
+	if waits := r.waits(now); len(waits) > 0 {
+		fmt.Fprintln(c.stdout, "waiting: "+strings.Join(waits, "; "))
+		return nil
+	}
 	fmt.Fprintln(c.stdout, "well")
 	return nil
+}
+
+// silent is how long nothing may be answered before it is worth a word: at night the devices are asked about once an hour.
+const silent = 6 * time.Hour
+
+// waits tells of whom nothing is fetched, since when, and when the service is asked again. Starting again would mend none of it.
+func (r *report) waits(now time.Time) []string {
+	var out []string
+	for _, p := range r.People {
+		s := p.Collect
+		since := "nothing was fetched since the start"
+		if !s.LastFetch.IsZero() {
+			since = "nothing was fetched since " + dayTime(s.LastFetch, s.Zones)
+		}
+		last := s.LastFetch
+		if last.Before(r.Since) {
+			last = r.Since
+		}
+		stopped := s.Phase == collect.NeedsUser || s.Phase == collect.Gone
+		switch {
+		case p.Paused || s.Phase == collect.Idle || !stopped && now.Sub(last) < silent:
+		case stopped && s.LookAgain.IsZero():
+			out = append(out, fmt.Sprintf("%s of %s; %s; not asked again before something is done about it", s.Phase, p.ID, since))
+		case stopped:
+			out = append(out, fmt.Sprintf("%s of %s; %s; asked again %s", s.Phase, p.ID, since, dayTime(s.LookAgain, s.Zones)))
+		default:
+			out = append(out, fmt.Sprintf("%s: %s; asked again %s", p.ID, since, dayTime(s.Next, s.Zones)))
+		}
+	}
+	return out
 }
 
 // report is how everything stands. It holds no health value.
@@ -89,6 +124,8 @@ type personReport struct {
 	PausedUntil   time.Time // zero: until resumed
 	Collect       workReport
 	Doubts        []archive.Doubt // of what the service says is gone, and is not believed yet
+	Owed          []plan.Gap      // asked in vain and not there yet, in this run or an earlier one
+	Stopped       []plan.Stopped  // series that had a value on most days and have none any more
 	Counts        []archive.Count
 }
 
@@ -140,6 +177,12 @@ func (a *app) status(ctx context.Context) (report, error) {
 			return r, err
 		}
 		if pr.Doubts, err = a.archive.Doubts(ctx, p.ID, p.source.Name()); err != nil {
+			return r, err
+		}
+		if pr.Owed, err = p.collect.Owed(ctx); err != nil {
+			return r, err
+		}
+		if pr.Stopped, err = p.stoppedSeries(ctx, a); err != nil {
 			return r, err
 		}
 		if pr.Counts, err = p.counts.get(changed, nil, func() ([]archive.Count, error) { return a.archive.Counts(ctx, p.ID) }); err != nil {
@@ -235,8 +278,8 @@ func (p *personReport) write(c *call) {
 			c.hintLine(f.Hint)
 		}
 	}
-	for _, u := range s.Unread {
-		c.line("  ! ", "%s could not be fetched; asked again %s", gapText(u.Gap, zones), dayTime(u.Until, zones))
+	for _, g := range p.Owed {
+		c.line("  ! ", "%s could not be fetched yet; %s", gapText(g, zones), s.askedAgain(g))
 	}
 	for _, d := range p.Doubts {
 		what := string(d.Series)
@@ -247,6 +290,10 @@ func (p *personReport) write(c *call) {
 	}
 	for _, id := range sortedKeys(s.Odd) {
 		c.line("  ! ", "%s: something in the answers for %d days could not be understood and was left out; the days are asked again", id, s.Odd[id])
+	}
+	for _, st := range p.Stopped {
+		c.line("  ! ", "%s has had no value since %s, while the service answers and the device syncs", st.Series, st.Last)
+		c.hintLine("Look in the service's app whether the sensor is switched on and the permission is still given, and whether the device is worn.")
 	}
 	if s.Misread >= 0.5 {
 		c.line("  ", "%.0f days of feeds were read by an older version, and are read again", s.Misread)
@@ -276,6 +323,40 @@ func (p *personReport) writeZone(c *call) {
 	c.hintLine(hint)
 }
 
+// stoppedSeries is looked at once an hour: it changes with the day.
+func (p *person) stoppedSeries(ctx context.Context, a *app) ([]plan.Stopped, error) {
+	now := a.clock.Now()
+	return p.stopped.get(nil, now.Truncate(time.Hour), func() ([]plan.Stopped, error) {
+		devices, err := collect.Devices(ctx, a.archive, p.ID, p.source.Name())
+		sync := plan.LastSync(devices)
+		if err != nil || sync.IsZero() {
+			return nil, err
+		}
+		zones := p.zones(ctx)
+		cover, err := a.archive.Coverage(ctx, p.ID, p.source.Name())
+		if err != nil {
+			return nil, err
+		}
+		cal := metric.NewCalendar(zones)
+		return plan.StoppedSeries(p.collect.Feeds(), cover, zones, cal.Day(sync)-1, func(id metric.ID) ([]metric.Day, error) {
+			return a.archive.Days(ctx, p.ID, id, cal)
+		})
+	})
+}
+
+// askedAgain says when what is missing will be asked for again.
+func (w workReport) askedAgain(g plan.Gap) string {
+	for _, u := range w.Unread {
+		if u.Feed == g.Feed && !u.Span.Overlap(g.Span).Empty() {
+			return "asked again " + dayTime(u.Until, w.Zones)
+		}
+	}
+	if f := w.Feeds[g.Feed]; !f.NotBefore.IsZero() {
+		return "asked again " + dayTime(f.NotBefore, w.Zones)
+	}
+	return "asked again in its turn, or now with: fitbit-fetch backfill"
+}
+
 // daysText names the days of a span.
 func daysText(s metric.Span) string {
 	first, last := s.Days()
@@ -290,6 +371,9 @@ func (p *personReport) writeWork(c *call) {
 	s, zones := p.Collect, p.Collect.Zones
 	c.line("  ", "%s; last answer %s, %d requests in the last hour", s.Phase, dayTime(s.LastFetch, zones), s.LastHour)
 	c.hintLine(s.Hint)
+	if !s.LookAgain.IsZero() {
+		c.line("  ", "asked again by itself %s", dayTime(s.LookAgain, zones))
+	}
 	for _, d := range []*collect.Doing{s.Live, s.History} {
 		if d != nil {
 			c.line("  now: ", "%s", d.Why)

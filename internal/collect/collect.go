@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -171,9 +172,11 @@ type loop struct {
 	pace      []mark
 	waiting   []order // somebody waits until they are fulfilled
 	auth      error
-	lookAgain time.Time // all is refused: when it is looked at again by itself; zero for not before the user acts
-	looked    int       // times in a row that was in vain
-	out       map[string]*outage
+	lookAgain time.Time                // when what stops everything is looked at again; zero: only the user can end it
+	looked    int                      // how often that was, without an answer since
+	suspects  map[string]*source.Error // feeds refused as if there were no authorization at all: the devices are asked whether that is so
+	probe     bool                     // the devices are to be asked whether the service answers at all
+	out       map[string]*outage       // by feed
 
 	cover map[string][]metric.Covered
 	track []metric.SessionRef
@@ -215,7 +218,8 @@ func (c *Collector) run(ctx context.Context, done func(plan.Decision) bool) erro
 }
 
 func (c *Collector) newLoop(ctx context.Context, once bool) *loop {
-	l := &loop{Collector: c, ctx: ctx, results: make(chan result), once: once, stale: true, fates: newFates(), out: map[string]*outage{}}
+	l := &loop{Collector: c, ctx: ctx, results: make(chan result), once: once, stale: true, fates: newFates(),
+		suspects: map[string]*source.Error{}, out: map[string]*outage{}}
 	l.jobs, l.stop = context.WithCancel(ctx)
 	return l
 }
@@ -257,14 +261,13 @@ func (l *loop) step() (*plan.Decision, error) {
 		}
 		return nil, nil
 	}
-	if l.auth != nil && !l.once && !l.lookAgain.IsZero() && !now.Before(l.lookAgain) {
-		l.lookOnce()
+	if l.auth != nil && l.once {
+		return nil, l.auth
 	}
-	if l.auth != nil {
-		if l.once {
-			return nil, l.auth
+	if l.auth != nil || len(l.suspects) > 0 || l.probe {
+		if l.probing(now); l.auth != nil || len(l.suspects) > 0 {
+			return nil, nil
 		}
-		return nil, nil
 	}
 	if l.describeDue(now) {
 		if l.live == nil && !l.fates.held(describe, now) {
@@ -309,6 +312,7 @@ func (l *loop) step() (*plan.Decision, error) {
 // granted forgets the user's wishes once they are fulfilled.
 func (l *loop) granted(d plan.Decision) {
 	if len(l.state.Wishes) > 0 && d.Wished.Done() && l.idle() {
+		l.leftOver()
 		l.state.Wishes = nil
 		l.save()
 	}
@@ -324,6 +328,13 @@ func (l *loop) read() error {
 		return fmt.Errorf("reading the wanted tracks: %w", err)
 	}
 	l.stale = false
+	if n := len(l.state.Missed); n > 0 {
+		before := l.state.Missed
+		if l.state.arrived(l.feeds, l.cover, l.track); !reflect.DeepEqual(before, l.state.Missed) {
+			l.save()
+		}
+	}
+	l.over()
 	return nil
 }
 

@@ -27,6 +27,9 @@ func (l *loop) describeDue(now time.Time) bool {
 	return l.described.IsZero() || age < 0 || (age >= describeEvery && !plan.Asleep(l.zones, l.quiet, now))
 }
 
+// otherAccount is the reason where the authorization is for an account whose data the archive does not hold.
+const otherAccount = "ANOTHER_ACCOUNT"
+
 // describedAs takes in who the service says it is about. Data of two accounts never mix in one person's archive.
 func (l *loop) describedAs(d source.Description) error {
 	key := AccountKey(l.cfg.Source.Name())
@@ -41,7 +44,7 @@ func (l *loop) describedAs(d source.Description) error {
 			return fmt.Errorf("keeping the account: %w", err)
 		}
 	case string(held) != d.Account:
-		e := &source.Error{Kind: source.Auth, Reason: reasonAccount, Hint: fmt.Sprintf("The authorization is for account %s, but the "+
+		e := &source.Error{Kind: source.Auth, Reason: otherAccount, Hint: fmt.Sprintf("The authorization is for account %s, but the "+
 			"archive holds the data of account %s. Authorize again with that account, or erase this person's archive, or set up a "+
 			"new person.", metric.Mask(d.Account), metric.Mask(string(held))), Err: errors.New("authorized for another account")}
 		l.unauthorized(e, e)
@@ -57,8 +60,10 @@ func (l *loop) describedAs(d source.Description) error {
 		l.state.Since = d.Since
 		l.save()
 	}
-	l.described, l.looked = l.cfg.Clock.Now(), 0
-	l.over(describe, l.described)
+	l.described = l.cfg.Clock.Now()
+	if o := l.out[describe]; o != nil {
+		o.answered = true
+	}
 	delete(l.fates.failed, describe)
 	delete(l.fates.tries, describe)
 	return nil

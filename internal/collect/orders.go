@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -146,12 +147,23 @@ func (c *Collector) Preview(ctx context.Context, n int) (d plan.Decision, err er
 	return d, err
 }
 
-// Missing returns what of the days (axis Days) has not been answered, whatever the reason, of what the service gives. It asks nothing.
+// Missing returns what of the days (axis Days) has not been answered, whatever the reason, of what the service gives. A feed that was
+// refused as if there were no authorization is in it, though it is not asked for a while. It asks nothing.
 func (c *Collector) Missing(ctx context.Context, days metric.Span, made time.Time) (gaps []plan.Gap, err error) {
 	failed := error(nil)
 	err = c.lookAt(ctx, func(l *loop) {
 		if failed = l.read(); failed == nil {
 			gaps = plan.Missing(l.input(l.cfg.Clock.Now()), plan.Wish{Days: days, At: made})
+			for _, g := range l.state.owed(l.feeds) {
+				within := days
+				if g.Axis == metric.Instants {
+					within = l.zones.Bounds(metric.Days, days)
+				}
+				g.Span = g.Span.Overlap(within)
+				if !g.Span.Empty() && !slices.ContainsFunc(gaps, func(o plan.Gap) bool { return o.Feed == g.Feed }) {
+					gaps = append(gaps, g)
+				}
+			}
 		}
 	})
 	return gaps, errors.Join(err, failed)

@@ -31,6 +31,8 @@ type state struct {
 	LeftOut []metric.ID           `json:"left_out,omitempty"`
 	Redated time.Time             `json:"redated,omitzero"` // when the days were last dated anew
 	Named   bool                  `json:"named,omitempty"`  // what was stored while the device was not known has it, or there was none to know
+
+	Missed map[string][]metric.Span `json:"missed,omitempty"` // by feed, on its axis: asked in vain, and not there yet
 }
 
 // device is a metric.Device as JSON holds it: an unknown battery is absent.

@@ -26,6 +26,7 @@ type Status struct {
 	Phase          Phase
 	Hint           string    // what the user has to do; empty for nothing
 	Reason         string    // the service's word for why, where it has one
+	LookAgain      time.Time // when what stops everything is looked at again; zero: not stopped, or only the user can end it
 	Paused         bool      // nothing is asked, as the user wishes
 	PausedUntil    time.Time // zero: until resumed
 	Zones          metric.Zones

@@ -24,8 +24,9 @@ type device struct {
 
 // state is what a state topic carries.
 type state struct {
-	Value      any    `json:"value"` // nil: unknown
-	MeasuredAt string `json:"measured_at,omitempty"`
+	Value      any      `json:"value"` // nil: unknown
+	MeasuredAt string   `json:"measured_at,omitempty"`
+	Stopped    []string `json:"stopped_series,omitempty"` // of the problem sensor
 }
 
 type message struct {
@@ -119,6 +120,9 @@ func (p *Publisher) component(d device, e Entity) component {
 		c.StateTopic, c.EventTypes = topic, e.Values
 	default:
 		c.StateTopic, c.ValueTemplate, c.Options = topic, "{{ value_json.value }}", e.Values
+		if e.Key == "authorization" {
+			c.AttributesTopic, c.AttributesTemplate = topic, "{{ {'stopped_series': value_json.stopped_series | default([])} | tojson }}"
+		}
 		if e.Place == OfPerson {
 			c.AttributesTopic, c.AttributesTemplate = topic, "{{ {'measured_at': value_json.measured_at} | tojson }}"
 		}

@@ -81,6 +81,7 @@ type sceneService struct {
 	Left         int       `json:"requests_left"`
 	Backfill     *float64  `json:"backfill"`
 	LastError    string    `json:"last_error"`
+	Stopped      []string  `json:"stopped"`
 }
 
 func optional(v *float64) float64 {
@@ -157,7 +158,7 @@ func (s scene) world(t *testing.T) *world {
 		w.devices = append(w.devices, metric.Device{ID: d.ID, Name: d.Name, Tracker: !d.Scale, LastSync: d.LastSync, Battery: optional(d.Battery)})
 	}
 	if v := s.Service; v != nil {
-		w.service = Service{v.Unauthorized, v.Unanswered, v.InfluxDB, v.Connected, v.LastFetch, v.NextFetch, v.Requests, v.Left, optional(v.Backfill), v.LastError}
+		w.service = Service{v.Unauthorized, v.Unanswered, v.InfluxDB, v.Connected, v.LastFetch, v.NextFetch, v.Requests, v.Left, optional(v.Backfill), v.LastError, v.Stopped}
 	}
 	if s.Known != nil {
 		text, err := json.Marshal(memory{Client: "fitbit_fetch_1", Devices: map[string]*known{"me": {Person: "me", Components: s.Known}}})

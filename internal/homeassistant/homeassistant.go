@@ -52,6 +52,7 @@ type Service struct {
 	Left         int     // requests that the service's limit leaves; negative where nobody knows
 	Backfill     float64 // percent; NaN where there is none
 	LastError    string
+	Stopped      []string // series that had a value on most days and have none any more, while the service answers and the device syncs
 }
 
 // A Broker is where to connect to.

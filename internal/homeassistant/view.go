@@ -120,17 +120,17 @@ func (p *Publisher) person(who Person, f facts) device {
 // state is the state of one field.
 func (f facts) state(row metric.Series, v latest.Value, e Entity) state {
 	if row.Sampling != metric.Daily {
-		return state{round(v.Value, e.Precision), f.stamp(v.At)}
+		return state{round(v.Value, e.Precision), f.stamp(v.At), nil}
 	}
 	value, known := v.Today(row, f.today, f.zones)
 	if !known {
-		return state{nil, f.dayOf(v.At).String()}
+		return state{nil, f.dayOf(v.At).String(), nil}
 	}
 	at := f.dayOf(v.At)
 	if latest.Counter(row, v.Field) {
 		at = f.today
 	}
-	return state{round(value, e.Precision), at.String()}
+	return state{round(value, e.Precision), at.String(), nil}
 }
 
 // dayOf returns the day whose midnight t is.
@@ -195,7 +195,7 @@ const serviceEntity = "fitbit_fetch"
 func (p *Publisher) service() device {
 	s := p.cfg.Service()
 	d := device{id: serviceID, name: "Fitbit Fetch", entity: serviceEntity, hidden: map[string]bool{}, announce: []string{"sync"}, states: map[string]state{
-		"authorization": {Value: onOff(s.Unauthorized)},
+		"authorization": {Value: onOff(s.Unauthorized), Stopped: s.Stopped},
 		"connectivity":  {Value: s.answers()},
 		"last_fetch":    {Value: instant(s.LastFetch)},
 		"next_fetch":    {Value: instant(s.NextFetch)},

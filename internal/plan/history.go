@@ -65,9 +65,10 @@ type Gap struct {
 	Span metric.Span
 }
 
-// Missing returns what of a wish has not been answered, whatever the reason, of feeds that the service gives. Nothing of it is asked.
+// Missing returns what of a wish has not been answered, whatever the reason, of feeds that the service gives; of a feed of tracks it is
+// the days of their sessions. Nothing of it is asked.
 func Missing(in Input, w Wish) []Gap {
-	in.Aside = nil
+	in.Aside, in.Failed, in.Wishes = nil, nil, []Wish{w}
 	p := newPlanner(in)
 	var out []Gap
 	for _, f := range p.fields {
@@ -75,11 +76,19 @@ func Missing(in Input, w Wish) []Gap {
 			continue
 		}
 		for _, s := range p.wanted(f, w) {
-			out = append(out, Gap{f.ID, f.Axis, s})
+			if s.Len() >= sliver {
+				out = append(out, Gap{f.ID, f.Axis, s})
+			}
 		}
+	}
+	for _, it := range p.wishedTracks() {
+		out = append(out, Gap{it.Feed, metric.Days, it.Span})
 	}
 	return out
 }
+
+// sliver is too little to be named: Remaining.Done passes over it, too.
+const sliver = 90 * time.Second
 
 // wanted returns what is still to ask of f for a wish.
 func (p *planner) wanted(f *field, w Wish) []metric.Span {

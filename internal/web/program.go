@@ -185,6 +185,7 @@ type Work struct {
 	Devices   []metric.Device
 	History   History
 	Feeds     []FeedProblem
+	Told      []Told
 	Counts    []Count
 	Requests  []Request // newest first
 }
@@ -219,6 +220,13 @@ type FeedProblem struct {
 	Hint   string
 	Failed time.Time
 	Again  time.Time // when it is asked again
+}
+
+// Told is something about the data of a series or feed that the user should know.
+type Told struct {
+	Kind string // missing: asked in vain; gone: not listed any more, which is not believed yet; odd: not understood; stopped: no value any more
+	What string // series or feed
+	Days string // YYYY-MM-DD, or first and last
 }
 
 // Request is one that was answered, or failed.

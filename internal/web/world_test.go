@@ -189,6 +189,7 @@ func (w *world) Status(context.Context) (Status, error) {
 	if sick {
 		s.Notes = []Problem{{Text: "the archive was broken and was moved aside", Hint: "It was restored from last night's snapshot; what came since is fetched again."}}
 		work.Feeds = []FeedProblem{{Feed: "spo2_intraday", Error: "feed spo2_intraday: denied (HTTP 403 ACCESS_TOKEN_SCOPE_INSUFFICIENT): a right is missing", Hint: "Authorize again and leave its box ticked; everything else goes on without it.", Failed: now.Add(-time.Hour), Again: now.Add(5 * time.Hour)}}
+		work.Told = []Told{{"missing", "heart_rate", "2026-11-12"}, {"gone", "sleep", "2026-05-01 – 2026-05-31"}, {"odd", "sleep", ""}, {"stopped", "spo2", "2026-11-09"}}
 		s.Sinks[0].Problem = Problem{Text: "connecting to a0d7b954-influxdb:8086: connection refused", Hint: "Start the InfluxDB app, or correct the address in the options."}
 		s.Sinks[0].Since, s.Sinks[0].Retry = now.Add(-20*time.Minute), now.Add(time.Minute)
 		s.Sinks[0].Refused = []Refusal{{What: "weight", Count: 3, Reason: "field type conflict", Hint: "Another program wrote this field as an integer."}}
