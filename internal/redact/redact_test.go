@@ -2,9 +2,12 @@ package redact
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -74,15 +77,42 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-func TestOldOnesAreForgotten(t *testing.T) {
-	for i := range 2 * most {
-		Secret(fmt.Sprintf("Secret-number-%06d", i))
+// Tokens are forgotten where they have long been replaced; what the options say is not, however many tokens come.
+func TestOldTokensAreForgotten(t *testing.T) {
+	token := func(i int) string { return fmt.Sprintf("Token-number-%06d", i) }
+	Secret("Password-of-the-options")
+	for i := range 4 * most {
+		Token(token(i), "Refresh-token-that-stays")
 	}
-	if len(known) != most {
-		t.Errorf("%d are known, want %d", len(known), most)
+	if len(tokens) != most {
+		t.Errorf("%d are known, want %d", len(tokens), most)
 	}
-	if got := Text(fmt.Sprintf("Secret-number-%06d", 2*most-1)); got != mark {
-		t.Errorf("the newest is %q", got)
+	for _, s := range []string{token(4*most - 1), "Refresh-token-that-stays", "Password-of-the-options"} {
+		if got := Text(s); got != mark {
+			t.Errorf("%q left", got)
+		}
+	}
+	if got := Text(token(0)); got != token(0) {
+		t.Errorf("the oldest is %q", got)
+	}
+}
+
+// A secret is known however it is written, and one that begins as another does goes as a whole.
+func TestForms(t *testing.T) {
+	const s = "It's \"Made&up+<secret>/ä\\"
+	Secret("abcd.efgh", s, "abcd.efgh.ijkl")
+	var page bytes.Buffer
+	if err := template.Must(template.New("").Parse("<p title='{{.}}'>{{.}}</p>")).Execute(&page, s); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(map[string]string{"x": s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, written := range []string{s, page.String(), string(text), fmt.Sprintf("%q", s), url.Values{"p": {s}}.Encode(), "x/" + url.PathEscape(s), "of abcd.efgh.ijkl"} {
+		if got := Text(written); strings.Contains(got, "Made") || strings.Contains(got, "ijkl") || !strings.Contains(got, mark) {
+			t.Errorf("%q became %q", written, got)
+		}
 	}
 }
 
