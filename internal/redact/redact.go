@@ -95,9 +95,9 @@ var shapes = []struct {
 	keep string
 }{
 	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`), "${1} " + mark},
-	{regexp.MustCompile(`(?i)\b((?:access|refresh|id)[ _-]?tokens?["']?\s*[:=]?\s*["']?)[A-Za-z0-9._~+/-]*[0-9._~+/-][A-Za-z0-9._~+/=-]{11,}`), "${1}" + mark},
+	{regexp.MustCompile(`(?i)\b((?:access|refresh|id)[ _-]?tokens?["':=\s]+)[A-Za-z0-9._~+/-]*[0-9._~+/-][A-Za-z0-9._~+/=-]{11,}`), "${1}" + mark},
 	{regexp.MustCompile(`(?i)\b((?:client_secret|password|passwd|authorization_code|code_verifier)["']?\s*[:=]\s*["']?)[^\s"'&,}]{4,}`), "${1}" + mark},
-	{regexp.MustCompile(`([?&](?:code|token|key|p|password|access_token|refresh_token|client_secret)=)[^&\s"']+`), "${1}" + mark},
+	{regexp.MustCompile(`([?&](?:code|token|key|p|password|access_token|refresh_token|client_secret)=)[^&\s"'…]+`), "${1}" + mark},
 	{regexp.MustCompile(`\bya29\.[A-Za-z0-9._-]{8,}`), mark},
 	{regexp.MustCompile(`\b1//[A-Za-z0-9_-]{8,}`), mark},
 	{regexp.MustCompile(`\bGOCSPX-[A-Za-z0-9_-]{8,}`), mark},

@@ -51,7 +51,7 @@ func TestText(t *testing.T) {
 		}
 	}
 	for _, plain := range []string{"renewing the access token was refused", "The refresh token has been used up. Authorize again.", "homeassistant and short", "at http://db.example:8086/write?db=fitbit",
-		"access token: not accepted", "feed steps: retry (HTTP 429)", "10.5//2 of 20", "the InfluxDB user \"fitbit\" may not write", "tokens are renewed", "a token of the other service is kept aside"} {
+		"access token: not accepted", "feed steps: retry (HTTP 429)", "10.5//2 of 20", "the InfluxDB user \"fitbit\" may not write", "tokens are renewed", "denied (HTTP 403 ACCESS_TOKEN_SCOPE_INSUFFICIENT)", "http://localhost:8080/?code=…", "a token of the other service is kept aside"} {
 		if got := Text(plain); got != plain {
 			t.Errorf("%q became %q", plain, got)
 		}
