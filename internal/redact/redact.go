@@ -98,15 +98,17 @@ var shapes = []struct {
 	{regexp.MustCompile(`(?i)\b((?:access|refresh|id)[ _-]?tokens?["':=\s]+)[A-Za-z0-9._~+/-]*[0-9._~+/-][A-Za-z0-9._~+/=-]{11,}`), "${1}" + mark},
 	{regexp.MustCompile(`(?i)\b((?:client_secret|password|passwd|authorization_code|code_verifier)["']?\s*[:=]\s*["']?)[^\s"'&,}]{4,}`), "${1}" + mark},
 	{regexp.MustCompile(`([?&](?:code|token|key|p|password|access_token|refresh_token|client_secret)=)[^&\s"'…]+`), "${1}" + mark},
+	{regexp.MustCompile(`\b((?:token|secret)=["']?)[A-Za-z0-9._~+/%-]{8,}`), "${1}" + mark},
 	{regexp.MustCompile(`\bya29\.[A-Za-z0-9._-]{8,}`), mark},
 	{regexp.MustCompile(`\b1//[A-Za-z0-9_-]{8,}`), mark},
+	{regexp.MustCompile(`\b4/0[A-Za-z0-9_-]{8,}`), mark},
 	{regexp.MustCompile(`\bGOCSPX-[A-Za-z0-9_-]{8,}`), mark},
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?`), mark},
 	{regexp.MustCompile(`(://[^/\s:@"']*:)[^/\s@"']+@`), "${1}" + mark + "@"},
 }
 
 // clues are what any of the shapes has in it: most texts have none, and are done with at a look.
-var clues = regexp.MustCompile(`(?i)bearer|basic|token|client_secret|passw|authorization_code|code_verifier|[?&](?:code|key|p)=|ya29\.|1//|GOCSPX-|eyJ|://[^/\s]*@`)
+var clues = regexp.MustCompile(`(?i)bearer|basic|token|secret|passw|authorization_code|code_verifier|[?&](?:code|key|p)=|ya29\.|1//|4/0|GOCSPX-|eyJ|://[^/\s]*@`)
 
 // Text returns s without its secrets.
 func Text(s string) string {
