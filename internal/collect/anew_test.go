@@ -96,13 +96,15 @@ func heldBy(t *testing.T, a *archive.Archive) values {
 // dying is an archive whose process dies in the middle of what is dated anew.
 type dying struct {
 	*archive.Archive
-	calls int // of Redate and Name that are still done
+	calls int    // of Redate and Name that are still done
+	die   func() // ends the process
 }
 
 var errDead = errors.New("the process is gone")
 
 func (d *dying) Redate(ctx context.Context, r archive.Redating) (archive.Change, error) {
 	if d.calls--; d.calls < 0 {
+		d.die()
 		return archive.Change{}, errDead
 	}
 	return d.Archive.Redate(ctx, r)
@@ -110,6 +112,7 @@ func (d *dying) Redate(ctx context.Context, r archive.Redating) (archive.Change,
 
 func (d *dying) Name(ctx context.Context, person, source, device string) error {
 	if d.calls--; d.calls < 0 {
+		d.die()
 		return errDead
 	}
 	return d.Archive.Name(ctx, person, source, device)
@@ -157,7 +160,12 @@ func TestAnew(t *testing.T) {
 					t.Fatal(err)
 				}
 				col := New(Config{Person: metric.Person{ID: "me"}, Source: s, Archive: a, Clock: now, Start: today - 6, Zone: zone, Machine: c.machine, LeaveOut: dense()})
-				err = col.Once(t.Context(), metric.Span{})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if d, ok := a.(*dying); ok {
+					d.die = cancel
+				}
+				err = col.Once(ctx, metric.Span{})
 				return col.Status(), err
 			}
 			open := func() *archive.Archive {
@@ -187,8 +195,9 @@ func TestAnew(t *testing.T) {
 				t.Fatalf("%d values without the settings", len(database))
 			}
 			for dies := range 2 {
-				if _, err := live(&dying{a, dies}, later, c.option, true); !errors.Is(err, errDead) {
-					t.Fatalf("died %d: %v", dies, err)
+				dead := &dying{Archive: a, calls: dies}
+				if _, err := live(dead, later, c.option, true); dead.calls >= 0 {
+					t.Fatalf("did not die after %d: %v", dies, err)
 				}
 				database.deliver(t, a)
 			}

@@ -19,7 +19,6 @@ func TestMutations(t *testing.T) {
 		{Path: `: rollupDataPoints\[\d+\]\.\w+$`, Mutation: "removed", Why: "a window of a roll-up that holds only its times had nothing in it"},
 		{Path: `: rollupDataPoints\[\d+\]\.\w+\.\w+$`, Mutation: "removed", Why: "a sum of 0 is left out"},
 		{Path: `_intraday: dataPoints\[\d+\]\.(steps|distance|floors|altitude)\.\w+$`, Mutation: "removed", Why: "the same, of a minute"},
-		{Path: `: pairedDevices\[\d+\]\.battery(Level|Status)$`, Mutation: "removed", Why: "a device need not tell its battery"},
 		{Path: `skin_temperature: .*\.(baseline|nightly)TemperatureCelsius$`, Mutation: "removed|NaN", Why: "there is no baseline in the first weeks"},
 		{Case: `mirror|twin|^workouts$`, Path: `(sleep|workouts): dataPoints\[0\]`, Why: "where the one that others repeat cannot be read, or begins another way, one of those takes its place"},
 		{Path: `sleep: .*\.sleep\.stages$`, Mutation: "removed", Why: "a sleep need not have stages"},
