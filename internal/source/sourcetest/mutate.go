@@ -218,8 +218,6 @@ func (m *mutator) judge(got, base outcome, rest *outcome, mutation string) strin
 		case asWithout:
 		case !there:
 			return fmt.Sprintf("%s is %v, which was not there", key, now.v)
-		case now.v == 0:
-			return fmt.Sprintf("%s is 0, was %v", key, was.v)
 		case others(key):
 			return fmt.Sprintf("%s is %v, was %v, and is of another element", key, now.v, was.v)
 		default:
