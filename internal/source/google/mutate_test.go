@@ -25,6 +25,7 @@ func TestMutations(t *testing.T) {
 		{Path: `describe: timeZone$`, Why: "of a zone that is not known, or not there, the offset is taken"},
 		{Path: `describe: utcOffset$`, Mutation: "removed", Why: "a name that is known needs no offset, and without both the option is asked for"},
 		{Path: `activity_minutes: dataPoints\[\d+\](\.activityLevel(\.interval.*)?)?$`, Why: "where a segment's times cannot be read, it may be missing in the sums of any day"},
+		{Case: `segments-overlap`, Path: `activity_minutes: .*\.activityLevelType$`, Why: "on a day with a segment of an unknown level, no level is known to be 0"},
 		{Case: `same-name`, Path: `workouts: dataPoints\[1\]`, Why: "where a session stands twice, one of both is read"},
 		{Path: `track: Trackpoint\[\d+\]\.(HeartRateBpm|Value)$`, Mutation: "removed", Why: "a trackpoint need hold nothing but its time"},
 		{Path: `sleep: .*\.sleep\.stages$`, Mutation: "removed", Why: "a sleep need not have stages"},
