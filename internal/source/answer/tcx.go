@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,10 +33,8 @@ func IsHTML(head []byte) bool {
 // A track gathers trackpoints.
 type track struct {
 	row    metric.Series
-	block  metric.Block
-	odd    int  // points that could not be read, or not wholly
-	before mark // the point before
-	placed mark // the last one before that has a place
+	points []point
+	odd    int // points that could not be read, or not wholly
 }
 
 // mark is how far the track was at a time.
@@ -44,31 +43,42 @@ type mark struct {
 	far float64 // metres; NaN where unknown
 }
 
-// speed is the mean since then, in km/h; absent where it is not known.
-func (m mark) speed(now mark) float64 {
-	elapsed := now.at.Sub(m.at).Seconds()
-	if m.at.IsZero() || elapsed <= 0 {
+// trail is where the track was last, and before that: what stands twice has no speed since itself.
+type trail struct{ last, before mark }
+
+// speed goes on to where it is now and returns the mean since the time before, in km/h; absent where it is not known.
+func (t *trail) speed(now mark) float64 {
+	if now.at.After(t.last.at) {
+		t.before = t.last
+	}
+	t.last = now
+	elapsed := now.at.Sub(t.before.at).Seconds()
+	if t.before.at.IsZero() || elapsed <= 0 {
 		return metric.Absent()
 	}
-	return (now.far - m.far) / elapsed * 3.6
+	return (now.far - t.before.far) / elapsed * 3.6
 }
 
 // point is one trackpoint; what it lacks is NaN.
 type point struct {
-	time                               string
+	at                                 time.Time
 	lat, lon, altitude, far, heartbeat float64
 	odd                                bool // something in it cannot be read
 }
+
+// leftAlone are the members of a trackpoint that no field has.
+var leftAlone = []string{"Cadence", "SensorState", "Extensions"}
 
 // ReadTCX reads a document Trackpoint by Trackpoint and calls next behind each. A document without any is a track without samples,
 // one that is no TCX, or none of whose points can be read, is an error. A point without a time is left out, and so is what cannot be
 // read in a point; odd is how many there were of both.
 func ReadTCX(r io.Reader, row metric.Series, next func()) (block metric.Block, odd int, err error) {
-	t := track{row: row, block: metric.Block{Series: row.ID, Values: make([][]float64, len(row.Fields))}}
-	if err = t.read(r, next); err == nil && t.odd > 0 && t.block.Len() == 0 {
+	t := track{row: row}
+	err = t.read(r, next)
+	if block = t.block(); err == nil && t.odd > 0 && block.Len() == 0 {
 		err = fmt.Errorf("%w: none of the track's points can be read", ErrShape)
 	}
-	return t.block, t.odd, err
+	return block, t.odd, err
 }
 
 func (t *track) read(r io.Reader, next func()) error {
@@ -122,6 +132,8 @@ func readPoint(dec *xml.Decoder) (point, error) {
 	nan := metric.Absent()
 	p := point{lat: nan, lon: nan, altitude: nan, far: nan, heartbeat: nan}
 	var path []string
+	var text strings.Builder
+	leaf := false // nothing has ended in the element that began last
 	for {
 		token, err := dec.Token()
 		if err != nil {
@@ -129,23 +141,31 @@ func readPoint(dec *xml.Decoder) (point, error) {
 		}
 		switch el := token.(type) {
 		case xml.StartElement:
-			path = append(path, el.Name.Local)
+			path, leaf = append(path, el.Name.Local), true
+			text.Reset()
 		case xml.EndElement:
 			if len(path) == 0 {
 				return p, nil
 			}
-			path = path[:len(path)-1]
+			if leaf && !slices.Contains(leftAlone, path[0]) {
+				p.set(strings.Join(path, "/"), strings.TrimSpace(text.String()))
+			}
+			path, leaf = path[:len(path)-1], false
 		case xml.CharData:
-			p.set(strings.Join(path, "/"), strings.TrimSpace(string(el)))
+			text.Write(el)
 		}
 	}
 }
 
+// set takes in a member. One that is not known may be one that was renamed.
 func (p *point) set(path, value string) {
 	var to *float64
 	switch path {
 	case "Time":
-		p.time += value
+		at, err := time.Parse(time.RFC3339Nano, value)
+		if err == nil && at.Year() >= 1700 && at.Year() <= 2250 { // beyond these a time does not fit into nanoseconds
+			p.at = at
+		}
 		return
 	case "Position/LatitudeDegrees":
 		to = &p.lat
@@ -157,8 +177,8 @@ func (p *point) set(path, value string) {
 		to = &p.far
 	case "HeartRateBpm/Value":
 		to = &p.heartbeat
-	}
-	if to == nil || value == "" {
+	default:
+		p.odd = true
 		return
 	}
 	f, err := strconv.ParseFloat(value, 64)
@@ -169,39 +189,52 @@ func (p *point) set(path, value string) {
 	*to = f
 }
 
-// add appends a point. Its speed is that since the point before. Of one with a place it is that since the last one with a place, as
-// the Python project reckoned it, which leaves out all others.
+// add takes in a point; one without a time has no place in the track.
 func (t *track) add(p point) {
-	now, err := time.Parse(time.RFC3339Nano, p.time)
-	untimed := err != nil || now.Year() < 1700 || now.Year() > 2250 // beyond these a time does not fit into nanoseconds
-	if untimed || p.odd {
+	values := p.values()
+	for _, field := range t.row.Fields {
+		if v, ok := values[field.Key]; ok && metric.Present(v) && !field.Possible(v) {
+			p.odd = true
+		}
+	}
+	if p.odd || p.at.IsZero() {
 		t.odd++
 	}
-	if untimed {
-		return
+	if !p.at.IsZero() {
+		t.points = append(t.points, p)
 	}
-	here := mark{now, p.far}
-	speed := t.before.speed(here)
-	if metric.Present(p.lat) {
-		speed = t.placed.speed(here)
-		t.placed = here
-	}
-	t.before = here
-	values := map[string]float64{"lat": p.lat, "lon": p.lon, "altitude": p.altitude, "distance": p.far, "speed_kph": speed, "heart_rate": math.Round(p.heartbeat)}
-	any := false
-	for i, field := range t.row.Fields {
-		v := values[field.Key]
-		if metric.Present(v) && !field.Possible(v) {
-			v = metric.Absent()
+}
+
+// values are what a point says, by the key of the field.
+func (p point) values() map[string]float64 {
+	return map[string]float64{"lat": p.lat, "lon": p.lon, "altitude": p.altitude, "distance": p.far, "heart_rate": math.Round(p.heartbeat)}
+}
+
+// block is the track in the order of time. The speed is that since the point before. Of one with a place it is that since the last one
+// with a place, as the Python project reckoned it, which leaves out all others.
+func (t *track) block() metric.Block {
+	out := metric.Block{Series: t.row.ID, Values: make([][]float64, len(t.row.Fields))}
+	slices.SortStableFunc(t.points, func(a, b point) int { return a.at.Compare(b.at) })
+	var all, placed trail
+	row := make([]float64, len(t.row.Fields))
+	for _, p := range t.points {
+		here := mark{p.at, p.far}
+		values := p.values()
+		values["speed_kph"] = all.speed(here)
+		if metric.Present(p.lat) {
+			values["speed_kph"] = placed.speed(here)
 		}
-		t.block.Values[i] = append(t.block.Values[i], v)
-		any = any || metric.Present(v)
+		any := false
+		for i, field := range t.row.Fields {
+			row[i] = values[field.Key]
+			if metric.Present(row[i]) && !field.Possible(row[i]) {
+				row[i] = metric.Absent()
+			}
+			any = any || metric.Present(row[i])
+		}
+		if any {
+			out.Append(p.at.UnixNano(), row...)
+		}
 	}
-	if any {
-		t.block.Times = append(t.block.Times, now.UnixNano())
-		return
-	}
-	for i := range t.block.Values {
-		t.block.Values[i] = t.block.Values[i][:len(t.block.Times)]
-	}
+	return out
 }

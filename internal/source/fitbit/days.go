@@ -247,10 +247,7 @@ func (t *table) put(r *resource, e any, at time.Time) error {
 		if values[i] = v; !field.Possible(v) {
 			values[i] = metric.Absent()
 		}
-		if err != nil {
-			odd = cmp.Or(odd, err)
-			continue
-		}
+		odd = cmp.Or(odd, err)
 		there := metric.Present(values[i])
 		some, bySeries[c.series] = some || there, bySeries[c.series] || there
 	}

@@ -98,11 +98,13 @@ func parsePath(text string) path {
 	return p
 }
 
-// of returns what lies at the path in v; nil where it, or anything on the way, is missing.
+// of returns what lies at the path in v; nil where it, or anything on the way, is missing. It may come with an error about its
+// neighbours in a list.
 func (p path) of(v any) (any, error) {
+	var odd error
 	for _, s := range p.steps {
 		if v == nil {
-			return nil, nil
+			return nil, odd
 		}
 		object, ok := v.(map[string]any)
 		if !ok {
@@ -123,30 +125,32 @@ func (p path) of(v any) (any, error) {
 		for _, e := range list {
 			one, ok := e.(map[string]any)
 			if !ok {
-				return nil, fmt.Errorf("%w: %s: %s in a list of objects", answer.ErrShape, p.text, kindOf(e))
+				odd = fmt.Errorf("%w: %s: %s in a list of objects", answer.ErrShape, p.text, kindOf(e))
+				continue
 			}
 			word, ok := one[s.key].(string)
 			if !ok {
-				return nil, fmt.Errorf("%w: %s: an element of %s does not say which it is", answer.ErrShape, p.text, s.name)
+				odd = fmt.Errorf("%w: %s: an element of %s does not say which it is", answer.ErrShape, p.text, s.name)
+				continue
 			}
 			if word == s.is {
 				v = one
 			}
 		}
-		if v == nil && len(list) > 0 && s.key == "name" { // of what has a name all are listed
+		if v == nil && odd == nil && len(list) > 0 && s.key == "name" { // of what has a name all are listed
 			return nil, fmt.Errorf("%w: %s: no element of %s is called %s", answer.ErrShape, p.text, s.name, s.is)
 		}
 	}
-	return v, nil
+	return v, odd
 }
 
-// number returns the number at the path; NaN where there is none.
+// number returns the number at the path; NaN where there is none. It may come with an error, as in of.
 func (p path) number(v any) (float64, error) {
 	at, err := p.of(v)
-	if err != nil {
-		return metric.Absent(), err
-	}
 	f, ok := asNumber(at)
+	if err != nil {
+		return f, err
+	}
 	if !ok {
 		return f, fmt.Errorf("%w: %s is %s, not a number", answer.ErrShape, p.text, kindOf(at))
 	}

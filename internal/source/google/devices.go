@@ -42,6 +42,9 @@ func (s *Source) Describe(ctx context.Context) (source.Description, error) {
 		return d, err
 	}
 	if d.Devices, err = s.Devices(ctx); left(err) {
+		if source.KindOf(err) == source.Bad {
+			s.surprises.Add("devices", answer.PointOdd, "pairedDevices", 1, s.cfg.Now())
+		}
 		err = nil
 	}
 	return d, err

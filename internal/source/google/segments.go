@@ -23,6 +23,11 @@ type segment struct {
 	first, last int
 }
 
+// days are those it lies in; near its begin where it ends before that.
+func (g segment) days() metric.Span {
+	return metric.Span{Start: dayAt(g.from, g.first).Civil(), End: (max(dayAt(g.from, g.first), dayAt(g.to, g.last)) + 1).Civil()}
+}
+
 // fetchSegments adds up segments by level and calendar day. A segment over midnight is parted there.
 func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, batch *metric.Batch) error {
 	form := newForm()
@@ -49,11 +54,14 @@ func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, 
 				return req.Span, unreadable
 			case begin == 0:
 				return near(at(end), req.Span), unreadable
-			case end == 0 || !r.seen || r.words[word] < 0:
+			case end == 0:
 				return near(at(begin), req.Span), unreadable
 			}
 			g := segment{from: at(r.times[start]), to: at(r.times[end]), level: r.words[word]}
 			g.first, g.last = offsets(r, before, after, g.from, g.to, req.Zones)
+			if !r.seen || g.level < 0 {
+				return g.days(), unreadable
+			}
 			segments = append(segments, g)
 			if r.odd || g.to.Before(g.from) {
 				return near(g.from, req.Span), impossible

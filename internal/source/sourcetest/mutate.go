@@ -33,14 +33,12 @@ type Exception struct {
 // of another type or an unknown word; an element stands twice, or there is something else beside it; a list is in another order.
 //
 // Allowed is the same batch; or that what was touched is missing, counted, and its days are not final; or, where no element can be
-// read, or the envelope was hit, a refusal. Never is there another value, one that was not there, a 0 that was not there, a final answer
-// that lacks something, or a panic. What goes through a request's mask is cut as the service would cut it; where that loses something,
-// the answer without a mask is what counts.
+// read, or the envelope was hit, a refusal. What was touched is found by asking for the answer without the element: all that is the same
+// with and without it has nothing to do with it, and has to stay. Never is there another value, one that was not there, a 0 that was not
+// there, a final answer that lacks something, or a panic. What goes through a request's mask is cut as the service would cut it; where
+// that loses something, the answer without a mask is what counts.
 func (g Golden) Mutate(t *testing.T, exceptions []Exception) {
-	m := &mutator{Golden: g, ran: map[string]int{}, outcomes: map[string]int{}}
-	for _, e := range exceptions {
-		m.exceptions = append(m.exceptions, compiled{regexp.MustCompile(e.Case), regexp.MustCompile(e.Path), e})
-	}
+	m := &mutator{Golden: g, exceptions: compiledOf(exceptions), ran: map[string]int{}, outcomes: map[string]int{}}
 	for _, folder := range Folders(t) {
 		c := ReadCase(t, folder)
 		t.Run(filepath.Base(folder), func(t *testing.T) {
@@ -66,6 +64,14 @@ func (g Golden) Mutate(t *testing.T, exceptions []Exception) {
 type compiled struct {
 	name, path *regexp.Regexp
 	Exception
+}
+
+func compiledOf(list []Exception) []compiled {
+	var out []compiled
+	for _, e := range list {
+		out = append(out, compiled{regexp.MustCompile(e.Case), regexp.MustCompile(e.Path), e})
+	}
+	return out
 }
 
 type mutator struct {
@@ -96,37 +102,56 @@ func (m *mutator) excepted(name, feed, path, mutation string) bool {
 const mostComplaints = 6
 
 func (m *mutator) mutateCase(t *testing.T, c Case) {
-	base := m.outcome(t, c)
-	if base.err != nil || c.Call != "" && c.Call != "devices" {
-		return // what is refused as it is tells nothing
+	list := m.complaints(t, filepath.Base(t.Name()), c)
+	for _, complaint := range list[:min(len(list), mostComplaints)] {
+		t.Error(complaint)
 	}
-	complaints, places := 0, base.places()
+	if len(list) > mostComplaints {
+		t.Errorf("and %d more", len(list)-mostComplaints)
+	}
+}
+
+// complaints makes every change of a case's answers and tells which come to something that is not allowed.
+func (m *mutator) complaints(t testing.TB, name string, c Case) []string {
+	base := m.outcome(t, c)
+	if base.err != nil {
+		return nil // what is refused as it is tells nothing
+	}
+	var out []string
 	for i, a := range c.Answers {
 		if a.Status != http.StatusOK {
 			continue
 		}
-		root, err := parseTree(a.Body)
-		if err != nil {
-			continue // a track, or what is no JSON: each has tests of its own
-		}
-		elements := root.elements()
-		root.mutations(func(path, mutation string, inElement bool) {
+		answered := func(text string) Case {
 			changed := c
 			changed.Answers = slices.Clone(c.Answers)
-			changed.Answers[i].Body = []byte(root.text())
+			changed.Answers[i].Body = []byte(text)
+			return changed
+		}
+		without := map[string]outcome{} // what there is without an element, by its path
+		change := func(path, mutation string, in *element, text string) {
 			m.ran[mutation]++
-			complaint := m.judge(t, changed, base, mutation, inElement && places > 1 && elements > 1)
-			if complaint == "" || m.excepted(filepath.Base(t.Name()), c.feed(), path, mutation) {
-				return
+			var rest *outcome
+			if in != nil {
+				r, there := without[in.path]
+				if !there {
+					r = m.believed(t, answered(in.without), base)
+					r.others = in.others
+					without[in.path] = r
+				}
+				rest = &r
 			}
-			if complaints++; complaints <= mostComplaints {
-				t.Errorf("answer %d, %s %s: %s", i+1, path, mutation, complaint)
+			if complaint := m.judge(m.believed(t, answered(text), base), base, rest, mutation); complaint != "" && !m.excepted(name, c.feed(), path, mutation) {
+				out = append(out, fmt.Sprintf("answer %d, %s %s: %s", i+1, path, mutation, complaint))
 			}
-		})
+		}
+		if root, err := parseTree(a.Body); err == nil {
+			root.mutations(func(path, mutation string, in *element) { change(path, mutation, in, root.text()) })
+		} else {
+			trackMutations(string(a.Body), change)
+		}
 	}
-	if complaints > mostComplaints {
-		t.Errorf("and %d more", complaints-mostComplaints)
-	}
+	return out
 }
 
 func (c Case) feed() string {
@@ -136,47 +161,81 @@ func (c Case) feed() string {
 	return c.Request.Feed
 }
 
-// judge says what is wrong with what becomes of a changed case; empty for nothing. oneOfMany tells that one element of several was
-// touched: then no refusal is allowed.
-func (m *mutator) judge(t *testing.T, c Case, base outcome, mutation string, oneOfMany bool) string {
+// believed is what the archive would take: where a masked answer lacks something, or has a new 0, it asks once more without the mask.
+func (m *mutator) believed(t testing.TB, c Case, base outcome) outcome {
 	got := m.outcome(t, c)
-	if got.masked && got.err == nil && (len(base.lost(got)) > 0 || base.zeroed(got)) { // the archive would ask once more
+	if got.masked && got.err == nil && (len(base.lost(got)) > 0 || base.zeroed(got)) {
 		c.Request.Plain = true
 		got = m.outcome(t, c)
+	}
+	return got
+}
+
+// judge says what is wrong with what becomes of a change; empty for nothing. rest is what there is without the element that was touched;
+// nil where it was the envelope. All that is the same in base and rest has nothing to do with that element.
+func (m *mutator) judge(got, base outcome, rest *outcome, mutation string) string {
+	if rest != nil && rest.err != nil {
+		rest = nil
 	}
 	var e *source.Error
 	switch {
 	case got.err != nil && !errors.As(got.err, &e):
 		return fmt.Sprintf("%v is no error of a source", got.err)
-	case got.err != nil && e.Status != http.StatusOK: // it asked on, and the case has no answer to that
+	case got.err != nil && e.Status != http.StatusOK && e.Status != 0: // it asked on, and the case has no answer to that
+		m.outcomes["asked on"]++
 		return ""
-	case got.err != nil && oneOfMany:
+	case got.err != nil && rest != nil && rest.others && len(rest.values) > 0:
 		return fmt.Sprintf("one element costs all: %v", got.err)
 	case got.err != nil:
 		m.outcomes["refused"]++
 		return ""
 	}
+	// What was touched can be part of a sum: of the sum nothing is known then, so it is whole samples that have nothing to do with it.
+	touched, counted := map[string]bool{}, base.odd
+	if rest != nil {
+		for key, was := range base.values {
+			if left, there := rest.values[key]; !there || left.v != was.v {
+				touched[sampleOf(key)] = true
+			}
+		}
+		counted = min(counted, rest.odd) // where the element was odd as it is, it was counted already
+	}
+	others := func(key string) bool { return rest != nil && !touched[sampleOf(key)] }
 	for _, key := range slices.Sorted(maps.Keys(got.values)) {
 		was, there := base.values[key]
-		if !there {
-			return fmt.Sprintf("%s is %v, which was not there", key, got.values[key].v)
+		now := got.values[key]
+		if there && now.v == was.v {
+			continue
 		}
-		if now := got.values[key]; now.v != was.v && !got.open(was.at) {
+		asWithout := false
+		if rest != nil {
+			left, there := rest.values[key]
+			asWithout = there && left.v == now.v
+		}
+		switch {
+		case asWithout && !got.open(now.at):
+			return fmt.Sprintf("%s is %v as without the element, and its day is final", key, now.v)
+		case asWithout:
+		case !there:
+			return fmt.Sprintf("%s is %v, which was not there", key, now.v)
+		case others(key):
+			return fmt.Sprintf("%s is %v, was %v, and is of another element", key, now.v, was.v)
+		default:
 			return fmt.Sprintf("%s is %v, was %v", key, now.v, was.v)
-		} else if now.v != was.v && now.v == 0 {
-			return fmt.Sprintf("%s is 0, was %v", key, was.v)
 		}
 	}
 	lost := base.lost(got)
 	for _, key := range lost {
 		at := base.values[key].at
-		if mutation == "removed" && got.sample(key) { // a member that need not be there
-			continue
-		}
-		if !got.open(at) {
+		switch {
+		case mutation == "doubled" || mutation == "reversed":
+			return fmt.Sprintf("%s is gone, and nothing was taken away", key)
+		case others(key):
+			return fmt.Sprintf("%s is gone, and is of another element", key)
+		case mutation == "removed" && got.sample(key): // a member that need not be there
+		case !got.open(at):
 			return fmt.Sprintf("%s is gone, and its day is final", key)
-		}
-		if got.odd == 0 && (got.unfinished.IsZero() || at.Before(got.unfinished)) {
+		case (got.odd == 0 || got.odd <= counted && !base.open(at)) && (got.unfinished.IsZero() || at.Before(got.unfinished)):
 			return fmt.Sprintf("%s is gone, and nothing counts it", key)
 		}
 	}
@@ -203,37 +262,21 @@ type outcome struct {
 	odd    int         // of surprises
 	series []metric.ID // that it answers for
 
+	others     bool      // the answer that lacks an element has others in its list: of them something could be read
 	unfinished time.Time // from here on nothing is final, since something goes on; zero for nowhere
 }
 
+// sampleOf is the part of a key that all fields of a sample have.
+func sampleOf(key string) string { return key[:strings.LastIndexByte(key, ' ')+1] }
+
 // sample reports whether any other field of a key's sample is there.
 func (o outcome) sample(key string) bool {
-	head := key[:strings.LastIndexByte(key, ' ')+1]
 	for k := range o.values {
-		if strings.HasPrefix(k, head) {
+		if sampleOf(k) == sampleOf(key) {
 			return true
 		}
 	}
 	return false
-}
-
-// places are at how many places a series has something.
-func (o outcome) places() int {
-	at := map[string]map[time.Time]bool{}
-	most := 0
-	for key, v := range o.values {
-		series, _, _ := strings.Cut(key[strings.LastIndex(key, ": ")+1:], " 2")
-		if at[series] == nil {
-			at[series] = map[time.Time]bool{}
-		}
-		at[series][v.at] = true
-	}
-	for series, places := range at {
-		if !strings.Contains(series, "minute") || len(at) == 1 { // the minutes are made of the others
-			most = max(most, len(places))
-		}
-	}
-	return most
 }
 
 // zeroed reports whether got has a 0 that o has not.
@@ -269,7 +312,7 @@ func (o outcome) open(at time.Time) bool {
 }
 
 // outcome asks.
-func (m *mutator) outcome(t *testing.T, c Case) outcome {
+func (m *mutator) outcome(t testing.TB, c Case) outcome {
 	t.Helper()
 	served := 0
 	client := &http.Client{Transport: RoundTrip(func(r *http.Request) (*http.Response, error) {
@@ -288,14 +331,21 @@ func (m *mutator) outcome(t *testing.T, c Case) outcome {
 	})}
 	s := m.Open(t, c, client)
 	out := outcome{values: map[string]value{}}
-	if c.Call == "devices" {
-		var list []metric.Device
-		list, out.err = s.Devices(context.Background())
-		for _, d := range list {
-			if metric.Present(d.Battery) {
-				out.values["battery of "+d.ID] = value{d.Battery, time.Unix(1, 0)}
+	if c.Call != "" {
+		var d source.Description
+		if c.Call == "devices" {
+			d.Devices, out.err = s.Devices(context.Background())
+		} else if d, out.err = s.Describe(context.Background()); out.err == nil {
+			out.values["account "+d.Account] = value{1, time.Unix(1, 0)}
+			if d.Zone != "" {
+				out.values["zone "+d.Zone] = value{1, time.Unix(1, 0)}
 			}
-			out.values["device "+d.ID] = value{1, time.Unix(1, 0)}
+		}
+		for _, d := range d.Devices {
+			if metric.Present(d.Battery) {
+				out.values["device "+d.ID+" battery"] = value{d.Battery, time.Unix(1, 0)}
+			}
+			out.values["device "+d.ID+" itself"] = value{1, time.Unix(1, 0)}
 		}
 		out.notYet = []metric.Span{{Start: time.Unix(0, 0), End: time.Unix(2, 0)}} // devices are asked again anyway
 	} else {

@@ -88,29 +88,32 @@ func (v *tree) text() string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-// elements is how many elements the answer's list has.
-func (v *tree) elements() int {
-	n := len(v.list)
-	for _, m := range v.members {
-		n = max(n, len(m.value.list))
-		for _, below := range m.value.members { // as of a set of minutes
-			n = max(n, len(below.value.list))
-		}
-	}
-	return n
-}
-
 var wordText = regexp.MustCompile(`^"[A-Z][A-Z_]+"$`)
 
-// mutations makes each change of the tree in turn, calls did, and takes it back.
-func (v *tree) mutations(did func(path, mutation string, inElement bool)) { v.mutate("", false, did) }
+// An element is one of a list of the answer, such as a point, a session or a day: the outermost that holds what was touched.
+type element struct {
+	path    string
+	without string // the answer that lacks it
+	others  bool   // its list holds others
+}
 
-func (v *tree) mutate(path string, inside bool, did func(path, mutation string, inElement bool)) {
-	with := func(change func(*tree), path, mutation string) {
+// mutations makes each change of the tree in turn, calls did, and takes it back. The element is nil where the envelope was touched.
+func (v *tree) mutations(did func(path, mutation string, in *element)) {
+	w := &changer{root: v, did: did}
+	w.change(v, "", nil)
+}
+
+type changer struct {
+	root *tree
+	did  func(path, mutation string, in *element)
+}
+
+func (w *changer) change(v *tree, path string, in *element) {
+	with := func(change func(*tree), path, mutation string, in *element) {
 		before := *v
 		v.members, v.list = slices.Clone(v.members), slices.Clone(v.list)
 		change(v)
-		did(path, mutation, inside)
+		w.did(path, mutation, in)
 		*v = before
 	}
 	at := func(name string) string {
@@ -120,40 +123,40 @@ func (v *tree) mutate(path string, inside bool, did func(path, mutation string, 
 		return path + "." + name
 	}
 	if v.object {
-		with(func(v *tree) { v.members = append(v.members, member{"strangerBeside", &tree{scalar: "7"}}) }, path, "stranger")
+		with(func(v *tree) { v.members = append(v.members, member{"strangerBeside", &tree{scalar: "7"}}) }, path, "stranger", in)
 	}
 	for i, m := range v.members {
 		here := at(m.name)
 		set := func(value *tree) func(*tree) { return func(v *tree) { v.members[i].value = value } }
-		with(func(v *tree) { v.members = slices.Delete(v.members, i, i+1) }, here, "removed")
-		with(func(v *tree) { v.members[i].name = "new" + m.name }, here, "renamed")
-		with(set(&tree{scalar: "null"}), here, "null")
-		with(set(&tree{scalar: `"NaN"`}), here, "NaN")
+		with(func(v *tree) { v.members = slices.Delete(v.members, i, i+1) }, here, "removed", in)
+		with(func(v *tree) { v.members[i].name = "new" + m.name }, here, "renamed", in)
+		with(set(&tree{scalar: "null"}), here, "null", in)
+		with(set(&tree{scalar: `"NaN"`}), here, "NaN", in)
 		if m.value.scalar != "" {
-			with(set(&tree{object: true}), here, "type")
+			with(set(&tree{object: true}), here, "type", in)
 		} else {
-			with(set(&tree{scalar: "7"}), here, "type")
+			with(set(&tree{scalar: "7"}), here, "type", in)
 		}
 		if wordText.MatchString(m.value.scalar) {
-			with(set(&tree{scalar: `"MADE_UP"`}), here, "word")
+			with(set(&tree{scalar: `"MADE_UP"`}), here, "word", in)
 		}
-		m.value.mutate(here, inside, did)
+		w.change(m.value, here, in)
 	}
 	for i, e := range v.list {
-		here := fmt.Sprintf("%s[%d]", path, i)
-		touched := func(change func(*tree), mutation string) {
-			was := inside
-			inside = true
-			with(change, here, mutation)
-			inside = was
+		here, touched := fmt.Sprintf("%s[%d]", path, i), in
+		if touched == nil {
+			list := v.list
+			v.list = slices.Delete(slices.Clone(list), i, i+1)
+			touched = &element{here, w.root.text(), len(list) > 1}
+			v.list = list
 		}
-		touched(func(v *tree) { v.list = slices.Insert(v.list, i, e) }, "doubled")
-		touched(func(v *tree) { v.list[i] = &tree{scalar: "null"} }, "null")
-		touched(func(v *tree) { v.list[i] = &tree{scalar: `"text"`} }, "type")
-		e.mutate(here, true, did)
+		with(func(v *tree) { v.list = slices.Insert(v.list, i, e) }, here, "doubled", touched)
+		with(func(v *tree) { v.list[i] = &tree{scalar: "null"} }, here, "null", touched)
+		with(func(v *tree) { v.list[i] = &tree{scalar: `"text"`} }, here, "type", touched)
+		w.change(e, here, touched)
 	}
 	if len(v.list) > 1 {
-		with(func(v *tree) { slices.Reverse(v.list) }, path, "reversed")
+		with(func(v *tree) { slices.Reverse(v.list) }, path, "reversed", in)
 	}
 }
 
@@ -162,32 +165,35 @@ type mask map[string]mask
 
 // parseMask reads a partial-response mask such as "a,b(c,d),e/f".
 func parseMask(text string) mask {
-	m, _ := readMask(text)
+	m := mask{}
+	for text != "" && text[0] != ')' {
+		text = strings.TrimPrefix(m.readItem(text), ",")
+	}
 	return m
 }
 
-func readMask(text string) (mask, string) {
-	m := mask{}
-	for text != "" && text[0] != ')' {
-		end := strings.IndexAny(text, ",()/")
-		if end < 0 {
-			end = len(text)
-		}
-		name := text[:end]
-		text = text[end:]
-		m[name] = nil
-		switch {
-		case strings.HasPrefix(text, "("):
-			m[name], text = readMask(text[1:])
-			text = strings.TrimPrefix(text, ")")
-		case strings.HasPrefix(text, "/"):
-			var below mask
-			below, text = readMask(text[1:])
-			m[name] = below
-		}
-		text = strings.TrimPrefix(text, ",")
+// readItem reads one item, such as "e/f(g,h)", and returns what follows it.
+func (m mask) readItem(text string) string {
+	end := strings.IndexAny(text, ",()/")
+	if end < 0 {
+		end = len(text)
 	}
-	return m, text
+	name, text := text[:end], text[end:]
+	switch {
+	case strings.HasPrefix(text, "("):
+		below := mask{}
+		for text = text[1:]; text != "" && text[0] != ')'; {
+			text = strings.TrimPrefix(below.readItem(text), ",")
+		}
+		m[name], text = below, strings.TrimPrefix(text, ")")
+	case strings.HasPrefix(text, "/"):
+		below := mask{}
+		text = below.readItem(text[1:])
+		m[name] = below
+	default:
+		m[name] = nil
+	}
+	return text
 }
 
 // cut takes away what the mask does not name.
