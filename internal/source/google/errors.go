@@ -137,12 +137,12 @@ func (e *tooLong) Error() string { return e.err.Error() }
 // projects are the reasons that only the owner of the Google Cloud project can do something about, with what that is. All of them stop
 // everything, whatever is asked for.
 var projects = map[string]string{
-	reasonDisabled:            hintDisabled,
-	"USER_PROJECT_DENIED":     "Google does not let this client use its project (USER_PROJECT_DENIED). Check on the Credentials page that client id and secret are of the project in which the Google Health API is enabled.",
-	"BILLING_DISABLED":        "Google wants billing to be enabled for your Google Cloud project (BILLING_DISABLED). Do so under Billing in the Google Cloud console, or take a client of another project.",
-	"CONSUMER_SUSPENDED":      "Google has suspended your Google Cloud project (CONSUMER_SUSPENDED). The Google Cloud console says why, and how to appeal.",
-	"CONSUMER_INVALID":        "Your Google Cloud project has been deleted, or is not valid (CONSUMER_INVALID). Restore it in the Google Cloud console within 30 days, or take a client of another project.",
-	"PROJECT_INVALID":         "Your Google Cloud project is not valid (PROJECT_INVALID). Take a client of another project.",
+	reasonDisabled:        hintDisabled,
+	"USER_PROJECT_DENIED": "Google does not let this client use its project (USER_PROJECT_DENIED). Check on the Credentials page that client id and secret are of the project in which the Google Health API is enabled.",
+	"BILLING_DISABLED":    "Google wants billing to be enabled for your Google Cloud project (BILLING_DISABLED). Do so under Billing in the Google Cloud console, or take a client of another project.",
+	"CONSUMER_SUSPENDED":  "Google has suspended your Google Cloud project (CONSUMER_SUSPENDED). The Google Cloud console says why, and how to appeal.",
+	"CONSUMER_INVALID":    "Your Google Cloud project has been deleted, or is not valid (CONSUMER_INVALID). Restore it in the Google Cloud console within 30 days, or take a client of another project.",
+	"PROJECT_INVALID":     "Your Google Cloud project is not valid (PROJECT_INVALID). Take a client of another project.",
 }
 
 // places are the reasons that the account's administrator, or its country, sets.
