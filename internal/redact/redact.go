@@ -21,6 +21,9 @@ import (
 	"sync/atomic"
 )
 
+// clientID is what a client's id ends with. It is no secret, also where somebody has given it in the place of one.
+const clientID = ".apps.googleusercontent.com"
+
 // mark stands where a secret was.
 const mark = "***"
 
@@ -48,7 +51,7 @@ func know(list *[]string, most int, values []string) {
 	defer mu.Unlock()
 	news := false
 	for _, v := range values {
-		if len(v) < shortest || word.MatchString(v) {
+		if len(v) < shortest || word.MatchString(v) || strings.HasSuffix(v, clientID) {
 			continue
 		}
 		before := len(*list)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -52,13 +53,24 @@ func (s *Server) render(w http.ResponseWriter, r *request, page string, status i
 }
 
 // leaving is HTML as a visitor gets it, whole pages and pieces of them: without secrets, and with all advice in the words of the place
-// where the program runs.
+// where the program runs. What stands in the fields of forms is the visitor's own: a user's name that is the password, too,
+// comes back as it was given.
 func (s *Server) leaving(html string) string {
 	if s.cfg.Advice != nil {
 		html = s.cfg.Advice(html)
 	}
-	return redact.Text(html)
+	var b strings.Builder
+	done := 0
+	for _, own := range ownFields.FindAllStringIndex(html, -1) {
+		b.WriteString(redact.Text(html[done:own[0]]))
+		b.WriteString(html[own[0]:own[1]])
+		done = own[1]
+	}
+	b.WriteString(redact.Text(html[done:]))
+	return b.String()
 }
+
+var ownFields = regexp.MustCompile(` value="[^"]*"`)
 
 // fail shows a page that cannot be shown.
 func (s *Server) fail(w http.ResponseWriter, r *request, err error) {
