@@ -107,21 +107,85 @@ var shapes = []struct {
 	{regexp.MustCompile(`(://[^/\s:@"']*:)[^/\s@"']+@`), "${1}" + mark + "@"},
 }
 
-// clues are what any of the shapes has in it: most texts have none, and are done with at a look.
-var clues = regexp.MustCompile(`(?i)bearer|basic|token|secret|passw|authorization_code|code_verifier|[?&](?:code|key|p)=|ya29\.|1//|4/0|GOCSPX-|eyJ|://[^/\s]*@`)
+// clues are what any of the shapes has in it, in lower case: most texts have none, and are done with at a look.
+var clues = []string{"bearer", "basic", "token", "secret", "passw", "authorization_code", "code_verifier", "?code=", "&code=", "?key=", "&key=",
+	"?p=", "&p=", "ya29.", "1//", "4/0", "gocspx-", "eyj", "://"}
 
 // Text returns s without its secrets.
 func Text(s string) string {
 	if r := names.Load(); r != nil {
 		s = r.Replace(s)
 	}
-	if !clues.MatchString(s) {
+	var b strings.Builder
+	done := 0
+	for _, in := range suspects(s) {
+		part := s[in.from:in.to]
+		for _, shape := range shapes {
+			part = shape.find.ReplaceAllString(part, shape.keep)
+		}
+		b.WriteString(s[done:in.from])
+		b.WriteString(part)
+		done = in.to
+	}
+	if done == 0 {
 		return s
 	}
-	for _, shape := range shapes {
-		s = shape.find.ReplaceAllString(s, shape.keep)
+	b.WriteString(s[done:])
+	return b.String()
+}
+
+type span struct{ from, to int }
+
+// suspects are the lines with a clue, each with the line that follows, where the secret may stand. Regular expressions over a whole page
+// would take longer than all the rest of it.
+func suspects(s string) []span {
+	low := lower(s)
+	var at []int
+	for _, clue := range clues {
+		for i := 0; ; {
+			next := strings.Index(low[i:], clue)
+			if next < 0 {
+				break
+			}
+			at = append(at, i+next)
+			i += next + len(clue)
+		}
 	}
-	return s
+	slices.Sort(at)
+	var out []span
+	end := 0 // of the line looked at last
+	for _, i := range at {
+		if i < end {
+			continue
+		}
+		end = lineEnd(s, i)
+		one := span{strings.LastIndexByte(s[:i], '\n') + 1, lineEnd(s, end)}
+		if n := len(out); n > 0 && one.from < out[n-1].to {
+			out[n-1].to = one.to
+			continue
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// lower is s with the letters of ASCII in lower case, each at its place.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// lineEnd is where the line at i ends, behind its newline.
+func lineEnd(s string, i int) int {
+	if n := strings.IndexByte(s[i:], '\n'); n >= 0 {
+		return i + n + 1
+	}
+	return len(s)
 }
 
 // Writer hands what is written to it on to w, without the secrets. What is one text has to come in one piece.

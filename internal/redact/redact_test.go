@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -58,6 +60,25 @@ func TestText(t *testing.T) {
 		if got := Text(plain); got != plain {
 			t.Errorf("%q became %q", plain, got)
 		}
+	}
+}
+
+// Only lines with a clue are looked at: in a long text the same is found as in each alone.
+func TestLongText(t *testing.T) {
+	var text, want strings.Builder
+	filler := strings.Repeat("<td>an ordinary line of a page</td>\n", 40)
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		text.WriteString(filler + strings.ToUpper("É") + secrets[name] + "\n")
+		want.WriteString(filler + strings.ToUpper("É") + Text(secrets[name]) + "\n")
+	}
+	if got := Text(text.String()); got != want.String() || leaks(got) {
+		t.Errorf("a long text became %q", strings.ReplaceAll(got, filler, "…"))
+	}
+	if got, want := Text("Authorization: Bearer\n  abcdefgh12345678 and more"), "Authorization: Bearer "+mark+" and more"; got != want {
+		t.Errorf("over a line's end: %q", got)
+	}
+	if plain := strings.Repeat("a token\n", 1000); Text(plain) != plain {
+		t.Error("a text without a secret changed")
 	}
 }
 
