@@ -189,13 +189,13 @@ func TestNotices(t *testing.T) {
 		}
 		got = append(got, fmt.Sprintf("%s %v", r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:], fields))
 	})
-	if err := c.Notify(t.Context(), Notice{"fitbit_fetch_auth", "Fitbit Fetch", "Sign in [here](/app/x)."}); err != nil {
+	if err := c.Notify(t.Context(), Notice{"fitbit_fetch_auth", "Fitbit Fetch", "Sign in [here](/app/x): ya29.a0AfB_byCmadeup-0123456789 has ended."}); err != nil {
 		t.Error(err)
 	}
 	if err := c.Dismiss(t.Context(), "fitbit_fetch_auth"); err != nil {
 		t.Error(err)
 	}
-	want := []string{"create map[message:Sign in [here](/app/x). notification_id:fitbit_fetch_auth title:Fitbit Fetch]", "dismiss map[notification_id:fitbit_fetch_auth]"}
+	want := []string{"create map[message:Sign in [here](/app/x): *** has ended. notification_id:fitbit_fetch_auth title:Fitbit Fetch]", "dismiss map[notification_id:fitbit_fetch_auth]"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
