@@ -1,3 +1,7 @@
+// Six pairs of lives from the simulator, without the race detector, which would take minutes (make test runs them beside the others).
+
+//go:build !race
+
 package collect
 
 import (
