@@ -101,6 +101,7 @@ func keep(sessions []metric.Session, s metric.Session) []metric.Session {
 type reader struct {
 	element any
 	odd     []string // paths of what cannot be read
+	lacks   bool     // a member is not there
 }
 
 func (r *reader) note(p string, err error) {
@@ -112,12 +113,14 @@ func (r *reader) note(p string, err error) {
 func (r *reader) number(p string) float64 {
 	v, err := parsePath(p).number(r.element)
 	r.note(p, err)
+	r.lacks = r.lacks || !metric.Present(v)
 	return v
 }
 
 func (r *reader) word(p string) string {
 	v, err := parsePath(p).word(r.element)
 	r.note(p, err)
+	r.lacks = r.lacks || v == ""
 	return v
 }
 
@@ -129,6 +132,7 @@ func (r *reader) flag(p string) (on, told bool) {
 		err = answer.ErrShape
 	}
 	r.note(p, err)
+	r.lacks = r.lacks || !told
 	return on, told
 }
 
@@ -140,6 +144,7 @@ func (r *reader) object(p string) (o map[string]any, ok bool) {
 		err = answer.ErrShape
 	}
 	r.note(p, err)
+	r.lacks = r.lacks || !ok
 	return o, ok
 }
 
@@ -150,6 +155,7 @@ func (r *reader) list(p string) []any {
 		err = answer.ErrShape
 	}
 	r.note(p, err)
+	r.lacks = r.lacks || !ok
 	return l
 }
 
@@ -162,12 +168,13 @@ func (r *reader) within(f metric.Field, p string, v float64) float64 {
 	return v
 }
 
-// counted notes what could not be read in an element of a list, or was left out under its name.
-func (q *query) counted(at string, r *reader, strange bool, missing bool) {
+// counted notes what could not be read in an element of a list. Where there are members in it that are not known, what it lacks may only
+// have another name.
+func (q *query) counted(at string, r *reader, strange bool) {
 	for _, p := range r.odd {
 		q.misread(at + "." + p)
 	}
-	if len(r.odd) == 0 && strange && missing {
+	if len(r.odd) == 0 && strange && r.lacks {
 		q.misread(at)
 	}
 }
@@ -238,7 +245,7 @@ func (q *query) sleep(e any) error {
 	}
 	s.Blocks = slices.DeleteFunc(s.Blocks, func(b metric.Block) bool { return !q.wants(b.Series) || allAbsent(b.Row(0)) })
 	q.batch.Sessions = keep(q.batch.Sessions, s)
-	q.counted("sleep", r, strange, true)
+	q.counted("sleep", r, strange)
 	return nil
 }
 
