@@ -63,7 +63,7 @@ func fetchSleep(ctx context.Context, q *query) error {
 				return &source.Error{Kind: source.Retry, Reason: reasonPending, Until: q.cfg.Now().Add(pending), Hint: hintPending, Err: errors.New("the service is still computing")}
 			},
 		})
-		if err != nil {
+		if err = q.part(err, metric.DaySpan(piece[0], piece[1])); err != nil {
 			return err
 		}
 	}
@@ -507,10 +507,13 @@ func fetchWorkouts(ctx context.Context, q *query) error {
 			other: map[string]func(any){"pagination": func(v any) {
 				var err error
 				follow, err = parsePath("next").word(v)
-				paged = err == nil && v != nil && !pageKnown.note(q.notes, "pagination", v)
+				object, _ := v.(map[string]any)
+				strange := pageKnown.note(q.notes, "pagination", v)
+				_, told := object["next"]
+				paged = err == nil && v != nil && (told || !strange)
 			}},
 		})
-		if err != nil {
+		if err = q.part(err, q.req.Span); err != nil {
 			return err
 		}
 		if !paged { // what comes behind this page would be lost
