@@ -16,6 +16,7 @@ import (
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/clock"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/config"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/redact"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
 )
 
@@ -95,7 +96,7 @@ func (c *call) demo(ctx context.Context, f *demoFlags) (err error) {
 		return fmt.Errorf("opening the demo's log: %w", err)
 	}
 	defer logFile.Close()
-	a, err := openApp(ctx, opts, slog.New(slog.NewTextHandler(logFile, nil)))
+	a, err := openApp(ctx, opts, slog.New(redact.Handler(slog.NewTextHandler(logFile, nil))))
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/fitbit-fetch/fitbit-fetch/internal/auth"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/plan"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/redact"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source"
 )
 
@@ -24,7 +25,7 @@ type diagnoseFlags struct {
 
 func diagnoseCommand() command {
 	return command{
-		name: "diagnose", held: true, summary: "write a report for a bug: no secrets, no readings",
+		name: "diagnose", held: true, raw: true, summary: "write a report for a bug: no secrets, no readings",
 		help: `The report is a zip of JSON files: versions, options without secrets, how everything stands, the plan and its reasons, coverage, the last
 requests with their fate and the shape of their answers (keys and types, never values), and what the service sent that this program does not
 know. The running fitbit-fetch knows the most, so ask while it runs. With --ask each feed is asked once for yesterday, so that the shapes of all answers are in it. Read it before you share it: it tells
@@ -164,12 +165,13 @@ func versions() map[string]any {
 	return v
 }
 
+// writeJSON adds a file to the report, and takes the secrets out of it: behind the packing none would be seen.
 func writeJSON(z *zip.Writer, name string, v any) error {
 	w, err := z.Create(name)
 	if err != nil {
 		return err
 	}
-	return encodeJSON(w, v)
+	return encodeJSON(redact.Writer(w), v)
 }
 
 func encodeJSON(w io.Writer, v any) error {

@@ -19,14 +19,14 @@ func TestLogKeeper(t *testing.T) {
 	log.With("part", "deliver").With("sink", "influxdb x").Error("third")
 	log.With("part", "mqtt").Info("fourth")
 	log.Info("fifth", "person", "anna")
-	log.Info("sixth")
+	log.Info("sixth", "open", "https://x/auth?client_id=1&state=abc&code_challenge=def")
 	var got []string
 	for _, part := range k.list() {
 		for _, l := range part.lines {
 			got = append(got, fmt.Sprintf("%s: %s %s", part.name, l.level, l.text))
 		}
 	}
-	want := []string{"person anna: INFO fifth", "person kim: INFO first feed=steps", "person kim: WARN second request.err=HTTP 503", "influxdb x: ERROR third", "mqtt: INFO fourth", "program: INFO sixth"}
+	want := []string{"person anna: INFO fifth", "person kim: INFO first feed=steps", "person kim: WARN second request.err=HTTP 503", "influxdb x: ERROR third", "mqtt: INFO fourth", "program: INFO sixth open=https://x/auth?client_id=1&state=***&code_challenge=***"}
 	for i := range want { // part is an attribute like any other where somebody is named
 		if i >= len(got) || strings.ReplaceAll(got[i], " part=collect", "") != want[i] {
 			t.Errorf("kept %q, want %q", got, want)
@@ -55,22 +55,6 @@ func TestLogKeeperIsBounded(t *testing.T) {
 	for _, p := range parts {
 		if len(p.lines) > keptLines || len([]rune(p.lines[0].text)) > keptText+1 {
 			t.Errorf("%s: %d lines of %d letters", p.name, len(p.lines), len([]rune(p.lines[0].text)))
-		}
-	}
-}
-
-func TestRedacted(t *testing.T) {
-	for in, want := range map[string]string{
-		"open=https://x/auth?client_id=1&state=abc&code_challenge=def": "open=https://x/auth?client_id=1&state=***&code_challenge=***",
-		"http://localhost:8080/?code=4/0Abc&scope=x":                   "http://localhost:8080/?code=***&scope=x",
-		"writing to http://kim:hush@nas:8086/write":                    "writing to http://***@nas:8086/write",
-		"Authorization: Bearer ya29.abc-def":                           "Authorization: Bearer ***",
-		"refresh 1//0abc-d/e of GOCSPX-xyz and ya29.a0b":               "refresh *** of *** and ***",
-		"password=hush token=\"abc\"":                                  "password=*** token=***",
-		"a request failed feed=steps HTTP 503, 12 s ago":               "a request failed feed=steps HTTP 503, 12 s ago",
-	} {
-		if got := redacted(in); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
 		}
 	}
 }

@@ -45,7 +45,7 @@ type command struct {
 	alone   bool   // runs in its own process and opens no archive
 	bare    bool   // needs no options either
 	held    bool   // of use while options are wrong, too
-	raw     bool   // what it prints are data, or secrets that are asked for: none is taken out of it
+	raw     bool   // what it prints are data, a packed report, or secrets that are asked for: nothing is taken out of it
 	run     func(ctx context.Context, c *call) error
 	flags   func(fs *flag.FlagSet, c *call)
 }

@@ -354,7 +354,7 @@ func (w workReport) askedAgain(g plan.Gap) string {
 	if f := w.Feeds[g.Feed]; !f.NotBefore.IsZero() {
 		return "asked again " + dayTime(f.NotBefore, w.Zones)
 	}
-	return "asked again in its turn, or now with: fitbit-fetch backfill"
+	return "asked again in its turn"
 }
 
 // daysText names the days of a span.

@@ -72,7 +72,7 @@ type tokenForm struct {
 }
 
 func encodeToken(t Token) ([]byte, error) {
-	redact.Secret(t.Access, t.Refresh)
+	redact.Token(t.Access, t.Refresh)
 	savedAt := ""
 	if !t.SavedAt.IsZero() {
 		savedAt = t.SavedAt.UTC().Format("2006-01-02T15:04:05+00:00")
@@ -110,7 +110,7 @@ func decodeToken(data []byte) (Token, error) {
 	if in := seconds(m["expires_in"]); t.Expiry.IsZero() && in > 0 && !t.SavedAt.IsZero() {
 		t.Expiry = t.SavedAt.Add(in)
 	}
-	redact.Secret(t.Access, t.Refresh)
+	redact.Token(t.Access, t.Refresh)
 	if t.Empty() {
 		return Token{}, errors.New("neither an access token nor a refresh token in it")
 	}

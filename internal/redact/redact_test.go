@@ -2,9 +2,14 @@ package redact
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -21,6 +26,9 @@ var secrets = map[string]string{
 	"in words":  "limit of the user with the access token 0123456789abcdef0123",
 	"link":      "https://user:pa55w0rd@db.example/write?db=x&p=pa55w0rd",
 	"password":  `password=pa55w0rd`,
+	"attribute": `token="madeup0123456789" user=x`,
+	"address":   "http://localhost:8080/?code=4/0Amadeup0123456789&scope=x",
+	"code":      "the code 4/0Amadeup0123456789",
 	"by name":   "the-Name-of-a-Secret+1",
 	"encoded":   "the-Name-of-a-Secret%2B1",
 	"two lines": "ya29.first-0123456789 and 1//0second-0123456789",
@@ -48,10 +56,29 @@ func TestText(t *testing.T) {
 		}
 	}
 	for _, plain := range []string{"renewing the access token was refused", "The refresh token has been used up. Authorize again.", "homeassistant and short", "at http://db.example:8086/write?db=fitbit",
-		"access token: not accepted", "feed steps: retry (HTTP 429)", "10.5//2 of 20", "the InfluxDB user \"fitbit\" may not write", "tokens are renewed", "a token of the other service is kept aside"} {
+		"access token: not accepted", "feed steps: retry (HTTP 429)", "10.5//2 of 20", "the InfluxDB user \"fitbit\" may not write", "tokens are renewed", "denied (HTTP 403 ACCESS_TOKEN_SCOPE_INSUFFICIENT)", "http://localhost:8080/?code=…", "a token of the other service is kept aside"} {
 		if got := Text(plain); got != plain {
 			t.Errorf("%q became %q", plain, got)
 		}
+	}
+}
+
+// Only lines with a clue are looked at: in a long text the same is found as in each alone.
+func TestLongText(t *testing.T) {
+	var text, want strings.Builder
+	filler := strings.Repeat("<td>an ordinary line of a page</td>\n", 40)
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		text.WriteString(filler + strings.ToUpper("É") + secrets[name] + "\n")
+		want.WriteString(filler + strings.ToUpper("É") + Text(secrets[name]) + "\n")
+	}
+	if got := Text(text.String()); got != want.String() || leaks(got) {
+		t.Errorf("a long text became %q", strings.ReplaceAll(got, filler, "…"))
+	}
+	if got, want := Text("Authorization: Bearer\n  abcdefgh12345678 and more"), "Authorization: Bearer "+mark+" and more"; got != want {
+		t.Errorf("over a line's end: %q", got)
+	}
+	if plain := strings.Repeat("a token\n", 1000); Text(plain) != plain {
+		t.Error("a text without a secret changed")
 	}
 }
 
@@ -74,15 +101,42 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-func TestOldOnesAreForgotten(t *testing.T) {
-	for i := range 2 * most {
-		Secret(fmt.Sprintf("Secret-number-%06d", i))
+// Tokens are forgotten where they have long been replaced; what the options say is not, however many tokens come.
+func TestOldTokensAreForgotten(t *testing.T) {
+	token := func(i int) string { return fmt.Sprintf("Token-number-%06d", i) }
+	Secret("Password-of-the-options")
+	for i := range 4 * most {
+		Token(token(i), "Refresh-token-that-stays")
 	}
-	if len(known) != most {
-		t.Errorf("%d are known, want %d", len(known), most)
+	if len(tokens) != most {
+		t.Errorf("%d are known, want %d", len(tokens), most)
 	}
-	if got := Text(fmt.Sprintf("Secret-number-%06d", 2*most-1)); got != mark {
-		t.Errorf("the newest is %q", got)
+	for _, s := range []string{token(4*most - 1), "Refresh-token-that-stays", "Password-of-the-options"} {
+		if got := Text(s); got != mark {
+			t.Errorf("%q left", got)
+		}
+	}
+	if got := Text(token(0)); got != token(0) {
+		t.Errorf("the oldest is %q", got)
+	}
+}
+
+// A secret is known however it is written, and one that begins as another does goes as a whole.
+func TestForms(t *testing.T) {
+	const s = "It's \"Made&up+<secret>/ä\\"
+	Secret("abcd.efgh", s, "abcd.efgh.ijkl")
+	var page bytes.Buffer
+	if err := template.Must(template.New("").Parse("<p title='{{.}}'>{{.}}</p>")).Execute(&page, s); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(map[string]string{"x": s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, written := range []string{s, page.String(), string(text), fmt.Sprintf("%q", s), url.Values{"p": {s}}.Encode(), "x/" + url.PathEscape(s), "of abcd.efgh.ijkl"} {
+		if got := Text(written); strings.Contains(got, "Made") || strings.Contains(got, "ijkl") || !strings.Contains(got, mark) {
+			t.Errorf("%q became %q", written, got)
+		}
 	}
 }
 

@@ -171,7 +171,7 @@ func (s *Server) fragmentsOf(ctx context.Context, names []string, q url.Values, 
 			s.cfg.Log.Error("a piece of a page could not be made", "piece", name, "error", err)
 			return nil, err
 		}
-		if html := s.advised(b.String()); sent[name] != html {
+		if html := s.leaving(b.String()); sent[name] != html {
 			sent[name], out[name] = html, html
 		}
 	}

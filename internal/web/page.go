@@ -48,15 +48,16 @@ func (s *Server) render(w http.ResponseWriter, r *request, page string, status i
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	io.WriteString(w, redact.Text(s.advised(b.String())))
+	io.WriteString(w, s.leaving(b.String()))
 }
 
-// advised is HTML with all advice in the words of the place where the program runs.
-func (s *Server) advised(html string) string {
-	if s.cfg.Advice == nil {
-		return html
+// leaving is HTML as a visitor gets it, whole pages and pieces of them: without secrets, and with all advice in the words of the place
+// where the program runs.
+func (s *Server) leaving(html string) string {
+	if s.cfg.Advice != nil {
+		html = s.cfg.Advice(html)
 	}
-	return s.cfg.Advice(html)
+	return redact.Text(html)
 }
 
 // fail shows a page that cannot be shown.

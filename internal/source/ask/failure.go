@@ -120,8 +120,8 @@ const longest = 24 * time.Hour
 func RetryAfter(h http.Header, now time.Time) time.Time {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	at := time.Time{}
-	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
-		at = now.Add(time.Duration(min(n, int(longest/time.Second))) * time.Second)
+	if n, err := strconv.ParseInt(v, 10, 64); err == nil && n >= 0 {
+		at = now.Add(time.Duration(min(n, int64(longest/time.Second))) * time.Second)
 	} else if date, err := http.ParseTime(v); err == nil {
 		at = date
 	}
@@ -154,8 +154,11 @@ func (e *Engine) networkHint(err error) string {
 	return e.cfg.Hints.Network
 }
 
-// unread turns an error of reading an answer into one of ours. A text that is broken is a fault on its way at first, and the service's own
-// only when the next one of the feed is too.
+// passing is how many broken answers in a row of one feed are faults on their way. The next one is the service's own.
+const passing = 2
+
+// unread turns an error of reading an answer into one of ours. A text that is broken is a fault on its way at first, so that it is asked
+// again within a minute, and the service's own where it comes again and again.
 func (e *Engine) unread(feed string, status int, err error) *source.Error {
 	out := &source.Error{Kind: source.Bad, Status: status, Hint: e.cfg.Hints.Report, Err: err}
 	var ours *source.Error
@@ -182,7 +185,7 @@ func (e *Engine) unread(feed string, status int, err error) *source.Error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.broken[feed]++; e.broken[feed] == 1 {
+	if e.broken[feed]++; e.broken[feed] <= passing {
 		out.Kind, out.Hint = source.Retry, e.cfg.Hints.Cut
 	}
 	return out

@@ -109,15 +109,17 @@ func badRequest(why string) *source.Error {
 	return &source.Error{Kind: source.Bad, Hint: hintReport, Err: errors.New(why)}
 }
 
-// whenAgain says when a limit ends: by the service's own header, which is the most reliable, by Retry-After, or with the clock hour.
+// whenAgain says when a limit ends: by the service's own header, which is the most reliable, by Retry-After, which has been seen to be
+// wrong, or with the clock hour, which is the limit's own.
 func whenAgain(h http.Header, now time.Time) time.Time {
 	if n, ok := seconds(h.Get(headerReset)); ok {
 		return now.Add(n + guard)
 	}
-	if told := ask.RetryAfter(h, now); told.After(now) {
+	hour := now.Truncate(time.Hour).Add(time.Hour)
+	if told := ask.RetryAfter(h, now); told.After(now) && told.Before(hour) {
 		return told.Add(guard)
 	}
-	return now.Truncate(time.Hour).Add(time.Hour + guard)
+	return hour.Add(guard)
 }
 
 // seconds reads a number of seconds of a header, an hour and a bit at most.

@@ -91,6 +91,7 @@ func TestWhenAgain(t *testing.T) {
 		{http.Header{headerReset: {"1201"}, "Retry-After": {"5"}}, 1201 * time.Second},
 		{http.Header{"Retry-After": {"77"}}, 77 * time.Second},
 		{http.Header{"Retry-After": {"never"}}, 40 * time.Minute},
+		{http.Header{"Retry-After": {"86400"}}, 40 * time.Minute},
 		{http.Header{}, 40 * time.Minute},
 	} {
 		if got := whenAgain(c.header, now); got.Sub(now) != c.want+guard {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,7 @@ const (
 	hintKey        = "An API key was sent where an access token is needed. Use an OAuth client id and secret instead of an API key."
 	hintScope      = "This was not allowed when authorizing. Authorize again and leave the box for %s ticked; until then only this is left out."
 	hintScopeOther = "This was not allowed when authorizing. Authorize again and leave all boxes ticked; until then only this is left out."
+	hintAccount    = "Google says that this account is deleted or suspended. Sign in at https://myaccount.google.com to see what is wrong with it, or authorize with another account."
 	hintDisabled   = "The Google Health API is not enabled in your Google Cloud project. Enable it at https://console.cloud.google.com/apis/library/health.googleapis.com " +
 		"and wait some minutes. Google has stopped admitting new projects since October 2026; a project that was set up before works, also with its old client id and secret."
 	hintGrant  = "The grant is broken. Remove the app at https://myaccount.google.com/connections, then authorize again."
@@ -56,10 +58,13 @@ const (
 )
 
 // knownReasons are those the table of the service's errors lists. A variant with a suffix is known with its stem.
-var knownReasons = []string{reasonScope, reasonScopeDocs, reasonDisabled, reasonResource, reasonNotLinked, reasonRate, reasonNoToken, reasonCollection,
+var knownReasons = []string{reasonScope, reasonScopeDocs, reasonDisabled, reasonResource, reasonNotLinked, reasonRate, reasonNoToken, reasonCollection, "API_KEY",
 	"INVALID_FILTER_FORMAT", "INVALID_DATA_POINT_FILTER", "INVALID_ROLLUP_WINDOW", reasonDuration, "INVALID_TIME_RANGE", "INVALID_DATA_POINT_DATA_SOURCE_FAMILY"}
 
 func knownReason(reason string) bool {
+	if projects[reason] != "" || places[reason] != "" || accounts[reason] != "" || slices.Contains(quotas, reason) {
+		return true
+	}
 	for _, k := range knownReasons {
 		if reason == k || strings.HasPrefix(reason, k+"_") {
 			return true
@@ -74,7 +79,7 @@ func refuse(r ask.Refusal, scope string) *source.Error {
 	e.Hint = hintReport
 	switch {
 	case r.Code == http.StatusUnauthorized:
-		e.Kind, e.Hint = source.Auth, hintAuthorize
+		e.Kind, e.Hint = source.Auth, cmp.Or(accounts[r.Reason], hintAuthorize)
 		if strings.Contains(r.Message, "API key") {
 			e.Hint = hintKey
 		}
@@ -84,7 +89,7 @@ func refuse(r ask.Refusal, scope string) *source.Error {
 		e.Kind, e.Hint = source.Auth, hintOnboard
 	case r.Code == http.StatusGone:
 		e.Kind, e.Hint = source.Gone, hintGone
-	case r.Code == http.StatusTooManyRequests || r.Reason == reasonRate:
+	case r.Code == http.StatusTooManyRequests || slices.Contains(quotas, e.Reason):
 		e.Kind, e.Hint = source.Limited, hintLimited
 	case r.Code >= 500 || r.Code == http.StatusRequestTimeout || r.Code == http.StatusConflict:
 		e.Kind, e.Hint = source.Retry, hintServer
@@ -132,14 +137,12 @@ func (e *tooLong) Error() string { return e.err.Error() }
 // projects are the reasons that only the owner of the Google Cloud project can do something about, with what that is. All of them stop
 // everything, whatever is asked for.
 var projects = map[string]string{
-	reasonDisabled:            hintDisabled,
-	"USER_PROJECT_DENIED":     "Google does not let this client use its project (USER_PROJECT_DENIED). Check on the Credentials page that client id and secret are of the project in which the Google Health API is enabled.",
-	"BILLING_DISABLED":        "Google wants billing to be enabled for your Google Cloud project (BILLING_DISABLED). Do so under Billing in the Google Cloud console, or take a client of another project.",
-	"CONSUMER_SUSPENDED":      "Google has suspended your Google Cloud project (CONSUMER_SUSPENDED). The Google Cloud console says why, and how to appeal.",
-	"CONSUMER_INVALID":        "Your Google Cloud project has been deleted, or is not valid (CONSUMER_INVALID). Restore it in the Google Cloud console within 30 days, or take a client of another project.",
-	"PROJECT_INVALID":         "Your Google Cloud project is not valid (PROJECT_INVALID). Take a client of another project.",
-	"API_KEY_INVALID":         hintKey,
-	"API_KEY_SERVICE_BLOCKED": hintKey,
+	reasonDisabled:        hintDisabled,
+	"USER_PROJECT_DENIED": "Google does not let this client use its project (USER_PROJECT_DENIED). Check on the Credentials page that client id and secret are of the project in which the Google Health API is enabled.",
+	"BILLING_DISABLED":    "Google wants billing to be enabled for your Google Cloud project (BILLING_DISABLED). Do so under Billing in the Google Cloud console, or take a client of another project.",
+	"CONSUMER_SUSPENDED":  "Google has suspended your Google Cloud project (CONSUMER_SUSPENDED). The Google Cloud console says why, and how to appeal.",
+	"CONSUMER_INVALID":    "Your Google Cloud project has been deleted, or is not valid (CONSUMER_INVALID). Restore it in the Google Cloud console within 30 days, or take a client of another project.",
+	"PROJECT_INVALID":     "Your Google Cloud project is not valid (PROJECT_INVALID). Take a client of another project.",
 }
 
 // places are the reasons that the account's administrator, or its country, sets.
@@ -149,16 +152,28 @@ var places = map[string]string{
 	"LOCATION_POLICY_VIOLATED":     "Google does not give these data at this place (LOCATION_POLICY_VIOLATED). Only this is left out.",
 	"LOCATION_ORG_POLICY_VIOLATED": "The organisation's policy does not allow the place at which these data are (LOCATION_ORG_POLICY_VIOLATED). Ask its administrator; only this is left out.",
 	"SECURITY_POLICY_VIOLATED":     "The organisation's policy does not allow this (SECURITY_POLICY_VIOLATED). Ask its administrator; only this is left out.",
-	"RESOURCE_QUOTA_EXCEEDED":      hintLimited,
 }
+
+// accounts are the reasons that lie with the account or its token, which stop everything.
+var accounts = map[string]string{
+	"ACCESS_TOKEN_EXPIRED":          hintAuthorize,
+	"ACCESS_TOKEN_TYPE_UNSUPPORTED": hintAuthorize,
+	"ACCOUNT_STATE_INVALID":         hintAccount,
+	"USER_BLOCKED_BY_ADMIN":         "The administrator of this Google account does not allow this program (USER_BLOCKED_BY_ADMIN). Ask the administrator, or authorize with a private account.",
+}
+
+// quotas are the reasons that pass with time, whatever the status.
+var quotas = []string{reasonRate, "RESOURCE_QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED"}
 
 // forbid sorts the meanings of 403. Only a missing scope is cured by ticking a box; and one type that is refused stops no other one.
 func forbid(e *source.Error, r ask.Refusal, scope string) {
 	switch {
 	case r.HTML:
 		e.Kind, e.Hint = source.Retry, hintHTML
-	case projects[r.Reason] != "":
-		e.Kind, e.Hint = source.Auth, projects[r.Reason]
+	case projects[r.Reason] != "" || accounts[r.Reason] != "":
+		e.Kind, e.Hint = source.Auth, projects[r.Reason]+accounts[r.Reason]
+	case strings.HasPrefix(r.Reason, "API_KEY_"):
+		e.Kind, e.Hint = source.Auth, hintKey
 	case places[r.Reason] != "":
 		e.Kind, e.Hint = source.Denied, places[r.Reason]
 	case r.Reason == reasonResource:

@@ -77,6 +77,11 @@ func TestRefusals(t *testing.T) {
 		{"project deleted", 403, refusalText(403, "PERMISSION_DENIED", "CONSUMER_INVALID", "x", ""), source.Auth, "CONSUMER_INVALID", "deleted"},
 		{"organisation", 403, refusalText(403, "PERMISSION_DENIED", "ORG_RESTRICTION_VIOLATION", "x", ""), source.Denied, "ORG_RESTRICTION_VIOLATION", "administrator"},
 		{"place", 403, refusalText(403, "PERMISSION_DENIED", "LOCATION_POLICY_VIOLATED", "x", ""), source.Denied, "LOCATION_POLICY_VIOLATED", "at this place"},
+		{"quota of another name", 403, refusalText(403, "PERMISSION_DENIED", "RESOURCE_QUOTA_EXCEEDED", "x", ""), source.Limited, "RESOURCE_QUOTA_EXCEEDED", "by itself"},
+		{"quota without a reason", 403, refusalText(403, "RESOURCE_EXHAUSTED", "", "x", ""), source.Limited, "RESOURCE_EXHAUSTED", "by itself"},
+		{"account deleted", 401, refusalText(401, "UNAUTHENTICATED", "ACCOUNT_STATE_INVALID", "Account deleted", ""), source.Auth, "ACCOUNT_STATE_INVALID", "deleted or suspended"},
+		{"blocked by an administrator", 403, refusalText(403, "PERMISSION_DENIED", "USER_BLOCKED_BY_ADMIN", "x", ""), source.Auth, "USER_BLOCKED_BY_ADMIN", "Ask the administrator"},
+		{"a key that is not allowed", 403, refusalText(403, "PERMISSION_DENIED", "API_KEY_HTTP_REFERRER_BLOCKED", "x", ""), source.Auth, "API_KEY_HTTP_REFERRER_BLOCKED", "instead of an API key"},
 		{"another reason", 403, refusalText(403, "PERMISSION_DENIED", "SOMETHING_NEW", "x", ""), source.Denied, "SOMETHING_NEW", "SOMETHING_NEW"},
 		{"no such operation", 400, refusalText(400, "INVALID_ARGUMENT", "", "DailyRollup is not supported for data type weight, but the following actions are supported: list", ""), source.Denied, "INVALID_ARGUMENT", "does not give this"},
 		{"a list", 400, "[" + refusalText(400, "FAILED_PRECONDITION", "ACCOUNT_NOT_LINKED", "x", "") + "]", source.Auth, "ACCOUNT_NOT_LINKED", "Health profile"},
@@ -91,6 +96,9 @@ func TestRefusals(t *testing.T) {
 			e := refuse(ask.ParseRefusal(c.status, http.Header{}, []byte(c.body), time.Time{}), scopeHealth)
 			if e.Kind != c.kind || e.Reason != c.reason || !strings.Contains(e.Hint, c.hint) || e.Status != c.status || e.Err == nil {
 				t.Errorf("%v, reason %q, hint %q; want %v, %q, …%s…", e, e.Reason, e.Hint, c.kind, c.reason, c.hint)
+			}
+			if means := strings.HasPrefix(e.Reason, "ACCESS_TOKEN_SCOPE") || e.Reason == "MISSING_OAUTH_SCOPE"; strings.Contains(e.Hint, "ticked") != means {
+				t.Errorf("a box to be ticked for %q: %q", e.Reason, e.Hint)
 			}
 			if strings.Contains(e.Hint, "%!") || strings.ContainsAny(e.Error(), "\n<>") {
 				t.Errorf("error %q, hint %q", e.Error(), e.Hint)

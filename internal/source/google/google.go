@@ -223,9 +223,11 @@ func (s *Source) pageSize(f *feed) int {
 func (s *Source) sizeOf(f *feed) int {
 	switch {
 	case f.Op == DailyRollUp:
-		return int(f.Feed.Max / (24 * time.Hour))
+		return int(s.longestOf(f) / day)
 	case f.Feed.Kind != "":
 		return sessionPage
+	case f.Op == RollUp && s.limit[f.Feed.ID] > 0: // which the windows of a page must not be longer than, either
+		return min(cmp.Or(s.size[f.Feed.ID], longPage), int(s.limit[f.Feed.ID]/time.Minute))
 	}
 	return cmp.Or(s.size[f.Feed.ID], longPage)
 }

@@ -28,7 +28,7 @@ func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, b
 		err := l.runMasked(ctx)
 		batch.Requests += l.cost
 		points, lost = points+l.points, lost+l.lost
-		if shorter := (*tooLong)(nil); errors.As(err, &shorter) && s.shorten(f, time.Duration(shorter.days)*day, min(span.Len(), longest)) {
+		if shorter := (*tooLong)(nil); errors.As(err, &shorter) && s.shorten(f, time.Duration(shorter.days)*day) {
 			batch.Odd = nil
 			return fetchSamples(ctx, s, f, req, batch)
 		}
@@ -48,16 +48,19 @@ func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, b
 func (s *Source) longest(f *feed) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return cmp.Or(s.limit[f.Feed.ID], f.Feed.Max)
+	return s.longestOf(f)
 }
 
-// shorten takes in what the service says is the longest span, unless the question that it refused was no longer than that.
-func (s *Source) shorten(f *feed, to, was time.Duration) bool {
-	if was > 0 && to >= was {
-		return false
-	}
+func (s *Source) longestOf(f *feed) time.Duration { return cmp.Or(s.limit[f.Feed.ID], f.Feed.Max) }
+
+// shorten takes in what the service says is the longest span, unless that was kept to already. A short question is refused too where the
+// days of one page would be more.
+func (s *Source) shorten(f *feed, to time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if was := s.longestOf(f); was > 0 && to >= was {
+		return false
+	}
 	s.limit[f.Feed.ID] = to
 	s.cfg.Log.Info("the service takes shorter questions only", "feed", f.Feed.ID, "days", int(to/day))
 	return true
