@@ -270,13 +270,17 @@ func (q *query) chooseMain() {
 	}
 }
 
-// lasting returns start and end of what lasted that long: where the clocks show one of them twice, the length tells which it was.
+// lasting returns start and end of what lasted that long: where the clocks show one of them twice, the length tells which it was. An end
+// that the clocks skip is by the start's clock, which ran on.
 func (w *wall) lasting(start, end time.Time, length time.Duration) (time.Time, time.Time, bool) {
 	a, b, ok := w.both(start)
 	if !ok {
 		return a, b, false
 	}
 	till, ok := w.near(end, a.Add(length))
+	if !ok {
+		return a, a.Add(end.Sub(start)), true
+	}
 	if !b.IsZero() {
 		if other, _ := w.near(end, b.Add(length)); (other.Sub(b) - length).Abs() < (till.Sub(a) - length).Abs() {
 			return b, other, ok
@@ -305,9 +309,9 @@ const shortLevels = "levels.shortData"
 // stages reads the levels of a sleep and cuts the short wakes, which lie over them, out.
 func (q *query) stages(r *reader, w *wall, s metric.Session) []stage {
 	long, short := q.levels(r, "levels.data"), q.levels(r, shortLevels)
-	at := w.runs(s, long)
-	out := q.staged(long, s, at)
-	for _, wake := range q.staged(short, s, at) {
+	at := w.runs(s, long, short)
+	out := staged(long, s, at)
+	for _, wake := range staged(short, s, at) {
 		out = overlaid(out, wake)
 	}
 	return out
@@ -333,22 +337,25 @@ func (q *query) levels(r *reader, path string) []level {
 	return out
 }
 
-// clockwork turns what a clock showed into an instant, the nearest to an expected one.
+// clockwork turns what a clock showed into an instant, the nearest to an expected one; false for what it never shows.
 type clockwork func(civil, expected time.Time) (time.Time, bool)
 
 // runs finds out by which clock the levels of a sleep were written: by the one on the wall, or, in a night in which that was set, by one
-// that ran on. By the right one each level begins where the one before it ends.
-func (w *wall) runs(s metric.Session, levels []level) clockwork {
+// that ran on. Only by that is there a time which the clocks on walls skip. Otherwise, by the right one each level begins where the one
+// before it ends.
+func (w *wall) runs(s metric.Session, levels, short []level) clockwork {
 	on := func(civil, _ time.Time) (time.Time, bool) {
 		return civil.Add(-time.Duration(s.Offset) * time.Second), true
+	}
+	for _, l := range slices.Concat(levels, short) {
+		if _, ok := w.near(l.civil, s.Start); !ok {
+			return on
+		}
 	}
 	gaps := func(at clockwork) (sum time.Duration) {
 		expected := s.Start
 		for _, l := range levels {
-			start, ok := at(l.civil, expected)
-			if !ok {
-				return day
-			}
+			start, _ := at(l.civil, expected)
 			sum += start.Sub(expected).Abs()
 			expected = start.Add(l.long)
 		}
@@ -361,14 +368,11 @@ func (w *wall) runs(s metric.Session, levels []level) clockwork {
 }
 
 // staged returns levels as stages in the order of time.
-func (q *query) staged(levels []level, s metric.Session, at clockwork) []stage {
+func staged(levels []level, s metric.Session, at clockwork) []stage {
 	var out []stage
 	expected := s.Start
 	for _, l := range levels {
-		start, ok := at(l.civil, expected)
-		if !ok { // the clocks skip that time; its place tells it
-			start = expected
-		}
+		start, _ := at(l.civil, expected)
 		out = append(out, stage{start: start, long: l.long, level: l.level})
 		expected = start.Add(l.long)
 	}
