@@ -112,7 +112,7 @@ func (s *Source) Devices(ctx context.Context) ([]metric.Device, error) {
 			r.note("batteryLevel", answer.ErrShape)
 			d.Battery = metric.Absent()
 		}
-		q.counted("devices", r, false, false)
+		q.counted("devices", r, false)
 		out = append(out, d)
 		return nil
 	}})

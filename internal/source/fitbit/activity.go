@@ -21,7 +21,7 @@ func fetchActivity(ctx context.Context, q *query) error {
 	}
 	rows := newTable(q)
 	for d := last; d >= first; d-- {
-		if err := q.summary(ctx, d, rows); err != nil {
+		if err := q.part(q.summary(ctx, d, rows), metric.DaySpan(d, d)); err != nil {
 			return err
 		}
 	}

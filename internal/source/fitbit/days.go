@@ -66,7 +66,11 @@ func (q *query) span(ctx context.Context, r *resource, first, last metric.Day, h
 		return rows.take(r, e, read)
 	}})
 	if !halves || !tooLong(err) || first >= last {
-		return err
+		days := metric.DaySpan(first, last)
+		if q.feed.Feed.Axis == metric.Instants {
+			days = q.req.Zones.Bounds(metric.Days, days)
+		}
+		return q.part(err, days)
 	}
 	middle := first + (last-first)/2
 	if err := q.span(ctx, r, middle+1, last, false, rows); err != nil {

@@ -28,9 +28,10 @@ const (
 	scopeLocation    = "location"
 )
 
-// The versions of what reads sleeps and workouts. 1: the stages of nights in which the clocks were set were dropped or an hour off; metres
-// and yards were read as kilometres.
-const sleepReader, workoutReader = 1, 1
+// The versions of what reads the feeds that once were misread. 1: the stages of nights in which the clocks were set were dropped or an hour
+// off, and a night of which it is not said was no main one; metres and yards were read as kilometres; a heart that stands still was
+// believed, and lowered its minute's mean; zone minutes whose sum is missing had 0 for it.
+const sleepReader, workoutReader, heartReader, zoneReader = 1, 1, 1, 1
 
 // rows is the table of feeds: what can be asked, how, and what is read of the answer. A request costs the same however many days it
 // asks for, up to the limit of its address, so each asks for as many as it may. First come those of which a request or two bring
@@ -54,7 +55,7 @@ func rows() []Row {
 				{Series: "heart_zones", Field: "Peak", Path: "value.heartRateZones[name=Peak].minutes"},
 			},
 			Known: []string{"value.customHeartRateZones", "value.heartRateZones[].caloriesOut", "value.heartRateZones[].max", "value.heartRateZones[].min"}}}},
-		{Feed: long("active_zone_minutes", decade, 1, time.Hour, "active_zone_minutes"), Scope: scopeActivity, Ask: []Resource{{
+		{Feed: reread(long("active_zone_minutes", decade, 1, time.Hour, "active_zone_minutes"), zoneReader), Scope: scopeActivity, Ask: []Resource{{
 			Path: "/1/user/-/activities/active-zone-minutes/date/{days}.json", Key: "activities-active-zone-minutes",
 			Read: []Selector{
 				{Field: "activeZoneMinutes", Path: "value.activeZoneMinutes"}, {Field: "fatBurnActiveZoneMinutes", Path: "value.fatBurnActiveZoneMinutes", Zero: true},
@@ -107,7 +108,7 @@ func rows() []Row {
 			Path: "/1/user/-/temp/core/date/{days}.json", Key: "tempCore", Points: Stamped,
 			Read: []Selector{{Field: "value", Path: "value", Positive: true}}}}},
 		// A day a request
-		{Feed: daily("heart_rate", metric.HeartRate, metric.HeartRateMinute), Scope: scopeHeart, fetch: fetchHeart},
+		{Feed: reread(daily("heart_rate", metric.HeartRate, metric.HeartRateMinute), heartReader), Scope: scopeHeart, fetch: fetchHeart},
 		{Feed: daily("steps_intraday", metric.Steps), Scope: scopeActivity, fetch: fetchSteps},
 		{Feed: optional("calories_intraday"), Scope: scopeActivity, fetch: fetchMinutes("calories")},
 		{Feed: optional("distance_intraday"), Scope: scopeActivity, fetch: fetchMinutes("distance")},
@@ -129,6 +130,12 @@ func long(id string, chunk time.Duration, requests int, every time.Duration, ser
 func monthly(id string, chunk, every time.Duration, series ...metric.ID) metric.Feed {
 	f := long(id, chunk, 1, every, series...)
 	f.Rank = metric.RankMinute
+	return f
+}
+
+// reread gives a feed the version of what reads its answers.
+func reread(f metric.Feed, version int) metric.Feed {
+	f.Reader = version
 	return f
 }
 

@@ -118,6 +118,9 @@ func (s *Source) Fetch(ctx context.Context, req metric.Request) (metric.Batch, e
 		fetch = fetchDays
 	}
 	err := fetch(ctx, q)
+	if err == nil {
+		err = q.readable()
+	}
 	q.notes.Hand(&s.surprises, f.Feed.ID, s.cfg.Now())
 	if err != nil {
 		return metric.Batch{}, s.failed(ctx, f, err)
@@ -143,6 +146,15 @@ type query struct {
 	notes  *answer.Notes
 	unsaid []string    // keys of the sleeps of which the service does not say whether they are the main one
 	where  metric.Span // of the element in hand, on the feed's axis: all that is asked for as long as its day is not known
+
+	parts  int    // answers that were needed
+	unread []part // those that are of another shape
+}
+
+// A part is what one of several answers was needed for, on the feed's axis.
+type part struct {
+	span metric.Span
+	err  error
 }
 
 // on says which day the element in hand is of.
@@ -158,6 +170,28 @@ func (q *query) on(d metric.Day) {
 func (q *query) misread(path string) {
 	q.notes.Add(answer.PointOdd, path, nil)
 	q.batch.Odd = metric.Union(q.batch.Odd, q.where)
+}
+
+// part takes the error of one answer of several. One of another shape is passed over: it costs only what it was needed for.
+func (q *query) part(err error, span metric.Span) error {
+	q.parts++
+	if !errors.Is(err, answer.ErrShape) {
+		return err
+	}
+	q.unread = append(q.unread, part{span.Overlap(q.req.Span), err})
+	return nil
+}
+
+// readable counts the answers that could not be read. Where none could be, that is an error.
+func (q *query) readable() error {
+	if len(q.unread) > 0 && len(q.unread) == q.parts {
+		return q.unread[0].err
+	}
+	for _, p := range q.unread {
+		q.where = p.span
+		q.misread("answer")
+	}
+	return nil
 }
 
 type fetchFunc func(ctx context.Context, q *query) error

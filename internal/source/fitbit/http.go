@@ -61,9 +61,10 @@ type listing struct {
 
 	dataset func(clock time.Duration, v float64) error // for the key of an object that holds a dataset: takes one value, in the order of time
 
-	q      *query
-	listed int     // elements of the answer
-	lost   []error // those that could not be understood
+	q       *query
+	listed  int     // elements of the answer
+	lost    []error // those that could not be understood
+	strange bool    // there is something beside the list that is not known: it may be the list by another name
 }
 
 // list asks, and reads an answer element by element: no more than one is held. An element that cannot be understood costs only itself;
@@ -71,7 +72,7 @@ type listing struct {
 func (q *query) list(ctx context.Context, what question, l listing) error {
 	l.q = q
 	return q.ask(ctx, what, func(b *answer.Body) error {
-		l.listed, l.lost = 0, nil
+		l.listed, l.lost, l.strange = 0, nil, false
 		err := l.read(b, q.notes)
 		if err == nil && l.listed > 0 && len(l.lost) == l.listed {
 			return l.lost[0]
@@ -134,7 +135,7 @@ func (l *listing) read(b *answer.Body, notes *answer.Notes) error {
 	}
 	switch {
 	case found, l.nothing && !others:
-	case l.absent != nil:
+	case l.absent != nil && !l.strange:
 		if err := l.absent(); err != nil {
 			return err
 		}
@@ -149,6 +150,7 @@ func (l *listing) member(dec *jsontext.Decoder, name string, notes *answer.Notes
 	take, known := l.other[name]
 	if !known {
 		notes.Add(answer.MemberUnknown, "", []byte(name))
+		l.strange = true
 	}
 	if take == nil {
 		return dec.SkipValue()

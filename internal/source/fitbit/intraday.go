@@ -64,7 +64,7 @@ func (q *query) intraday(ctx context.Context, name, detail string, span metric.S
 	zones := q.req.Zones
 	first, last := dayAt(zones, span.Start), dayAt(zones, span.End.Add(-1))
 	for d := last; d >= first; d-- {
-		if err := q.day(ctx, name, detail, d, span, to, keep); err != nil {
+		if err := q.part(q.day(ctx, name, detail, d, span, to, keep), zones.Bounds(metric.Days, metric.DaySpan(d, d))); err != nil {
 			return err
 		}
 	}

@@ -63,7 +63,7 @@ func fetchSleep(ctx context.Context, q *query) error {
 				return &source.Error{Kind: source.Retry, Reason: reasonPending, Until: q.cfg.Now().Add(pending), Hint: hintPending, Err: errors.New("the service is still computing")}
 			},
 		})
-		if err != nil {
+		if err = q.part(err, metric.DaySpan(piece[0], piece[1])); err != nil {
 			return err
 		}
 	}
@@ -101,6 +101,7 @@ func keep(sessions []metric.Session, s metric.Session) []metric.Session {
 type reader struct {
 	element any
 	odd     []string // paths of what cannot be read
+	lacks   bool     // a member is not there
 }
 
 func (r *reader) note(p string, err error) {
@@ -112,12 +113,14 @@ func (r *reader) note(p string, err error) {
 func (r *reader) number(p string) float64 {
 	v, err := parsePath(p).number(r.element)
 	r.note(p, err)
+	r.lacks = r.lacks || !metric.Present(v)
 	return v
 }
 
 func (r *reader) word(p string) string {
 	v, err := parsePath(p).word(r.element)
 	r.note(p, err)
+	r.lacks = r.lacks || v == ""
 	return v
 }
 
@@ -129,6 +132,7 @@ func (r *reader) flag(p string) (on, told bool) {
 		err = answer.ErrShape
 	}
 	r.note(p, err)
+	r.lacks = r.lacks || !told
 	return on, told
 }
 
@@ -140,6 +144,7 @@ func (r *reader) object(p string) (o map[string]any, ok bool) {
 		err = answer.ErrShape
 	}
 	r.note(p, err)
+	r.lacks = r.lacks || !ok
 	return o, ok
 }
 
@@ -150,6 +155,7 @@ func (r *reader) list(p string) []any {
 		err = answer.ErrShape
 	}
 	r.note(p, err)
+	r.lacks = r.lacks || !ok
 	return l
 }
 
@@ -162,12 +168,13 @@ func (r *reader) within(f metric.Field, p string, v float64) float64 {
 	return v
 }
 
-// counted notes what could not be read in an element of a list, or was left out under its name.
-func (q *query) counted(at string, r *reader, strange bool, missing bool) {
+// counted notes what could not be read in an element of a list. Where there are members in it that are not known, what it lacks may only
+// have another name.
+func (q *query) counted(at string, r *reader, strange bool) {
 	for _, p := range r.odd {
 		q.misread(at + "." + p)
 	}
-	if len(r.odd) == 0 && strange && missing {
+	if len(r.odd) == 0 && strange && r.lacks {
 		q.misread(at)
 	}
 }
@@ -238,7 +245,7 @@ func (q *query) sleep(e any) error {
 	}
 	s.Blocks = slices.DeleteFunc(s.Blocks, func(b metric.Block) bool { return !q.wants(b.Series) || allAbsent(b.Row(0)) })
 	q.batch.Sessions = keep(q.batch.Sessions, s)
-	q.counted("sleep", r, strange, true)
+	q.counted("sleep", r, strange)
 	return nil
 }
 
@@ -263,13 +270,17 @@ func (q *query) chooseMain() {
 	}
 }
 
-// lasting returns start and end of what lasted that long: where the clocks show one of them twice, the length tells which it was.
+// lasting returns start and end of what lasted that long: where the clocks show one of them twice, the length tells which it was. An end
+// that the clocks skip is by the start's clock, which ran on.
 func (w *wall) lasting(start, end time.Time, length time.Duration) (time.Time, time.Time, bool) {
 	a, b, ok := w.both(start)
 	if !ok {
 		return a, b, false
 	}
 	till, ok := w.near(end, a.Add(length))
+	if !ok {
+		return a, a.Add(end.Sub(start)), true
+	}
 	if !b.IsZero() {
 		if other, _ := w.near(end, b.Add(length)); (other.Sub(b) - length).Abs() < (till.Sub(a) - length).Abs() {
 			return b, other, ok
@@ -298,9 +309,9 @@ const shortLevels = "levels.shortData"
 // stages reads the levels of a sleep and cuts the short wakes, which lie over them, out.
 func (q *query) stages(r *reader, w *wall, s metric.Session) []stage {
 	long, short := q.levels(r, "levels.data"), q.levels(r, shortLevels)
-	at := w.runs(s, long)
-	out := q.staged(long, s, at)
-	for _, wake := range q.staged(short, s, at) {
+	at := w.runs(s, long, short)
+	out := staged(long, s, at)
+	for _, wake := range staged(short, s, at) {
 		out = overlaid(out, wake)
 	}
 	return out
@@ -326,22 +337,25 @@ func (q *query) levels(r *reader, path string) []level {
 	return out
 }
 
-// clockwork turns what a clock showed into an instant, the nearest to an expected one.
+// clockwork turns what a clock showed into an instant, the nearest to an expected one; false for what it never shows.
 type clockwork func(civil, expected time.Time) (time.Time, bool)
 
 // runs finds out by which clock the levels of a sleep were written: by the one on the wall, or, in a night in which that was set, by one
-// that ran on. By the right one each level begins where the one before it ends.
-func (w *wall) runs(s metric.Session, levels []level) clockwork {
+// that ran on. Only by that is there a time which the clocks on walls skip. Otherwise, by the right one each level begins where the one
+// before it ends.
+func (w *wall) runs(s metric.Session, levels, short []level) clockwork {
 	on := func(civil, _ time.Time) (time.Time, bool) {
 		return civil.Add(-time.Duration(s.Offset) * time.Second), true
+	}
+	for _, l := range slices.Concat(levels, short) {
+		if _, ok := w.near(l.civil, s.Start); !ok {
+			return on
+		}
 	}
 	gaps := func(at clockwork) (sum time.Duration) {
 		expected := s.Start
 		for _, l := range levels {
-			start, ok := at(l.civil, expected)
-			if !ok {
-				return day
-			}
+			start, _ := at(l.civil, expected)
 			sum += start.Sub(expected).Abs()
 			expected = start.Add(l.long)
 		}
@@ -354,14 +368,11 @@ func (w *wall) runs(s metric.Session, levels []level) clockwork {
 }
 
 // staged returns levels as stages in the order of time.
-func (q *query) staged(levels []level, s metric.Session, at clockwork) []stage {
+func staged(levels []level, s metric.Session, at clockwork) []stage {
 	var out []stage
 	expected := s.Start
 	for _, l := range levels {
-		start, ok := at(l.civil, expected)
-		if !ok { // the clocks skip that time; its place tells it
-			start = expected
-		}
+		start, _ := at(l.civil, expected)
 		out = append(out, stage{start: start, long: l.long, level: l.level})
 		expected = start.Add(l.long)
 	}
@@ -500,10 +511,13 @@ func fetchWorkouts(ctx context.Context, q *query) error {
 			other: map[string]func(any){"pagination": func(v any) {
 				var err error
 				follow, err = parsePath("next").word(v)
-				paged = err == nil && v != nil && !pageKnown.note(q.notes, "pagination", v)
+				object, _ := v.(map[string]any)
+				strange := pageKnown.note(q.notes, "pagination", v)
+				_, told := object["next"]
+				paged = err == nil && v != nil && (told || !strange)
 			}},
 		})
-		if err != nil {
+		if err = q.part(err, q.req.Span); err != nil {
 			return err
 		}
 		if !paged { // what comes behind this page would be lost

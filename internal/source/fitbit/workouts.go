@@ -52,8 +52,12 @@ func (q *query) workout(e any) (metric.Session, error) {
 		return metric.Session{}, fmt.Errorf("%w: a workout has no id, or no start that can be read", answer.ErrShape)
 	}
 	q.on(s.Day)
-	if t, err := time.Parse(time.RFC3339Nano, r.word("lastModified")); err == nil {
-		s.Updated = t.UTC()
+	if text := r.word("lastModified"); text != "" {
+		t, err := time.Parse(time.RFC3339Nano, text)
+		r.note("lastModified", err)
+		if err == nil {
+			s.Updated = t.UTC()
+		}
 	}
 	lasted, far := r.number("duration"), r.number("distance")
 	if unit := r.word("distanceUnit"); metric.Present(far) {
@@ -71,14 +75,12 @@ func (q *query) workout(e any) (metric.Session, error) {
 	}
 	row := q.feed.series[0]
 	values := make([]float64, len(row.Fields))
-	missing := false
 	for key, v := range map[string]float64{"ActiveDuration": math.Round(r.number("activeDuration")), "AverageHeartRate": math.Round(r.number("averageHeartRate")),
 		"calories": math.Round(r.number("calories")), "duration": math.Round(lasted), "steps": math.Round(r.number("steps")), "distance": far} {
 		i := row.Field(key)
 		values[i] = r.within(row.Fields[i], key, v)
-		missing = missing || !metric.Present(values[i])
 	}
-	q.counted("activities", r, strange, missing)
+	q.counted("activities", r, strange)
 	if allAbsent(values) {
 		return s, nil
 	}

@@ -176,7 +176,7 @@ func (n *nights) take(r *record) (metric.Span, fate) {
 	switch {
 	case s.Key == "":
 		return around, unreadable
-	case !told || r.odd:
+	case !told || r.odd || r.strange && (s.Title == "" || r.times[n.updated] == 0):
 		return around, impossible
 	}
 	return around, understood

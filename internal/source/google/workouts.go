@@ -88,7 +88,7 @@ func (w *workouts) take(r *record) (metric.Span, fate) {
 	switch {
 	case s.Key == "":
 		return around, unreadable
-	case !told || r.odd:
+	case !told || r.odd || r.strange && (r.texts[w.title] == "" || !metric.Present(r.numbers[w.gps]) || r.times[w.updated] == 0):
 		return around, impossible
 	}
 	return around, understood

@@ -239,6 +239,24 @@ func (m *mutator) judge(got, base outcome, rest *outcome, mutation string) strin
 			return fmt.Sprintf("%s is gone, and nothing counts it", key)
 		}
 	}
+	for _, key := range slices.Sorted(maps.Keys(got.sessions)) {
+		now, was := got.sessions[key], base.sessions[key]
+		if now == was || was.text == "" {
+			continue
+		}
+		switch {
+		case mutation == "doubled" || mutation == "reversed":
+			return fmt.Sprintf("%s is %s, was %s, and nothing was taken away", key, now.text, was.text)
+		case rest != nil && rest.sessions[key] == was:
+			return fmt.Sprintf("%s is %s, was %s, and is of another element", key, now.text, was.text)
+		case mutation == "removed": // a member that need not be there
+		case strings.HasSuffix(key, " title") && (mutation == "NaN" || mutation == "word"): // a title may be any word
+		case !got.open(now.at) || !got.open(was.at):
+			return fmt.Sprintf("%s is %s, was %s, and its day is final", key, now.text, was.text)
+		case got.odd <= counted && !base.open(was.at):
+			return fmt.Sprintf("%s is %s, was %s, and nothing counts it", key, now.text, was.text)
+		}
+	}
 	if len(lost) > 0 {
 		m.outcomes["left out"]++
 	} else {
@@ -253,14 +271,21 @@ type value struct {
 	at time.Time
 }
 
+// A trait is what a session is told by besides its samples: its end, its title, whether it has a track. at is its day.
+type trait struct {
+	text string
+	at   time.Time
+}
+
 // outcome is what becomes of a case.
 type outcome struct {
-	err    error
-	values map[string]value
-	notYet []metric.Span // spans that are not final
-	masked bool
-	odd    int         // of surprises
-	series []metric.ID // that it answers for
+	err      error
+	values   map[string]value
+	sessions map[string]trait
+	notYet   []metric.Span // spans that are not final
+	masked   bool
+	odd      int         // of surprises
+	series   []metric.ID // that it answers for
 
 	others     bool      // the answer that lacks an element has others in its list: of them something could be read
 	unfinished time.Time // from here on nothing is final, since something goes on; zero for nowhere
@@ -330,7 +355,7 @@ func (m *mutator) outcome(t testing.TB, c Case) outcome {
 		return a.Response(r), nil
 	})}
 	s := m.Open(t, c, client)
-	out := outcome{values: map[string]value{}}
+	out := outcome{values: map[string]value{}, sessions: map[string]trait{}}
 	if c.Call != "" {
 		var d source.Description
 		if c.Call == "devices" {
@@ -396,7 +421,11 @@ func (o *outcome) take(b metric.Batch, req metric.Request) {
 		return t
 	})
 	for _, s := range b.Sessions {
-		put(fmt.Sprintf("%s %s: ", s.Kind, s.Key), s.Blocks, func(time.Time) time.Time { return s.Day.Civil() })
+		head := fmt.Sprintf("%s %s: ", s.Kind, s.Key)
+		put(head, s.Blocks, func(time.Time) time.Time { return s.Day.Civil() })
+		for what, v := range map[string]any{"start": s.Start, "end": s.End, "day": s.Day, "offset": s.Offset, "title": s.Title, "main": s.Main, "track": s.HasTrack, "updated": s.Updated} {
+			o.sessions[head+what] = trait{fmt.Sprint(v), s.Day.Civil()}
+		}
 	}
 	if b.Session != "" {
 		o.notYet = append(o.notYet, metric.Span{Start: time.Unix(0, 0), End: time.Now().AddDate(100, 0, 0)})
