@@ -45,7 +45,7 @@ func leaks(text string) bool {
 	return false
 }
 
-func init() { Secret("the-Name-of-a-Secret+1", "short", "", "homeassistant") }
+func init() { Secret("the-Name-of-a-Secret+1", "short", "", "homeassistant", "123-made-up.apps.googleusercontent.com") }
 
 func TestText(t *testing.T) {
 	for name, s := range secrets {
@@ -57,7 +57,7 @@ func TestText(t *testing.T) {
 		}
 	}
 	for _, plain := range []string{"renewing the access token was refused", "The refresh token has been used up. Authorize again.", "homeassistant and short", "at http://db.example:8086/write?db=fitbit",
-		"access token: not accepted", "feed steps: retry (HTTP 429)", "10.5//2 of 20", "the InfluxDB user \"fitbit\" may not write", "tokens are renewed", "denied (HTTP 403 ACCESS_TOKEN_SCOPE_INSUFFICIENT)", "http://localhost:8080/?code=…", "a token of the other service is kept aside"} {
+		"access token: not accepted", "feed steps: retry (HTTP 429)", "10.5//2 of 20", "client_id=123-made-up.apps.googleusercontent.com&x", "the InfluxDB user \"fitbit\" may not write", "tokens are renewed", "denied (HTTP 403 ACCESS_TOKEN_SCOPE_INSUFFICIENT)", "http://localhost:8080/?code=…", "a token of the other service is kept aside"} {
 		if got := Text(plain); got != plain {
 			t.Errorf("%q became %q", plain, got)
 		}

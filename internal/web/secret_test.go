@@ -132,3 +132,12 @@ func TestNoSecretLeaves(t *testing.T) {
 		t.Errorf("only %d places where a secret was", redacted)
 	}
 }
+
+// Whoever has one word for user and password, or gave the user's name in the wrong field first, gets the form back as it was given.
+func TestFieldsAreTheVisitors(t *testing.T) {
+	redact.Secret("the-Same-for-Both-7")
+	got := newWorld(t, simulate.Config{}).server(Config{}).leaving(`<p>refused: the-Same-for-Both-7</p><input name="username" value="the-Same-for-Both-7"><p>the-Same-for-Both-7</p>`)
+	if want := `<p>refused: ***</p><input name="username" value="the-Same-for-Both-7"><p>***</p>`; got != want {
+		t.Errorf("got %s", got)
+	}
+}
