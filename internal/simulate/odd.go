@@ -219,15 +219,20 @@ func (o *Oddities) list(of string, all []any, dense bool, timeOf func(map[string
 			out = append(out, e)
 			continue
 		}
-		kinds := oddOfElements
-		if strings.Contains(of, "sleep") && x.chance(0.4) {
-			kinds = oddOfSleeps
+		kind, path, ok := "", "", false
+		for range 4 { // not every kind fits every element
+			kinds := oddOfElements
+			if strings.Contains(of, "sleep") && x.chance(0.4) {
+				kinds = oddOfSleeps
+			}
+			kind = o.pick(x, kinds)
+			if o.Lie {
+				kind = "lie"
+			}
+			if path, ok = spoilElement(e, kind, x); ok {
+				break
+			}
 		}
-		kind := o.pick(x, kinds)
-		if o.Lie {
-			kind = "lie"
-		}
-		path, ok := spoilElement(e, kind, x)
 		if ok {
 			o.took(Taken{Type: of, Time: at, Kind: kind, Path: path})
 		}
@@ -431,20 +436,18 @@ func (o *Oddities) oddGoogle(r *http.Request, tree any) {
 	}
 	name := strings.Split(strings.TrimPrefix(r.URL.Path, PathAPI), "/")[3]
 	for key, of := range map[string]string{"dataPoints": name, "rollupDataPoints": name + " windows"} {
-		if all, ok := top[key].([]any); ok {
-			t := dataTypeOf(name)
-			top[key] = o.list(of, all, t != nil && t.dense && key == "dataPoints", googleTime)
+		if all, ok := top[key].([]any); ok && len(all) > 0 {
+			top[key] = o.list(of, all, isDense(name, all), googleTime)
 		}
 	}
 }
 
-func dataTypeOf(name string) *dataType {
-	for _, t := range dataTypes() {
-		if t.name == name {
-			return t
-		}
+// isDense reports whether a list has an element every few minutes.
+func isDense(name string, all []any) bool {
+	if first, _ := all[0].(map[string]any); first["startTime"] != nil {
+		return true // windows of a roll-up; those of days have civilStartTime
 	}
-	return nil
+	return slices.ContainsFunc(dataTypes(), func(t *dataType) bool { return t.name == name && t.dense })
 }
 
 // googleTime returns the first time of a point or window: its start, or its day.
@@ -511,6 +514,9 @@ func (o *Oddities) fitbitLists(dates []string, top map[string]any) {
 func fitbitTime(e map[string]any) string {
 	if _, ok := e["minutes"].([]any); ok {
 		return "" // a day of minutes: these are odd themselves
+	}
+	if d, ok := e["startDate"].(string); ok { // a workout in the summary of a day: its startTime has no date
+		return fmt.Sprint(d, "T", e["startTime"])
 	}
 	for _, k := range []string{"minute", "dateTime", "startTime"} {
 		if s, ok := e[k].(string); ok {
