@@ -89,6 +89,9 @@ func (c *call) keeps(shape string) (*mask, *apiError) {
 	if u := m.unknown(c.g.shapes[shape], ""); u != "" {
 		return nil, &apiError{code: http.StatusBadRequest, status: "INVALID_ARGUMENT", message: "Invalid field selection " + u}
 	}
+	if c.g.cfg.Odd != nil {
+		return nil, nil // the mask comes after the oddities: a member with another name is not kept
+	}
 	return m, nil
 }
 

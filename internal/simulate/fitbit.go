@@ -42,6 +42,8 @@ type FitbitConfig struct {
 	BareEmpty    bool          // no breathing rate or blood oxygen is {}, in place of an empty list
 	Pending      time.Duration // the service computes a sleep so long after the sync that brought it; 0 for 3 seconds
 	Retired      time.Time     // from then on everything is 410; zero for never
+
+	Odd *Oddities // how answers are not as they should be; nil for none
 }
 
 // Fitbit is a Fitbit Web API server. It is an http.Handler and starts nothing.
@@ -88,6 +90,12 @@ func NewFitbit(cfg FitbitConfig) *Fitbit {
 	}
 	f.oauth = newFitbitGrants(cfg)
 	f.now, f.answer, f.secret = cfg.Now, f.serve, []string{FitbitPathAuth, FitbitPathToken, FitbitPathRevoke, FitbitPathIntrospect}
+	if cfg.Odd != nil {
+		data := func(r *http.Request) bool {
+			return strings.Contains(r.URL.Path, "/user/-/") && !strings.HasSuffix(r.URL.Path, "/profile.json") && !strings.HasSuffix(r.URL.Path, "/devices.json")
+		}
+		f.answer = cfg.Odd.wrap(f.serve, f.send, data, cfg.Odd.oddFitbit, func(*http.Request) *mask { return nil })
+	}
 	f.problem = func(status int) []byte {
 		return fitbitErr(status, fitbitErrorType(status), "n/a", http.StatusText(status)).body()
 	}

@@ -47,6 +47,8 @@ type Config struct {
 	QPS          float64 // requests per second and user, as for unverified apps; 0 for no such limit
 	PageCap      int     // points at most in a page of heart rate, whatever is asked for; 0 for 5000
 	NoEmptyPages bool    // no page is empty but the last
+
+	Odd *Oddities // how answers are not as they should be; nil for none
 }
 
 // A Client is an OAuth client of the project.
@@ -106,6 +108,9 @@ func NewGoogle(cfg Config) *Google {
 	g.shapes = shapes(g.types)
 	g.oauth = newGrants(cfg)
 	g.now, g.answer, g.problem, g.secret = cfg.Now, g.serve, scripted, []string{PathToken, PathRevoke, PathAuth}
+	if cfg.Odd != nil {
+		g.answer = cfg.Odd.wrap(g.serve, g.send, func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/dataTypes/") }, cfg.Odd.oddGoogle, maskOf)
+	}
 	return g
 }
 

@@ -27,6 +27,7 @@ const (
 	saltLegacy
 	saltCore
 	saltStop
+	saltOdd
 )
 
 // mix spreads the bits of x (splitmix64's finisher).
