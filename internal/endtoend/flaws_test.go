@@ -21,7 +21,7 @@ var flaws = []struct {
 	// Tokens and logging
 	{flaw: "a refresh each hour whose token is dropped", proof: "internal/auth:TestRenewalAheadOfTheEnd internal/auth:TestManyAskOneRefreshes"},
 	{flaw: "a token file that is truncated, then written", proof: "internal/atomicfile:TestKilledWhileWriting internal/auth:TestTornFile internal/auth:TestDiskFull internal/endtoend:TestFitbitKilledAtRefresh"},
-	{flaw: "tokens in the log, and refusals that repeat them", proof: "internal/auth:TestNothingPrintsSecrets internal/endtoend:TestSecretsStayInside internal/source/fitbit:error-expired cmd/fitbit-fetch:TestRedacted"},
+	{flaw: "tokens in the log, and refusals that repeat them", proof: "internal/auth:TestNothingPrintsSecrets internal/endtoend:TestSecretsStayInside internal/source/fitbit:error-expired cmd/fitbit-fetch:TestNoSecretLeaves"},
 	{flaw: "a refused client that asks for tokens without end", proof: "internal/auth:TestRejectedUntilReauthorized internal/auth:TestAnswersOfTheTokenService internal/auth:TestNoBearerForOthers"},
 	{flaw: "no way to authorize, a secret that must be, no end of a token known", proof: "internal/auth:TestConsentAddress internal/auth:TestFitbitApplicationTypes internal/auth:TestTokenFileRoundTrip cmd/fitbit-fetch:run-unauthorized.txtar"},
 	{flaw: "a log file that is truncated by each start", proof: "internal/endtoend:TestLogOutlivesAStart cmd/fitbit-fetch:log.txtar"},

@@ -17,9 +17,8 @@ import (
 // elements that stand twice, and now and then a body that is no answer at all. What is odd hangs on the element itself, so that it is
 // odd in the same way whenever and however it is asked for. An oddity takes away or doubles; it never states something else.
 type Oddities struct {
-	Seed    uint64
-	Without []string // kinds that are left out
-	Lie     bool     // add one to numbers in place of all else: to see that a test would notice
+	Seed uint64
+	Lie  bool // put another number in the place of one, and do nothing else: to see that a test would notice
 
 	mu    sync.Mutex
 	n     int64
@@ -109,15 +108,6 @@ func (o *Oddities) draw(about ...string) *random {
 	return &random{hash(o.Seed, saltOdd, int64(checksum(about...)))}
 }
 
-// pick draws one of the kinds; empty where it is one that is left out.
-func (o *Oddities) pick(r *random, kinds []string) string {
-	k := kinds[r.intn(len(kinds))]
-	if slices.Contains(o.Without, k) {
-		return ""
-	}
-	return k
-}
-
 // wrap makes a handler's answers odd. spoil changes a decoded answer, and keep cuts it to the mask of the request.
 func (o *Oddities) wrap(answer func(http.ResponseWriter, *http.Request), send func(http.ResponseWriter, *http.Request, int, []byte), data func(*http.Request) bool,
 	spoil func(*http.Request, any), keep func(*http.Request) *mask) func(http.ResponseWriter, *http.Request) {
@@ -156,7 +146,7 @@ func (o *Oddities) body(r *http.Request, body []byte, spoil func(*http.Request, 
 	if err != nil {
 		panic("simulate: an odd answer that is no JSON: " + err.Error()) // it was decoded just now
 	}
-	if x := o.draw("answer", r.Method, r.URL.Path); x.intn(oddAll) < oddLists && !slices.Contains(o.Without, oddBOM) && !o.Lie {
+	if x := o.draw("answer", r.Method, r.URL.Path); x.intn(oddAll) < oddLists && !o.Lie {
 		o.took(Taken{Type: r.URL.Path, Kind: oddBOM})
 		out = append([]byte("\uFEFF"), out...)
 	}
@@ -180,11 +170,9 @@ func (o *Oddities) disturb(w http.ResponseWriter, r *http.Request, send func(htt
 	if !wrong {
 		return false
 	}
-	kind := o.pick(x, oddOfRequests)
+	kind := oddOfRequests[x.intn(len(oddOfRequests))]
 	code, body := http.StatusOK, ""
 	switch kind {
-	case "":
-		return false
 	case oddCut:
 		body = `{"dataPoints":[{"name":"users/`
 	case oddHTML:
@@ -225,7 +213,7 @@ func (o *Oddities) list(of string, all []any, dense bool, timeOf func(map[string
 			if strings.Contains(of, "sleep") && x.chance(0.4) {
 				kinds = oddOfSleeps
 			}
-			kind = o.pick(x, kinds)
+			kind = kinds[x.intn(len(kinds))]
 			if o.Lie {
 				kind = "lie"
 			}
@@ -241,7 +229,7 @@ func (o *Oddities) list(of string, all []any, dense bool, timeOf func(map[string
 			out = append(out, e)
 		}
 	}
-	if x := o.draw("list", of); x.intn(oddAll) < oddLists && !slices.Contains(o.Without, oddReversed) && !o.Lie {
+	if x := o.draw("list", of); x.intn(oddAll) < oddLists && !o.Lie {
 		o.took(Taken{Type: of, Kind: oddReversed})
 		slices.Reverse(out)
 	}
