@@ -45,7 +45,9 @@ func leaks(text string) bool {
 	return false
 }
 
-func init() { Secret("the-Name-of-a-Secret+1", "short", "", "homeassistant", "123-made-up.apps.googleusercontent.com") }
+func init() {
+	Secret("the-Name-of-a-Secret+1", "short", "", "homeassistant", "123-made-up.apps.googleusercontent.com")
+}
 
 func TestText(t *testing.T) {
 	for name, s := range secrets {
