@@ -278,6 +278,35 @@ func TestDeniedIsRemembered(t *testing.T) {
 	})
 }
 
+// TestDeniedOnce: one refusal of what was given before costs minutes, not a day; where it stays, a day.
+func TestDeniedOnce(t *testing.T) {
+	for stays, want := range map[bool]int{false: 4, true: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			s, a := newService(three()), newStore()
+			s.syncs = every15(400)
+			stop := start(t, New(config(s, a)))
+			pass(6 * time.Hour)
+			from, refused := time.Now(), false
+			s.set(func() {
+				s.answer = func(r metric.Request) error {
+					if r.Feed != "steps_day" || refused && !stays {
+						return nil
+					}
+					refused = true
+					return &source.Error{Kind: source.Denied, Status: 403}
+				}
+			})
+			pass(6 * time.Hour)
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			if n := len(s.made("steps_day", from)); n < want || stays && n != want {
+				t.Errorf("stays %v: asked %d times in 6 hours, want %d", stays, n, want)
+			}
+		})
+	}
+}
+
 func TestGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, a := newService(three()), newStore()

@@ -16,6 +16,7 @@ const (
 	retryMost  = 15 * time.Minute
 	badFirst   = time.Hour
 	badMost    = 24 * time.Hour
+	deniedOnce = 15 * time.Minute
 	deniedFor  = 24 * time.Hour
 	limitFirst = time.Minute
 	limitMost  = time.Hour
@@ -38,6 +39,7 @@ type fates struct {
 	outages int // failures of any feed in a row
 
 	spans    map[string]repeat // failures of one span in a row
+	given    map[string]bool   // what has been answered
 	vain     map[string]int    // spans put aside in a row, of one feed, that were not answered
 	answered time.Time         // the last answer to anything
 }
@@ -45,7 +47,7 @@ type fates struct {
 func newFates() fates {
 	return fates{failed: map[string]time.Time{}, tries: map[string]int{}, bad: map[string]int{}, asides: map[string]int{},
 		aside: map[string][]plan.Aside{}, last: map[string]repeat{},
-		spans: map[string]repeat{}, vain: map[string]int{}}
+		spans: map[string]repeat{}, vain: map[string]int{}, given: map[string]bool{}}
 }
 
 // repeat counts answers to the same question in quick succession.
@@ -122,7 +124,11 @@ func (l *loop) failed(r result) error {
 			f.failed[k] = f.hold
 		}
 	case source.Denied:
-		l.state.Denied[r.job.item.Feed] = now.Add(deniedFor)
+		rest := deniedFor
+		if f.given[k] && f.tries[k] == 1 { // of what was given until now one refusal may be a passing fault
+			rest = deniedOnce
+		}
+		l.state.Denied[r.job.item.Feed] = now.Add(rest)
 		delete(l.state.Missed, r.job.item.Feed)
 		l.save()
 	case source.Bad:
@@ -244,6 +250,7 @@ func (l *loop) succeeded(r result) {
 	delete(f.tries, k)
 	delete(f.bad, k)
 	delete(f.vain, k)
+	f.given[k] = true
 	f.limits, f.outages, f.answered = 0, 0, now
 	if o := l.out[r.job.item.Feed]; o != nil {
 		o.answered = true
