@@ -90,6 +90,9 @@ func TestOver(t *testing.T) {
 // TestAfterShortConnection: a connection that ended at once is a trouble that is reported, and so is the connection that lasts, once.
 func TestAfterShortConnection(t *testing.T) {
 	each(t, func(t *testing.T, b *testBroker) {
+		if !b.strict { // it may take away what the one with the same client id that comes next subscribes to: then that is the trouble
+			return
+		}
 		w := stepping(b)
 		at := b.at(user, secret)
 		at.ClientID = "ours"
@@ -109,7 +112,7 @@ func TestAfterShortConnection(t *testing.T) {
 			log := w.log.String()
 			return log[strings.LastIndex(log, "level=WARN"):]
 		}
-		until(t, "the connection that lasts is reported", func() bool { return strings.Contains(after(), "connected to the MQTT broker") })
+		proctest.Until(t, "the connection that lasts is reported", func() bool { return strings.Contains(after(), "connected to the MQTT broker") }, w.log.String)
 		w.archive.change(func(a *fakeArchive) { a.value("me", "steps", 8300, noon) })
 		until(t, "it publishes", func() bool { return ha.value(stepsTopic) == 8300.0 })
 		if n := len(lines(after(), "connected to the MQTT broker")); n != 1 {
