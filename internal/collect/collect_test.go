@@ -278,6 +278,32 @@ func TestDeniedIsRemembered(t *testing.T) {
 	})
 }
 
+// TestDeniedDevices: whoever does not give the devices gets the data all the same, after a restart too.
+func TestDeniedDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newService(three()), newStore()
+		polls := 0
+		s.devices = func() error {
+			polls++
+			return &source.Error{Kind: source.Denied}
+		}
+		for again := range 2 {
+			from := time.Now()
+			stop := start(t, New(config(s, a)))
+			pass(2 * time.Hour)
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			if n := len(s.made("", from)); n < 3 {
+				t.Errorf("start %d: %d requests in two hours", again+1, n)
+			}
+		}
+		if polls != 1 {
+			t.Errorf("the devices were asked %d times", polls)
+		}
+	})
+}
+
 // TestDeniedOnce: one refusal of what was given before costs minutes, not a day; where it stays, a day.
 func TestDeniedOnce(t *testing.T) {
 	for stays, want := range map[bool]int{false: 4, true: 2} {

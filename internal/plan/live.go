@@ -34,8 +34,11 @@ func (p *planner) live() []Item {
 	return items(out)
 }
 
-// unknown reports that nothing can be decided before the devices have been asked once.
-func (p *planner) unknown() bool { return !p.in.NoDevices && p.in.Polled.IsZero() }
+// unknown reports that nothing can be decided before the devices have been asked once. Where the service does not give them, which is
+// remembered over a restart, it goes on without.
+func (p *planner) unknown() bool {
+	return !p.in.NoDevices && p.in.Polled.IsZero() && !p.inForce(p.in.Denied[Poll])
+}
 
 // ranked is an item and its place in the live lane.
 type ranked struct {
