@@ -78,7 +78,7 @@ func ZoneName(name string, offset float64) string {
 			return name
 		}
 	}
-	if math.Abs(offset) <= farthest && offset == math.Trunc(offset) {
+	if math.Abs(offset) <= FarthestOffset && offset == math.Trunc(offset) {
 		sign := '+'
 		if offset < 0 {
 			sign, offset = '-', -offset
@@ -98,8 +98,8 @@ func IsOffset(name string) bool {
 	return ok
 }
 
-// farthest is how many seconds a zone can be from UTC.
-const farthest = 18 * 3600
+// FarthestOffset is how many seconds a zone can be from UTC.
+const FarthestOffset = 18 * 3600
 
 var offsetName = regexp.MustCompile(`^(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d\d))?$`)
 
@@ -115,7 +115,7 @@ func fixedOffset(name string) (seconds int, ok bool) {
 	if m[1] == "-" {
 		seconds = -seconds
 	}
-	return seconds, minutes < 60 && seconds >= -farthest && seconds <= farthest
+	return seconds, minutes < 60 && seconds >= -FarthestOffset && seconds <= FarthestOffset
 }
 
 // Now returns the newest zone.

@@ -191,27 +191,15 @@ func (p *point) set(path, value string) {
 
 // add takes in a point; one without a time has no place in the track.
 func (t *track) add(p point) {
-	values := p.values()
-	for _, field := range t.row.Fields {
-		if v, ok := values[field.Key]; ok && metric.Present(v) && !field.Possible(v) {
-			p.odd = true
-		}
-	}
-	if p.odd || p.at.IsZero() {
+	if p.at.IsZero() {
 		t.odd++
+		return
 	}
-	if !p.at.IsZero() {
-		t.points = append(t.points, p)
-	}
-}
-
-// values are what a point says, by the key of the field.
-func (p point) values() map[string]float64 {
-	return map[string]float64{"lat": p.lat, "lon": p.lon, "altitude": p.altitude, "distance": p.far, "heart_rate": math.Round(p.heartbeat)}
+	t.points = append(t.points, p)
 }
 
 // block is the track in the order of time. The speed is that since the point before. Of one with a place it is that since the last one
-// with a place, as the Python project reckoned it, which leaves out all others.
+// with a place, as the Python project reckoned it, which leaves out all others. It counts the points that are odd.
 func (t *track) block() metric.Block {
 	out := metric.Block{Series: t.row.ID, Values: make([][]float64, len(t.row.Fields))}
 	slices.SortStableFunc(t.points, func(a, b point) int { return a.at.Compare(b.at) })
@@ -219,18 +207,22 @@ func (t *track) block() metric.Block {
 	row := make([]float64, len(t.row.Fields))
 	for _, p := range t.points {
 		here := mark{p.at, p.far}
-		values := p.values()
-		values["speed_kph"] = all.speed(here)
+		speed := all.speed(here)
 		if metric.Present(p.lat) {
-			values["speed_kph"] = placed.speed(here)
+			speed = placed.speed(here)
 		}
-		any := false
+		values := map[string]float64{"lat": p.lat, "lon": p.lon, "altitude": p.altitude, "distance": p.far, "speed_kph": speed, "heart_rate": math.Round(p.heartbeat)}
+		any, odd := false, p.odd
 		for i, field := range t.row.Fields {
 			row[i] = values[field.Key]
 			if metric.Present(row[i]) && !field.Possible(row[i]) {
 				row[i] = metric.Absent()
+				odd = odd || field.Key != "speed_kph" // which is reckoned here
 			}
 			any = any || metric.Present(row[i])
+		}
+		if odd {
+			t.odd++
 		}
 		if any {
 			out.Append(p.at.UnixNano(), row...)

@@ -1,7 +1,6 @@
 package fitbit
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,12 +17,6 @@ import (
 
 // levels are the words of a sleep's levels, and the number that each has in the database since the Python project.
 var levels = map[string]float64{"deep": 0, "light": 1, "asleep": 1, "rem": 2, "restless": 2, "wake": 3, "awake": 3}
-
-const (
-	levelAwake = 3.0
-
-	shortestNight = 3 * time.Hour // of a sleep that the service does not call the main one, to be taken for it
-)
 
 // sleepKnown are the members of a sleep.
 var sleepKnown = knownOf(slices.Concat([]string{"dateOfSleep", "duration", "efficiency", "endTime", "infoCode", "isMainSleep", "logId", "logType", "minutesAfterWakeup", "minutesAsleep",
@@ -67,8 +60,8 @@ func fetchSleep(ctx context.Context, q *query) error {
 			return err
 		}
 	}
-	q.batch.Sessions = inOrder(q.batch.Sessions)
-	q.chooseMain()
+	q.batch.Sessions = answer.InOrder(q.batch.Sessions)
+	answer.ChooseMain(q.batch.Sessions, func(key string) bool { return !slices.Contains(q.unsaid, key) })
 	return nil
 }
 
@@ -80,21 +73,6 @@ func pieces(first, last, most metric.Day) [][2]metric.Day {
 	}
 	slices.Reverse(out)
 	return out
-}
-
-// inOrder sorts sessions by their start.
-func inOrder(sessions []metric.Session) []metric.Session {
-	slices.SortFunc(sessions, func(a, b metric.Session) int { return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Key, b.Key)) })
-	return sessions
-}
-
-// keep adds a session, or replaces the one of the same key: the last one read stays.
-func keep(sessions []metric.Session, s metric.Session) []metric.Session {
-	if i := slices.IndexFunc(sessions, func(o metric.Session) bool { return o.Key == s.Key }); i >= 0 {
-		sessions[i] = s
-		return sessions
-	}
-	return append(sessions, s)
 }
 
 // A reader reads members of one element. What cannot be read is absent, and noted.
@@ -125,38 +103,26 @@ func (r *reader) word(p string) string {
 }
 
 // flag reads true or false; told is whether it is there.
-func (r *reader) flag(p string) (on, told bool) {
-	v, err := parsePath(p).of(r.element)
-	on, told = v.(bool)
-	if err == nil && !told && v != nil {
-		err = answer.ErrShape
-	}
-	r.note(p, err)
-	r.lacks = r.lacks || !told
-	return on, told
-}
+func (r *reader) flag(p string) (on, told bool) { return typed[bool](r, p) }
 
 // object reads an object; ok is whether it is there.
-func (r *reader) object(p string) (o map[string]any, ok bool) {
-	v, err := parsePath(p).of(r.element)
-	o, ok = v.(map[string]any)
-	if err == nil && !ok && v != nil {
-		err = answer.ErrShape
-	}
-	r.note(p, err)
-	r.lacks = r.lacks || !ok
-	return o, ok
-}
+func (r *reader) object(p string) (o map[string]any, ok bool) { return typed[map[string]any](r, p) }
 
 func (r *reader) list(p string) []any {
-	v, err := parsePath(p).of(r.element)
-	l, ok := v.([]any)
-	if err == nil && !ok && v != nil {
+	l, _ := typed[[]any](r, p)
+	return l
+}
+
+// typed reads a member that is of one type, or not there.
+func typed[T any](r *reader, p string) (v T, ok bool) {
+	raw, err := parsePath(p).of(r.element)
+	v, ok = raw.(T)
+	if err == nil && !ok && raw != nil {
 		err = answer.ErrShape
 	}
 	r.note(p, err)
 	r.lacks = r.lacks || !ok
-	return l
+	return v, ok
 }
 
 // within keeps a value that the field can have.
@@ -244,30 +210,9 @@ func (q *query) sleep(e any) error {
 		s.Blocks = append(s.Blocks, q.sleepLevels(s, stages))
 	}
 	s.Blocks = slices.DeleteFunc(s.Blocks, func(b metric.Block) bool { return !q.wants(b.Series) || allAbsent(b.Row(0)) })
-	q.batch.Sessions = keep(q.batch.Sessions, s)
+	q.batch.Sessions = answer.Keep(q.batch.Sessions, s)
 	q.counted("sleep", r, strange)
 	return nil
-}
-
-// chooseMain makes the longest sleep of a day its main one, where the service does not say which it is.
-func (q *query) chooseMain() {
-	all := q.batch.Sessions
-	unsaid := func(s metric.Session) bool { return slices.Contains(q.unsaid, s.Key) }
-	for i := range all {
-		s := &all[i]
-		if s.Main || !unsaid(*s) || s.End.Sub(s.Start) < shortestNight {
-			continue
-		}
-		if slices.ContainsFunc(all, func(o metric.Session) bool {
-			return o.Day == s.Day && o.Key != s.Key && (o.Main || unsaid(o) && cmp.Or(cmp.Compare(o.End.Sub(o.Start), s.End.Sub(s.Start)), s.Start.Compare(o.Start)) > 0)
-		}) {
-			continue
-		}
-		s.Main = true
-		for b := range s.Blocks {
-			s.Blocks[b].Tags = []string{tag(true)}
-		}
-	}
 }
 
 // lasting returns start and end of what lasted that long: where the clocks show one of them twice, the length tells which it was. An end
@@ -402,14 +347,6 @@ func overlaid(long []stage, short stage) []stage {
 	return out
 }
 
-// tag is a boolean as the Python project wrote it.
-func tag(b bool) string {
-	if b {
-		return "True"
-	}
-	return "False"
-}
-
 // sleepSummary is the one sample of SleepSummary, at the sleep's start. A classic log has its own levels: asleep counts as light,
 // restless as REM, as the Python project had it. Minutes by stage that the service does not sum up are counted from the stages.
 func (q *query) sleepSummary(r *reader, s metric.Session, stages []stage) metric.Block {
@@ -444,7 +381,7 @@ func (q *query) sleepSummary(r *reader, s metric.Session, stages []stage) metric
 			set(f.key, path, r.number(path))
 		}
 	}
-	b := metric.Block{Series: row.ID, Device: q.req.Device, Tags: []string{tag(s.Main)}}
+	b := metric.Block{Series: row.ID, Device: q.req.Device, Tags: []string{answer.MainTag(s.Main)}}
 	b.Append(s.Start.UnixNano(), values...)
 	return b
 }
@@ -470,7 +407,7 @@ func minutesAt(stages []stage, level float64) float64 {
 func (q *query) sleepLevels(s metric.Session, stages []stage) metric.Block {
 	row := q.feed.series[1]
 	level, duration := row.Field("level"), row.Field("duration_seconds")
-	b := metric.Block{Series: row.ID, Device: q.req.Device, Tags: []string{tag(s.Main)}, Values: make([][]float64, len(row.Fields))}
+	b := metric.Block{Series: row.ID, Device: q.req.Device, Tags: []string{answer.MainTag(s.Main)}, Values: make([][]float64, len(row.Fields))}
 	add := func(at time.Time, lv, seconds float64) {
 		b.Times = append(b.Times, at.UnixNano())
 		b.Values[level] = append(b.Values[level], lv)
@@ -479,7 +416,7 @@ func (q *query) sleepLevels(s metric.Session, stages []stage) metric.Block {
 	for _, st := range stages {
 		add(st.start, st.level, st.long.Seconds())
 	}
-	add(s.End, levelAwake, metric.Absent())
+	add(s.End, answer.LevelAwake, metric.Absent())
 	b.Tidy()
 	return b
 }
@@ -502,7 +439,7 @@ func fetchWorkouts(ctx context.Context, q *query) error {
 					return err
 				}
 				if s.Day >= first && s.Day <= last {
-					q.batch.Sessions = keep(q.batch.Sessions, s)
+					q.batch.Sessions = answer.Keep(q.batch.Sessions, s)
 				}
 				broken = broken || s.Start.Before(before)
 				before, passed = s.Start, passed || s.Day > last+1
@@ -524,7 +461,7 @@ func fetchWorkouts(ctx context.Context, q *query) error {
 			return fmt.Errorf("%w: a page does not tell whether it is the last", answer.ErrShape)
 		}
 		if follow == "" || passed && !broken {
-			q.batch.Sessions = inOrder(q.batch.Sessions)
+			q.batch.Sessions = answer.InOrder(q.batch.Sessions)
 			return nil
 		}
 		if next, err = nextPage(follow); err != nil {

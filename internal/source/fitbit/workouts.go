@@ -15,9 +15,6 @@ import (
 const (
 	listPath = "/1/user/-/activities/list.json"
 
-	// unnamed is the name of a workout that has none, as the Python project wrote it.
-	unnamed = "Unknown-Activity"
-
 	kilometresOfMile = 1.609344
 )
 
@@ -46,7 +43,7 @@ var lengths = map[string]float64{"Kilometer": 1, "Mile": kilometresOfMile, "Mete
 func (q *query) workout(e any) (metric.Session, error) {
 	strange := workoutKnown.note(q.notes, "activities", e)
 	r := &reader{element: e}
-	s := metric.Session{Kind: metric.Workout, Key: r.word("logId"), Title: cmp.Or(r.word("activityName"), unnamed)}
+	s := metric.Session{Kind: metric.Workout, Key: r.word("logId"), Title: cmp.Or(r.word("activityName"), answer.Unnamed)}
 	s.HasTrack, _ = r.flag("hasGps")
 	if !q.begins(&s, r.word("startTime"), r.word("heartRateLink")) {
 		return metric.Session{}, fmt.Errorf("%w: a workout has no id, or no start that can be read", answer.ErrShape)

@@ -62,15 +62,15 @@ func (l *listing) run(ctx context.Context) error {
 	if err := l.runMasked(ctx); err != nil {
 		return err
 	}
-	return l.unreadable(l.points, l.lost)
+	return noneReadable(l.feed, l.points, l.lost)
 }
 
-// unreadable is the error where none of the points can be read.
-func (l *listing) unreadable(points, lost int) error {
+// noneReadable is the error where none of the points can be read.
+func noneReadable(feed string, points, lost int) error {
 	if points == 0 || lost < points {
 		return nil
 	}
-	return &source.Error{Kind: source.Bad, Status: http.StatusOK, Feed: l.feed, Hint: hintReport, Err: fmt.Errorf("%w: none of %d points can be read", answer.ErrShape, points)}
+	return &source.Error{Kind: source.Bad, Status: http.StatusOK, Feed: feed, Hint: hintReport, Err: fmt.Errorf("%w: none of %d points can be read", answer.ErrShape, points)}
 }
 
 // runMasked reads with the mask, if there is one. A mask that the service does not take is dropped for good.

@@ -36,7 +36,7 @@ func fetchSamples(ctx context.Context, s *Source, f *feed, req metric.Request, b
 			return err
 		}
 	}
-	if err := (&listing{feed: f.Feed.ID}).unreadable(points, lost); err != nil {
+	if err := noneReadable(f.Feed.ID, points, lost); err != nil {
 		return err
 	}
 	f.learn(blocks[0].Len(), req.Span)
@@ -92,12 +92,9 @@ func (f *feed) instants(span metric.Span, blocks []metric.Block) func(*record) (
 		if t == 0 {
 			return span, unreadable
 		}
-		around := span
-		if r.odd || r.strange || r.beside || !r.seen {
-			around = metric.DaySpan(dayAt(at(t), 0), dayAt(at(t), 0)).Overlap(span)
-		}
+		around := func() metric.Span { return metric.DaySpan(dayAt(at(t), 0), dayAt(at(t), 0)).Overlap(span) }
 		if !r.seen {
-			return around, f.without(r)
+			return around(), f.without(r)
 		}
 		if cut := t - t%int64(time.Second); f.Whole && cut >= from {
 			t = cut
@@ -105,11 +102,10 @@ func (f *feed) instants(span metric.Span, blocks []metric.Block) func(*record) (
 		if t < from || t >= to {
 			return metric.Span{}, understood
 		}
-		fate := f.put(r, t, blocks)
-		if fate != understood && around == span {
-			around = metric.DaySpan(dayAt(at(t), 0), dayAt(at(t), 0)).Overlap(span)
+		if fate := f.put(r, t, blocks); fate != understood {
+			return around(), fate
 		}
-		return around, fate
+		return metric.Span{}, understood
 	}
 }
 

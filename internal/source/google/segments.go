@@ -49,17 +49,16 @@ func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, 
 	filter := between("activity_level.interval.civil_start_time", req.Span.Start.Add(-day).Format(time.DateOnly), req.Span.End.Format(time.DateOnly))
 	l := &listing{s: s, feed: f.Feed.ID, form: form, name: dataPoints, token: getToken, first: f.get(Reconcile, filter, s.pageSize(f)), batch: batch, span: req.Span,
 		each: func(r *record) (metric.Span, fate) {
-			switch begin, end := r.times[start], r.times[end]; {
-			case begin == 0 && end == 0:
-				return req.Span, unreadable
+			begin, end := r.times[start], r.times[end]
+			switch {
 			case begin == 0:
-				return near(at(end), req.Span), unreadable
+				return beginless(end, req.Span), unreadable
 			case end == 0:
 				return near(at(begin), req.Span), unreadable
 			}
-			g := segment{from: at(r.times[start]), to: at(r.times[end]), level: r.words[word]}
+			g := segment{from: at(begin), to: at(end), level: r.words[word]}
 			g.first, g.last = offsets(r, before, after, g.from, g.to, req.Zones)
-			if !r.seen || g.level < 0 {
+			if g.level < 0 {
 				return g.days(), unreadable
 			}
 			segments = append(segments, g)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // A sessionReader reads the sessions of one request. It is made anew for each.
@@ -94,13 +95,10 @@ func (c common) session(kind metric.SessionKind, r *record, zones metric.Zones) 
 // key is the id of a session; empty where it has none. By its id it is known again when it comes once more.
 func (c common) key(r *record) string { return idOf(cmp.Or(r.texts[c.name], r.texts[c.merged])) }
 
-// furthest is how many seconds a zone is from UTC at most, as the service has it.
-const furthest = 18 * 3600
-
 // offset is the one in a slot, if there is one; one that no place on Earth has is odd.
 func (r *record) offset(slot int) (seconds int, told bool) {
 	v := r.numbers[slot]
-	if told = v == math.Trunc(v) && math.Abs(v) <= furthest; told {
+	if told = v == math.Trunc(v) && math.Abs(v) <= metric.FarthestOffset; told {
 		return int(v), true
 	}
 	r.odd = r.odd || metric.Present(v)
@@ -123,7 +121,7 @@ func (c common) offset(r *record, slot int, civil [6]int, t time.Time) (seconds 
 		}
 	}
 	v := local.Sub(t.Truncate(time.Second)) / time.Second
-	return int(v), v >= -furthest && v <= furthest
+	return int(v), v >= -metric.FarthestOffset && v <= metric.FarthestOffset
 }
 
 // offsetIn is the offset of the person's own zone.
@@ -154,6 +152,14 @@ func (o *order) over() bool { return o.passed && !o.broken }
 func near(t time.Time, span metric.Span) metric.Span {
 	day := dayAt(t, 0)
 	return metric.DaySpan(day-1, day+1).Overlap(span)
+}
+
+// beginless are the days that something may be of whose begin cannot be read; its end may be known, or 0.
+func beginless(end int64, span metric.Span) metric.Span {
+	if end == 0 {
+		return span
+	}
+	return near(at(end), span)
 }
 
 // unfinishedAt reports whether a session without an end may still be going on.
@@ -207,25 +213,10 @@ func unmirrored(all []heard) []metric.Session {
 	var out []metric.Session
 	for _, h := range all {
 		if h.Key != "" && !slices.ContainsFunc(all, h.mirrors) { // one without an id is not known again, but it may be the one that others repeat
-			out = keep(out, h.Session)
+			out = answer.Keep(out, h.Session)
 		}
 	}
-	return inOrder(out)
-}
-
-// keep adds a session, or replaces the one of the same key: the last one read stays.
-func keep(sessions []metric.Session, s metric.Session) []metric.Session {
-	if i := slices.IndexFunc(sessions, func(o metric.Session) bool { return o.Key == s.Key }); i >= 0 {
-		sessions[i] = s
-		return sessions
-	}
-	return append(sessions, s)
-}
-
-// inOrder sorts sessions by their start.
-func inOrder(sessions []metric.Session) []metric.Session {
-	slices.SortFunc(sessions, func(a, b metric.Session) int { return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Key, b.Key)) })
-	return sessions
+	return answer.InOrder(out)
 }
 
 // notFinal takes everything from day on out of what is final in a batch.

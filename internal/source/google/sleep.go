@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // The words of a sleep's stages, and the level that each has in the database since the Python project.
@@ -17,23 +18,21 @@ var (
 )
 
 const (
-	levelAwake   = 3.0
 	levelUnknown = 4.0
 
 	// unfinished is how long a sleep may stay unprocessed before what there is of it is taken, or the lack of it accepted.
 	unfinished = 48 * time.Hour
 
-	shortestNight = 3 * time.Hour // of a sleep that the service does not call the main one, to be taken for it
-	longestNight  = 16 * time.Hour
-	asDoubtful    = 2.0  // minutes by which the summary of a stage may differ from the stages themselves
-	wholeNight    = 0.95 // of a sleep, that its stages have to cover to be the judge of its summary
+	longestNight = 16 * time.Hour
+	asDoubtful   = 2.0  // minutes by which the summary of a stage may differ from the stages themselves
+	wholeNight   = 0.95 // of a sleep, that its stages have to cover to be the judge of its summary
 )
 
 // groups are the stages that become one field: its key, and the levels in it.
 var groups = [...]struct {
 	key   string
 	level float64
-}{{"minutesDeep", 0}, {"minutesLight", 1}, {"minutesREM", 2}, {"", levelAwake}}
+}{{"minutesDeep", 0}, {"minutesLight", 1}, {"minutesREM", 2}, {"", answer.LevelAwake}}
 
 // nights reads the sleeps of one request.
 type nights struct {
@@ -75,7 +74,7 @@ func fetchSleep(ctx context.Context, s *Source, f *feed, req metric.Request, bat
 	n.prepare()
 	err := s.readSessions(ctx, f, req, batch, sessionReader{form: n.form, member: "sleep.interval.civil_end_time", take: n.take, passed: n.order.over})
 	batch.Sessions = unmirrored(n.heard)
-	n.chooseMain(batch.Sessions)
+	answer.ChooseMain(batch.Sessions, func(key string) bool { return n.told[key] })
 	return err
 }
 
@@ -125,13 +124,8 @@ func (n *nights) prepare() {
 func (n *nights) take(r *record) (metric.Span, fate) {
 	defer func() { n.stages, n.sums, n.doubt, n.gap = n.stages[:0], n.sums[:0], false, false }()
 	begin, end := r.times[n.start], r.times[n.end]
-	switch {
-	case begin == 0 && end == 0:
-		return n.req.Span, unreadable
-	case begin == 0:
-		return near(at(end), n.req.Span), unreadable
-	case !r.seen:
-		return near(at(begin), n.req.Span), unreadable
+	if begin == 0 {
+		return beginless(end, n.req.Span), unreadable
 	}
 	s, endOffset := n.session(metric.Sleep, r, n.req.Zones)
 	if end == 0 {
@@ -238,34 +232,6 @@ func groupOf(level float64) int {
 	return -1
 }
 
-// chooseMain makes the longest sleep of a day its main one, where the service does not say which it is.
-func (n *nights) chooseMain(all []metric.Session) {
-	for i := range all {
-		s := &all[i]
-		if s.Main || n.told[s.Key] || s.End.Sub(s.Start) < shortestNight {
-			continue
-		}
-		longer := func(o metric.Session) bool {
-			return o.Day == s.Day && o.Key != s.Key && (o.Main || !n.told[o.Key] && cmp.Or(cmp.Compare(o.End.Sub(o.Start), s.End.Sub(s.Start)), s.Start.Compare(o.Start)) > 0)
-		}
-		if slices.ContainsFunc(all, longer) {
-			continue
-		}
-		s.Main = true
-		for b := range s.Blocks {
-			s.Blocks[b].Tags = []string{tag(true)}
-		}
-	}
-}
-
-// tag is a boolean as the Python project wrote it.
-func tag(b bool) string {
-	if b {
-		return "True"
-	}
-	return "False"
-}
-
 // summaryOf is the one sample of SleepSummary, at the sleep's start. told says whether all in it is as the service says it.
 func (n *nights) summaryOf(r *record, s metric.Session, stages []stage, sums [len(groups)]float64, summed, whole bool) (block metric.Block, told bool) {
 	row := n.feed.series[0]
@@ -305,7 +271,7 @@ func (n *nights) summaryOf(r *record, s metric.Session, stages []stage, sums [le
 			set(g.key, sums[i])
 		}
 	}
-	b := metric.Block{Series: row.ID, Device: n.req.Device, Tags: []string{tag(s.Main)}}
+	b := metric.Block{Series: row.ID, Device: n.req.Device, Tags: []string{answer.MainTag(s.Main)}}
 	b.Append(s.Start.UnixNano(), values...)
 	return b, told
 }
@@ -314,7 +280,7 @@ func (n *nights) summaryOf(r *record, s metric.Session, stages []stage, sums [le
 func (n *nights) levels(s metric.Session, stages []stage) metric.Block {
 	row := n.feed.series[1]
 	level, duration := row.Field("level"), row.Field("duration_seconds")
-	b := metric.Block{Series: row.ID, Device: n.req.Device, Tags: []string{tag(s.Main)}, Values: make([][]float64, len(row.Fields))}
+	b := metric.Block{Series: row.ID, Device: n.req.Device, Tags: []string{answer.MainTag(s.Main)}, Values: make([][]float64, len(row.Fields))}
 	add := func(t int64, lv, d float64) {
 		b.Times = append(b.Times, t)
 		b.Values[level] = append(b.Values[level], lv)
@@ -323,7 +289,7 @@ func (n *nights) levels(s metric.Session, stages []stage) metric.Block {
 	for _, st := range stages {
 		add(st.start, st.level, math.Round(float64(st.end-st.start)/1e9))
 	}
-	add(s.End.UnixNano(), levelAwake, metric.Absent())
+	add(s.End.UnixNano(), answer.LevelAwake, metric.Absent())
 	b.Tidy()
 	return b
 }

@@ -7,10 +7,8 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
-
-// unnamed is the name of a workout that has none, as the Python project wrote it.
-const unnamed = "Unknown-Activity"
 
 // workouts reads the workouts of one request.
 type workouts struct {
@@ -55,13 +53,8 @@ func (w *workouts) prepare() {
 // take reads one workout.
 func (w *workouts) take(r *record) (metric.Span, fate) {
 	begin, end := r.times[w.start], r.times[w.end]
-	switch {
-	case begin == 0 && end == 0:
-		return w.req.Span, unreadable
-	case begin == 0:
-		return near(at(end), w.req.Span), unreadable
-	case !r.seen:
-		return near(at(begin), w.req.Span), unreadable
+	if begin == 0 {
+		return beginless(end, w.req.Span), unreadable
 	}
 	s, _ := w.session(metric.Workout, r, w.req.Zones)
 	s.Day = dayAt(s.Start, s.Offset)
@@ -77,7 +70,7 @@ func (w *workouts) take(r *record) (metric.Span, fate) {
 	case s.End.Before(s.Start):
 		return around, impossible
 	}
-	s.Title, s.HasTrack = cmp.Or(r.texts[w.title], r.texts[w.typ], unnamed), r.numbers[w.gps] == 1
+	s.Title, s.HasTrack = cmp.Or(r.texts[w.title], r.texts[w.typ], answer.Unnamed), r.numbers[w.gps] == 1
 	block, told := w.sample(r, s)
 	s.Blocks = []metric.Block{block}
 	bare := true
