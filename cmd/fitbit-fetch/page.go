@@ -141,11 +141,7 @@ func toldOf(r personReport) []web.Told {
 		out = append(out, web.Told{Kind: "missing", What: g.Feed, Days: gapDays(g, zones)})
 	}
 	for _, d := range r.Doubts {
-		what := string(d.Series)
-		if what == "" {
-			what = d.Feed
-		}
-		out = append(out, web.Told{Kind: "gone", What: what, Days: daysText(d.Span)})
+		out = append(out, web.Told{Kind: "gone", What: d.What(), Days: daysText(d.Span)})
 	}
 	for _, id := range sortedKeys(r.Collect.Odd) {
 		out = append(out, web.Told{Kind: "odd", What: id})

@@ -282,11 +282,7 @@ func (p *personReport) write(c *call) {
 		c.line("  ! ", "%s could not be fetched yet; %s", gapText(g, zones), s.askedAgain(g))
 	}
 	for _, d := range p.Doubts {
-		what := string(d.Series)
-		if what == "" {
-			what = d.Feed
-		}
-		c.line("  ! ", "the service no longer has %d of %s of %s; they stay until it says so again, a day after %s", d.Gone, what, daysText(d.Span), dayTime(d.Since, zones))
+		c.line("  ! ", "the service no longer has %d of %s of %s; they stay until it says so again, a day after %s", d.Gone, d.What(), daysText(d.Span), dayTime(d.Since, zones))
 	}
 	for _, id := range sortedKeys(s.Odd) {
 		c.line("  ! ", "%s: something in the answers for %d days could not be understood and was left out; the days are asked again", id, s.Odd[id])

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -154,6 +155,9 @@ type Doubt struct {
 	Since  time.Time // when it was asked for
 	Gone   int       // samples or sessions
 }
+
+// What names the series, or the feed where it is sessions that are doubted.
+func (d Doubt) What() string { return cmp.Or(string(d.Series), d.Feed) }
 
 // Doubts returns what of a source's answers for a person is not believed yet.
 func (a *Archive) Doubts(ctx context.Context, person, source string) ([]Doubt, error) {

@@ -50,11 +50,7 @@ func (a *Archive) Put(ctx context.Context, b metric.Batch) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("storing the answer of %s for %s: %w", b.Source, b.Feed, err)
 	}
-	if p.used {
-		a.rev = p.rev
-		a.announce()
-	}
-	p.change.Rev = a.rev
+	p.committed()
 	for _, s := range a.cfg.Catalogue {
 		if p.series[s.ID] {
 			p.change.Series = append(p.change.Series, s.ID)
@@ -66,13 +62,33 @@ func (a *Archive) Put(ctx context.Context, b metric.Batch) (Change, error) {
 
 // attempt puts b; of the series in spared nothing vanishes.
 func (a *Archive) attempt(ctx context.Context, b *metric.Batch, spared map[metric.ID]loss) (*put, error) {
-	p := &put{a: a, ctx: ctx, b: b, c: a.codecs.get(), rev: a.rev + 1, spared: spared,
+	p := a.newPut(ctx, b)
+	p.spared = spared
+	return p, p.within(p.run)
+}
+
+func (a *Archive) newPut(ctx context.Context, b *metric.Batch) *put {
+	return &put{a: a, ctx: ctx, b: b, rev: a.rev + 1,
 		series: map[metric.ID]bool{}, sessions: map[string]bool{}, buried: map[metric.ID]bool{}, tally: map[metric.ID]loss{}}
-	defer a.codecs.put(p.c)
-	return p, a.update(ctx, func(tx *sql.Tx) error {
+}
+
+// within runs do in a transaction.
+func (p *put) within(do func() error) error {
+	p.c = p.a.codecs.get()
+	defer p.a.codecs.put(p.c)
+	return p.a.update(p.ctx, func(tx *sql.Tx) error {
 		p.tx = tx
-		return p.run()
+		return do()
 	})
+}
+
+// committed takes in that what was changed is on disk.
+func (p *put) committed() {
+	if p.used {
+		p.a.rev = p.rev
+		p.a.announce()
+	}
+	p.change.Rev = p.a.rev
 }
 
 func (p *put) run() error {

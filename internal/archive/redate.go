@@ -227,31 +227,15 @@ func (p *put) nameUnit(row metric.Series, unit int, device string) error {
 
 // units returns the units of which there is any chunk of the series, ascending.
 func (p *put) units(row metric.Series) ([]int, error) {
-	rows, err := p.tx.QueryContext(p.ctx, "SELECT DISTINCT unit FROM chunk WHERE person = ? AND series = ? ORDER BY unit", p.b.Person, string(row.ID))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []int
-	for rows.Next() {
-		var u int
-		if err := rows.Scan(&u); err != nil {
-			return nil, err
-		}
-		out = append(out, u)
-	}
-	return out, rows.Err()
+	return p.numbers("SELECT DISTINCT unit FROM chunk WHERE person = ? AND series = ? ORDER BY unit", p.b.Person, string(row.ID))
 }
 
 // revise changes what the archive holds of a person, in one transaction, without an answer of a source.
 func (a *Archive) revise(ctx context.Context, person string, do func(*put) error) (Change, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := &put{a: a, ctx: ctx, b: &metric.Batch{Person: person}, c: a.codecs.get(), rev: a.rev + 1,
-		series: map[metric.ID]bool{}, sessions: map[string]bool{}, buried: map[metric.ID]bool{}}
-	defer a.codecs.put(p.c)
-	err := a.update(ctx, func(tx *sql.Tx) error {
-		p.tx = tx
+	p := a.newPut(ctx, &metric.Batch{Person: person})
+	err := p.within(func() error {
 		if err := do(p); err != nil {
 			return err
 		}
@@ -264,10 +248,6 @@ func (a *Archive) revise(ctx context.Context, person string, do func(*put) error
 	if err != nil {
 		return Change{}, explain(err)
 	}
-	if p.used {
-		a.rev = p.rev
-		a.announce()
-	}
-	p.change.Rev = a.rev
+	p.committed()
 	return p.change, nil
 }

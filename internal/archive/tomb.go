@@ -2,7 +2,6 @@ package archive
 
 import (
 	"database/sql"
-	"slices"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 )
@@ -180,8 +179,13 @@ func (a *Archive) neighbours(id metric.ID) []metric.ID {
 
 // unitsAround returns the units of the chunks that have visible samples from first to last.
 func (p *put) unitsAround(row metric.Series, first, last int64) ([]int, error) {
-	rows, err := p.tx.QueryContext(p.ctx, `SELECT DISTINCT unit FROM chunk WHERE person = ? AND series = ? AND unit BETWEEN ? AND ?
-		AND last >= ? AND first <= ? AND rev > 0`, p.b.Person, row.ID, unitOf(row, first)-2, unitOf(row, last)+2, first, last)
+	return p.numbers(`SELECT DISTINCT unit FROM chunk WHERE person = ? AND series = ? AND unit BETWEEN ? AND ?
+		AND last >= ? AND first <= ? AND rev > 0 ORDER BY unit`, p.b.Person, row.ID, unitOf(row, first)-2, unitOf(row, last)+2, first, last)
+}
+
+// numbers returns the one column of what a query finds.
+func (p *put) numbers(query string, args ...any) ([]int, error) {
+	rows, err := p.tx.QueryContext(p.ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +198,5 @@ func (p *put) unitsAround(row metric.Series, first, last int64) ([]int, error) {
 		}
 		out = append(out, u)
 	}
-	slices.Sort(out)
 	return out, rows.Err()
 }
