@@ -45,8 +45,7 @@ func (c *call) backfill(ctx context.Context, f backfillFlags) error {
 	if err != nil {
 		return err
 	}
-	var incomplete []error
-	for _, p := range people {
+	return eachPerson(people, func(p *person) error {
 		days, err := f.days(0, p.today(ctx, c.app))
 		if err != nil {
 			return err
@@ -54,8 +53,16 @@ func (c *call) backfill(ctx context.Context, f backfillFlags) error {
 		if err := p.authorized(ctx, c.app); err != nil {
 			return err
 		}
-		switch err := c.backfillPerson(ctx, p, days, f.again); {
-		case errors.Is(err, errIncomplete): // the others' days are fetched all the same
+		return c.backfillPerson(ctx, p, days, f.again)
+	})
+}
+
+// eachPerson does something for one after the other. Where something of one's days was asked in vain, the others' are fetched all the same.
+func eachPerson(people []*person, do func(*person) error) error {
+	var incomplete []error
+	for _, p := range people {
+		switch err := do(p); {
+		case errors.Is(err, errIncomplete):
 			incomplete = append(incomplete, err)
 		case err != nil:
 			return err

@@ -41,21 +41,14 @@ func (c *call) bulkUpdate(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	var incomplete []error
-	for _, p := range a.people {
+	if err := eachPerson(a.people, func(p *person) error {
 		days, err := ch.days(0, p.today(ctx, a))
-		if err == nil {
-			err = c.bulkPerson(ctx, p, days)
-		}
-		switch {
-		case errors.Is(err, errIncomplete): // the others' days are fetched all the same
-			incomplete = append(incomplete, err)
-		case err != nil:
+		if err != nil {
 			return err
 		}
-	}
-	if len(incomplete) > 0 {
-		return errors.Join(incomplete...)
+		return c.bulkPerson(ctx, p, days)
+	}); err != nil {
+		return err
 	}
 	a.log.Info("Bulk Update Complete")
 	return nil

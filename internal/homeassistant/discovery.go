@@ -29,6 +29,9 @@ type state struct {
 	Stopped    []string `json:"stopped_series,omitempty"` // of the problem sensor
 }
 
+// measured is the state of a value that was measured at a time, or on a day.
+func measured(value any, at string) state { return state{Value: value, MeasuredAt: at} }
+
 type message struct {
 	topic   string
 	payload string // empty: what was retained is removed

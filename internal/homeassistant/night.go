@@ -85,13 +85,13 @@ func (p *Publisher) night(d device, f facts) {
 			of, at = []metric.Session{n.main}, n.main.End
 		}
 		if v, ok := sum(of, row.ID, i); ok {
-			d.states[e.Key] = state{round(v, e.Precision), f.stamp(at), nil}
+			d.states[e.Key] = measured(round(v, e.Precision), f.stamp(at))
 		}
 	}
 	end := f.stamp(n.end)
-	d.states["sleep_start"], d.states["sleep_end"] = state{f.stamp(n.start), end, nil}, state{end, end, nil}
+	d.states["sleep_start"], d.states["sleep_end"] = measured(f.stamp(n.start), end), measured(end, end)
 	if stage, t, ok := p.lastStage(n.sleeps[len(n.sleeps)-1]); ok {
-		d.states["sleep_stage"] = state{stage, f.stamp(t), nil}
+		d.states["sleep_stage"] = measured(stage, f.stamp(t))
 	}
 }
 

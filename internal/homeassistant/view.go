@@ -120,17 +120,17 @@ func (p *Publisher) person(who Person, f facts) device {
 // state is the state of one field.
 func (f facts) state(row metric.Series, v latest.Value, e Entity) state {
 	if row.Sampling != metric.Daily {
-		return state{round(v.Value, e.Precision), f.stamp(v.At), nil}
+		return measured(round(v.Value, e.Precision), f.stamp(v.At))
 	}
 	value, known := v.Today(row, f.today, f.zones)
 	if !known {
-		return state{nil, f.dayOf(v.At).String(), nil}
+		return measured(nil, f.dayOf(v.At).String())
 	}
 	at := f.dayOf(v.At)
 	if latest.Counter(row, v.Field) {
 		at = f.today
 	}
-	return state{round(value, e.Precision), at.String(), nil}
+	return measured(round(value, e.Precision), at.String())
 }
 
 // dayOf returns the day whose midnight t is.

@@ -40,9 +40,9 @@ func (f facts) sync() (at time.Time) {
 
 func (f facts) binary(on bool, at time.Time, good time.Duration) state {
 	if f.now.Sub(at) > good {
-		return state{nil, f.stamp(at), nil}
+		return measured(nil, f.stamp(at))
 	}
-	return state{onOff(on), f.stamp(at), nil}
+	return measured(onOff(on), f.stamp(at))
 }
 
 // worn: a heart rate came with the last sync. False where there has never been one, and as long as its data may still be coming.

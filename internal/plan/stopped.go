@@ -28,6 +28,12 @@ func StoppedSeries(feeds []metric.Feed, coverage map[string][]metric.Covered, zo
 		if f.Trigger != metric.OnSync || f.Kind == metric.Workout || f.Behind != "" {
 			continue
 		}
+		var final []metric.Span
+		for _, c := range coverage[f.ID] {
+			if c.Final {
+				final = append(final, c.Span)
+			}
+		}
 		for _, id := range f.Series {
 			have, err := days(id)
 			if err != nil {
@@ -42,7 +48,7 @@ func StoppedSeries(feeds []metric.Feed, coverage map[string][]metric.Covered, zo
 				continue
 			}
 			for d := s.Last + 1; d <= upTo; d++ {
-				if answeredDay(f, coverage[f.ID], zones, d) {
+				if len(dayOn(f.Axis, zones, d).Subtract(final)) == 0 {
 					s.Days++
 				}
 			}
@@ -54,17 +60,10 @@ func StoppedSeries(feeds []metric.Feed, coverage map[string][]metric.Covered, zo
 	return out, nil
 }
 
-// answeredDay reports whether all of a day has been answered, finally.
-func answeredDay(f metric.Feed, cover []metric.Covered, zones metric.Zones, d metric.Day) bool {
-	span := metric.DaySpan(d, d)
-	if f.Axis == metric.Instants {
-		span = zones.Bounds(metric.Days, span)
+// dayOn is a day on an axis.
+func dayOn(axis metric.Axis, zones metric.Zones, d metric.Day) metric.Span {
+	if axis == metric.Instants {
+		return zones.Bounds(metric.Days, metric.DaySpan(d, d))
 	}
-	var there []metric.Span
-	for _, c := range cover {
-		if c.Final {
-			there = append(there, c.Span)
-		}
-	}
-	return len(span.Subtract(there)) == 0
+	return metric.DaySpan(d, d)
 }
