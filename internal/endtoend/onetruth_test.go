@@ -70,7 +70,8 @@ var oneTruth = map[metric.ID]allowance{
 // sample is the fields of one instant and its tags.
 type sample map[string]float64
 
-// truths fetches days of a person through a source into an archive, and returns what stands there.
+// truths fetches days of a person, and the day after, through a source into an archive, and returns what stands there of the days. A
+// night that begins on the last of them belongs to the day after.
 func truths(t *testing.T, src source.Source, name string, now clock.Clock, days metric.Span) map[metric.ID]map[string]sample {
 	t.Helper()
 	cat := metric.Default()
@@ -81,7 +82,7 @@ func truths(t *testing.T, src source.Source, name string, now clock.Clock, days 
 	defer a.Close()
 	first, last := days.Days()
 	c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: a, Clock: now, Start: first})
-	if err := c.Once(t.Context(), days); err != nil {
+	if err := c.Once(t.Context(), metric.DaySpan(first, last+1)); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	zones := metric.Zones{{Name: "Europe/Berlin"}}
