@@ -208,17 +208,18 @@ func (p *pageReader) array(b *answer.Body, dec *jsontext.Decoder) error {
 		return err
 	}
 	rec := p.w.rec
-	for dec.PeekKind() != ']' {
+	for kind := dec.PeekKind(); kind != ']'; kind = dec.PeekKind() {
 		rec.clear()
-		object := dec.PeekKind() == '{'
-		if err := p.w.object(p.form.root); err != nil {
+		where, fate := p.span, unreadable
+		if kind == '{' {
+			if err := p.w.object(p.form.root); err != nil {
+				return err
+			}
+			where, fate = p.each(rec)
+		} else if err := p.w.odd(p.form.root); err != nil {
 			return err
 		}
 		p.points++
-		where, fate := p.span, unreadable
-		if object {
-			where, fate = p.each(rec)
-		}
 		if rec.seen {
 			p.seen++
 		}

@@ -74,6 +74,7 @@ type feed struct {
 	date   [3]int
 	clock  int          // slot of the hour at which a window of days begins; -1 for none
 	cols   [][]column   // by series, by field
+	body   bool         // a field of it is what no body has none of
 	other  *feed        // asked where the service refuses the operation
 	rate   atomic.Int64 // points per day in the last answer, to make room for the next
 }
@@ -192,6 +193,7 @@ func (f *feed) selects(sel Selector) error {
 		return fmt.Errorf("selector of %q has no path", sel.Field)
 	}
 	f.cols[at][field] = col
+	f.body = f.body || col.field.Bound == metric.Positive
 	return nil
 }
 

@@ -151,7 +151,7 @@ func dayOf(y, m, d float64) (metric.Day, bool) {
 
 // put appends a record's values to the blocks. Where a series has no value at all in it there is no sample.
 func (f *feed) put(r *record, t int64, blocks []metric.Block) fate {
-	told, some, missing := true, false, false
+	told, some := true, false
 	for i := range blocks {
 		b := &blocks[i]
 		any := false
@@ -161,7 +161,6 @@ func (f *feed) put(r *record, t int64, blocks []metric.Block) fate {
 			told = told && said
 			b.Values[j] = append(b.Values[j], v)
 			any = any || metric.Present(v)
-			missing = missing || c.field.Bound == metric.Positive && len(c.terms) > 0
 		}
 		some = some || any
 		if any {
@@ -177,7 +176,7 @@ func (f *feed) put(r *record, t int64, blocks []metric.Block) fate {
 		return unreadable
 	case r.odd || !told:
 		return impossible
-	case !some && missing && f.Op != RollUp && f.Op != DailyRollUp: // a point without its value; of a sum, 0 is left out
+	case !some && f.body && f.Op != RollUp && f.Op != DailyRollUp: // a point without its value; of a sum, 0 is left out
 		return unreadable
 	}
 	return understood

@@ -19,9 +19,6 @@ type walker struct {
 
 // object reads the members of an object whose brace is next.
 func (w *walker) object(m *member) error {
-	if w.dec.PeekKind() != '{' {
-		return w.odd(m)
-	}
 	if _, err := w.dec.ReadToken(); err != nil {
 		return err
 	}
@@ -89,32 +86,33 @@ func (w *walker) memberName() ([]byte, error) {
 
 // member reads the value of m. null is a missing value, but none that the service is known to write.
 func (w *walker) member(m *member) error {
-	kind := w.dec.PeekKind()
-	switch {
-	case m.read == readKnown:
-		_, err := w.dec.ReadValue() // in one piece: quicker than SkipValue, and bounded by the body
-		return err
-	case kind == 'n':
-		return w.odd(m)
-	case m.read == readObject:
-		if kind == '{' {
-			switch {
-			case m.slot == valueObject:
-				w.rec.seen = true
-			case m.slot >= 0:
-				w.rec.numbers[m.slot] = 1
-			}
+	switch m.read {
+	case readObject:
+		if w.dec.PeekKind() != '{' {
+			return w.odd(m)
+		}
+		switch {
+		case m.slot == valueObject:
+			w.rec.seen = true
+		case m.slot >= 0:
+			w.rec.numbers[m.slot] = 1
 		}
 		return w.object(m)
-	case m.read == readList:
-		return w.list(m, kind)
+	case readList:
+		return w.list(m)
 	}
-	if kind == '{' || kind == '[' || kind == 0 {
-		return w.odd(m)
-	}
-	raw, err := w.dec.ReadValue()
-	if err != nil {
+	raw, err := w.dec.ReadValue() // in one piece: quicker than to look first, and bounded by the body
+	if err != nil || m.read == readKnown {
 		return err
+	}
+	switch raw[0] {
+	case 'n':
+		w.noteOdd(m)
+		return nil
+	case '{', '[':
+		w.rec.broken = true
+		w.noteOdd(m)
+		return nil
 	}
 	if !w.scalar(m, raw) {
 		w.rec.broken = w.rec.broken || !notANumber(raw)
@@ -127,8 +125,8 @@ func (w *walker) member(m *member) error {
 const valueObject = -2
 
 // list reads an array of objects. An element that is none is passed over.
-func (w *walker) list(m *member, kind jsontext.Kind) error {
-	if kind != '[' {
+func (w *walker) list(m *member) error {
+	if w.dec.PeekKind() != '[' {
 		return w.odd(m)
 	}
 	if _, err := w.dec.ReadToken(); err != nil {
