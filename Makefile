@@ -17,8 +17,9 @@ RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 
 # Without what a debugger needs, binaries of tests are linked in a third of the time; make check looks after vet. All targets build their
 # tests with the same flags, so that nothing is compiled twice: a tag compiles the packages again that have files for it, and no others.
-# One package more than there are processors is tested at once: some wait for servers and browsers.
-LEAN        := -vet=off -ldflags=-w -p $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
+# One package more than there are processors is tested at once, and of each twice as many tests: many wait for servers and browsers.
+PROCESSORS  := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+LEAN        := -vet=off -ldflags=-w -p $(shell expr $(PROCESSORS) + 1) -parallel $(shell expr $(PROCESSORS) \* 2)
 TEST        := $(LEAN) -shuffle=on
 
 # The only deadline of a test: it stops waiting shortly before the runner ends it. TIMEOUT_SCALE=5 is for a machine that is slow or busy.

@@ -258,6 +258,7 @@ func (supervisorConn) RemoteAddr() net.Addr {
 
 // TestPagesInBrowser opens every page under the prefix.
 func TestPagesInBrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulate.Config{AutoApprove: true})
 	w.known = w.sim.Account()
 	if _, err := w.UseRefreshToken(t.Context(), "main", simulate.DefaultClient().Refresh, false); err != nil {
@@ -290,6 +291,7 @@ const drawnPixels = `((sensor) => {
 // TestHistoryInBrowser looks at the charts with a pointer and with the keyboard, in both themes, and goes from a day of the calendar
 // to that day.
 func TestHistoryInBrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulate.Config{})
 	base := ingress(t, w.server(Config{Ingress: true})) + prefix
 	b := browser(t)
@@ -338,6 +340,7 @@ func TestHistoryInBrowser(t *testing.T) {
 
 // TestReadOutInBrowser: the curve tells what is under the pointer.
 func TestReadOutInBrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulate.Config{})
 	b := browser(t)
 	b.do(chromedp.Navigate(ingress(t, w.server(Config{Ingress: true})) + prefix + "?day=2026-11-22"))
@@ -352,6 +355,7 @@ func TestReadOutInBrowser(t *testing.T) {
 
 // TestWizardInBrowser goes from nothing to the first values, with the simulated Google.
 func TestWizardInBrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulate.Config{})
 	w.noOther = true
 	w.noBody = true
@@ -456,6 +460,7 @@ func TestWizardInBrowser(t *testing.T) {
 
 // TestStatusInBrowser presses buttons, and sees what changes while a field is being filled in.
 func TestStatusInBrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulate.Config{})
 	s := w.server(Config{Password: "correct horse"})
 	b := browser(t)
@@ -512,6 +517,7 @@ func TestStatusInBrowser(t *testing.T) {
 
 // TestDashboardsInBrowser puts dashboards into Grafana, by the keyboard, and sees what became of them.
 func TestDashboardsInBrowser(t *testing.T) {
+	t.Parallel()
 	w := worldWithDatabase(t)
 	w.refused = &source.Error{Kind: source.Retry, Reason: "grafana_login", Err: errors.New("HTTP 401: Invalid username or password"), Hint: "The user, the password or the token is wrong."}
 	base := ingress(t, w.server(Config{Ingress: true, Language: *tongue})) + prefix
@@ -593,6 +599,7 @@ func codeOf(t *testing.T, address string) string {
 
 // TestFrame: Home Assistant shows the page in a frame.
 func TestFrame(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulate.Config{})
 	base := ingress(t, w.server(Config{Ingress: true}))
 	b := browser(t)

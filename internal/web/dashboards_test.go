@@ -72,6 +72,7 @@ func TestDashboardsOnThePage(t *testing.T) {
 
 // Every failure opens the help about it; what was done before it is told.
 func TestFailuresOfGrafana(t *testing.T) {
+	t.Parallel()
 	w := worldWithDatabase(t)
 	w.installed = Installed{Version: "12.3.0", Items: []Item{{Kind: "folder", Name: "Fitbit", Fate: "created"}}}
 	for _, lang := range translations.Languages() {

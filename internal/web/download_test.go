@@ -243,6 +243,7 @@ func TestNoSecretIsSentAgain(t *testing.T) {
 // TestStaleForm: a form that is older than the process is answered with a page in the user's language; what is no secret is kept, and
 // nothing is done before it is sent again.
 func TestStaleForm(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		action string
 		fields url.Values
@@ -353,6 +354,7 @@ func result(w interface {
 
 // TestStaleFormInBrowser sends a form of an earlier process in a real browser, and downloads with it, in German.
 func TestStaleFormInBrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulate.Config{})
 	s := w.server(Config{Ingress: true, Language: "de"})
 	base := ingress(t, s) + prefix

@@ -78,6 +78,7 @@ func (g *gathering) compress(r *http.Response) error {
 // TestEventsHeldBack: behind a proxy that holds events back the page keeps itself up to date by asking, says so, and goes back to events
 // when they come through. An answer that is lost meanwhile is said, too.
 func TestEventsHeldBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, simulate.Config{})
 	g := &gathering{}
 	base := g.open(t, ingress(t, w.server(Config{Ingress: true}))) + prefix

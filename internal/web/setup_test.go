@@ -76,6 +76,7 @@ func refusal(status int, reason string) *simulate.Fault {
 
 // Each way in which connecting fails is told with its cure, and the help about it opens.
 func TestFailuresOpenTheirHelp(t *testing.T) {
+	t.Parallel()
 	at := func(path string, f *simulate.Fault) func(*world) {
 		return func(w *world) {
 			w.google.Script(func(r *http.Request) *simulate.Fault {

@@ -400,6 +400,7 @@ func TestSessionsEnd(t *testing.T) {
 }
 
 func TestActions(t *testing.T) {
+	t.Parallel()
 	const influx = "influxdb http://a0d7b954-influxdb:8086 FitbitHealthStats"
 	tests := []struct {
 		name, address string
