@@ -41,15 +41,15 @@ demo: build ## the main job at once: a simulated person, the archive, the latest
 
 # The race detector watches the packages whose code is concurrent; internal/racelist finds them. All others have no race to find and would
 # take three to ten times as long. The same holds for long tests of concurrent packages that do one thing after the other: their files
-# say !race, and they have a run of their own. The first run is beside the others, since its packages mostly wait; what the others say
-# comes when all have ended.
+# say !race, and they have a run of their own. The three runs are beside one another, since much of them waits; what each says comes when
+# all have ended.
 .PHONY: test
 test: tools ## all tests, with real servers; what is concurrent with the race detector
-	log=$$(mktemp); (code=0; \
-	tests=$$($(GO) run ./internal/racelist race) && CGO_ENABLED=1 $(GO) test $(RACE) $(TEST) $(call minutes,20) $$tests || code=1; \
-	tests=$$($(GO) run ./internal/racelist alone) && $(GO) test $(TEST) $(call minutes,20) $$tests || code=1; exit $$code) >$$log 2>&1 & beside=$$!; \
+	logs=$$(mktemp -d); \
+	(tests=$$($(GO) run ./internal/racelist race) && CGO_ENABLED=1 $(GO) test $(RACE) $(TEST) $(call minutes,20) $$tests) >$$logs/race 2>&1 & race=$$!; \
+	(tests=$$($(GO) run ./internal/racelist alone) && $(GO) test $(TEST) $(call minutes,20) $$tests) >$$logs/alone 2>&1 & alone=$$!; \
 	code=0; tests=$$($(GO) run ./internal/racelist rest) && $(GO) test $(TEST) $(call minutes,20) $$tests || code=1; \
-	wait $$beside || code=1; cat $$log; rm -f $$log; exit $$code
+	wait $$race || code=1; wait $$alone || code=1; cat $$logs/race $$logs/alone; rm -r $$logs; exit $$code
 
 .PHONY: quick
 quick: ## for every edit, in less than a minute: the tests that need no server, no browser and no simulated months; no race detector
