@@ -25,8 +25,10 @@ func TestTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	for which, flags := range map[string]string{"race": `\$\(RACE\) .*`, "rest": "", "alone": ""} {
-		if !regexp.MustCompile(`(?m)^\t[^#]*tests=.*/internal/racelist ` + which + `\) && .*\$\(GO\) test ` + flags + `.*\$\$tests \|\| code=1;`).Match(makefile) {
-			t.Errorf("make test does not run what racelist %s prints", which)
+		run := `tests=.*/internal/racelist ` + which + `\) && .*\$\(GO\) test ` + flags + `.*\$\$tests`
+		here, beside := run+` \|\| code=1;`, run+`\) .*& `+which+`=\$\$!;(?s:.*)wait \$\$`+which+` \|\| code=1;`
+		if !regexp.MustCompile(`(?m)^\t[^#]*(` + here + `|` + beside + `)`).Match(makefile) {
+			t.Errorf("make test does not run what racelist %s prints, or takes no notice when it fails", which)
 		}
 	}
 }
