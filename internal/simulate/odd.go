@@ -73,6 +73,11 @@ var (
 	oddOfRequests = []string{oddCut, oddHTML, oddForbidden, oddArray}
 )
 
+// OddKinds returns all kinds of oddities.
+func OddKinds() []string {
+	return slices.Concat(oddOfElements, oddOfSleeps, oddOfRequests, []string{oddReversed, oddBOM})
+}
+
 // Of a hundred thousand elements or answers so many are odd.
 const (
 	oddDense    = 2000  // an element of a minute or less
@@ -438,8 +443,8 @@ func isDense(name string, all []any) bool {
 	return slices.ContainsFunc(dataTypes(), func(t *dataType) bool { return t.name == name && t.dense })
 }
 
-// googleTime returns the first time of a point or window: its start, or its day.
-func googleTime(e map[string]any) string {
+// googleTime returns the first time of a point or window: its start, or its day where it has no other.
+func googleTime(e map[string]any) (at string) {
 	for _, l := range leaves(e, "", isWhen) {
 		switch v := l.in[l.key].(type) {
 		case string:
@@ -447,10 +452,12 @@ func googleTime(e map[string]any) string {
 				return v
 			}
 		case map[string]any:
-			return fmt.Sprintf("%04s-%02s-%02s", v["year"], v["month"], v["day"])
+			if at == "" && !strings.Contains(l.path, "civilEndTime") { // which may be the day after
+				at = fmt.Sprintf("%04s-%02s-%02s", v["year"], v["month"], v["day"])
+			}
 		}
 	}
-	return ""
+	return at
 }
 
 // fitbitDate is a date in a path.
