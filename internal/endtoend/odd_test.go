@@ -55,7 +55,7 @@ func judgeOdd(t *testing.T, p *simulate.Person, odd *simulate.Oddities, got, wan
 	}
 	span := metric.Span{Start: p.Midnight(first), End: p.Midnight(last + 1)}
 	is := oddtest.Read(t, got, "default", span)
-	if missing := taken.Judge(t, is, oddtest.Read(t, want, "default", span)); missing == 0 || len(is) < 40_000 {
+	if missing := taken.Judge(t, is, oddtest.Read(t, want, "default", span)); missing == 0 || len(is) < 20_000 {
 		t.Errorf("%d samples, %d missing: nothing was odd, or too little was there", len(is), missing)
 	}
 }
@@ -91,7 +91,7 @@ func TestSteadyLifeOdd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: oddGoogle(t, p, time.Now, odd), Archive: a, Clock: clock.Real(), Start: today - 1, LeaveOut: metric.Default().LeftOut(nil, nil)})
+		c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: oddGoogle(t, p, time.Now, odd), Archive: a, Clock: clock.Real(), Start: today - 1})
 		ctx, stop := context.WithTimeout(t.Context(), 34*time.Hour)
 		defer stop()
 		if err := c.Run(ctx); err != nil {
