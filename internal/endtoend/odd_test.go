@@ -7,6 +7,7 @@ package endtoend
 import (
 	"context"
 	"net/http"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,8 @@ func oddFitbit(t *testing.T, p *simulate.Person, now func() time.Time, odd *simu
 	return src
 }
 
+var bothOdd = map[string]func(*testing.T, *simulate.Person, func() time.Time, *simulate.Oddities) source.Source{"google": oddGoogle, "fitbit": oddFitbit}
+
 // judgeOdd compares some days of an archive filled by an odd service with one filled by the same service without oddities. It closes both.
 func judgeOdd(t *testing.T, p *simulate.Person, odd *simulate.Oddities, got, want *archive.Archive, first, last metric.Day) {
 	t.Helper()
@@ -55,7 +58,7 @@ func judgeOdd(t *testing.T, p *simulate.Person, odd *simulate.Oddities, got, wan
 	}
 	span := metric.Span{Start: p.Midnight(first), End: p.Midnight(last + 1)}
 	is := oddtest.Read(t, got, "default", span)
-	if missing := taken.Judge(t, is, oddtest.Read(t, want, "default", span)); missing == 0 || len(is) < 20_000 {
+	if missing := taken.Judge(t, is, oddtest.Read(t, want, "default", span)); missing == 0 || len(is) < 15_000 {
 		t.Errorf("%d samples, %d missing: nothing was odd, or too little was there", len(is), missing)
 	}
 }
@@ -65,7 +68,7 @@ func judgeOdd(t *testing.T, p *simulate.Person, odd *simulate.Oddities, got, wan
 func TestOneTruthOdd(t *testing.T) {
 	t.Parallel()
 	proctest.NotShort(t)
-	for name, source := range map[string]func(*testing.T, *simulate.Person, func() time.Time, *simulate.Oddities) source.Source{"google": oddGoogle, "fitbit": oddFitbit} {
+	for name, source := range bothOdd {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -80,24 +83,50 @@ func TestOneTruthOdd(t *testing.T) {
 	}
 }
 
+// TestYearOdd: the same, of a year of days, nights and workouts: of what has a value each minute, days are enough. The collector has more than a
+// day, since what the service refuses is asked again after one.
+func TestYearOdd(t *testing.T) {
+	t.Parallel()
+	proctest.NotShort(t)
+	leaveOut := []metric.ID{metric.Track}
+	for _, s := range metric.Default() {
+		if s.Sampling == metric.Intraday && s.ID != metric.Weight && s.ID != metric.BMI && s.ID != "body_fat" {
+			leaveOut = append(leaveOut, s.ID)
+		}
+	}
+	for name, source := range bothOdd {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lifeOdd(t, name, source, 1, 34*time.Hour, 365, leaveOut...)
+		})
+	}
+}
+
 // TestSteadyLifeOdd: a life with a service that answers oddly ends with what one request for everything brings where it does not.
 func TestSteadyLifeOdd(t *testing.T) {
 	t.Parallel()
 	proctest.NotShort(t)
+	lifeOdd(t, "google", oddGoogle, 1, 34*time.Hour, 2)
+}
+
+// lifeOdd has a collector run for so long with a service that answers oddly, and judges so many days, of which the last is over by then.
+func lifeOdd(t *testing.T, name string, source func(*testing.T, *simulate.Person, func() time.Time, *simulate.Oddities) source.Source, seed uint64, long time.Duration, days metric.Day, leaveOut ...metric.ID) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		today := metric.DayOf(time.Now())
-		p, odd := &simulate.Person{Seed: 777, Zones: metric.Zones{{Name: "Europe/Berlin"}}, Start: today - 60}, &simulate.Oddities{Seed: 1}
-		a, err := archive.Open(t.Context(), archive.Config{Path: t.TempDir() + "/archive.db", Catalogue: metric.Default(), Rank: []string{"google"}, Now: time.Now})
+		last := metric.DayOf(time.Now())
+		first := last - days + 1
+		p, odd := &simulate.Person{Seed: 777, Zones: metric.Zones{{Name: "Europe/Berlin"}}, Start: first - 60}, &simulate.Oddities{Seed: seed}
+		a, err := archive.Open(t.Context(), archive.Config{Path: filepath.Join(t.TempDir(), "archive.db"), Catalogue: metric.Default(), Rank: []string{name}, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: oddGoogle(t, p, time.Now, odd), Archive: a, Clock: clock.Real(), Start: today - 1})
-		ctx, stop := context.WithTimeout(t.Context(), 34*time.Hour)
+		c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: source(t, p, time.Now, odd), Archive: a, Clock: clock.Real(), Start: first, LeaveOut: leaveOut})
+		ctx, stop := context.WithTimeout(t.Context(), long)
 		defer stop()
 		if err := c.Run(ctx); err != nil {
 			t.Fatal(err)
 		}
-		clean := fetched(t, oddGoogle(t, p, time.Now, nil), "google", clock.Real(), metric.DaySpan(today-1, today))
-		judgeOdd(t, p, odd, a, clean, today-1, today)
+		clean := fetched(t, source(t, p, time.Now, nil), name, clock.Real(), metric.DaySpan(first, last), leaveOut...)
+		judgeOdd(t, p, odd, a, clean, first, last)
 	})
 }

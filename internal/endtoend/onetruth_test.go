@@ -72,14 +72,14 @@ type sample map[string]float64
 
 // fetched fetches days of a person, and the day after, through a source into an archive. A night that begins on the last of them belongs to
 // the day after.
-func fetched(t *testing.T, src source.Source, name string, now clock.Clock, days metric.Span) *archive.Archive {
+func fetched(t *testing.T, src source.Source, name string, now clock.Clock, days metric.Span, leaveOut ...metric.ID) *archive.Archive {
 	t.Helper()
 	a, err := archive.Open(t.Context(), archive.Config{Path: filepath.Join(t.TempDir(), name+".db"), Catalogue: metric.Default(), Rank: []string{name}, Now: now.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	first, last := days.Days()
-	c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: a, Clock: now, Start: first})
+	c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: a, Clock: now, Start: first, LeaveOut: leaveOut})
 	if err := c.Once(t.Context(), metric.DaySpan(first, last+1)); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
