@@ -59,6 +59,7 @@ var layers = map[string][]string{
 	"translations":                    {},
 	"internal/web":                    {"internal/metric", "internal/latest", "internal/auth", "internal/source", "internal/clock", "internal/redact", "translations"},
 	"internal/simulate":               {"internal/metric"},
+	"internal/simulate/oddtest":       {"internal/metric", "internal/simulate", "internal/archive"},
 	"internal/homeassistant":          {"internal/metric", "internal/latest", "internal/clock", "internal/certificate", "internal/redact"},
 	"internal/proctest":               {},
 	"internal/endtoend":               {},

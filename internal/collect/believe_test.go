@@ -3,7 +3,9 @@ package collect
 import (
 	"context"
 	"errors"
+	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -163,6 +165,40 @@ func TestOddDayIsAskedAgain(t *testing.T) {
 		pass(25 * days)
 		if n := s.of(odd, false) - before; n < 4 || n > 9 {
 			t.Errorf("the day was asked for %d times more", n)
+		}
+	})
+}
+
+// Odd days that are asked for again alone are all that their answers have. That these cannot be read keeps nobody from asking for today,
+// and the days are let be after three times more.
+func TestOddDaysAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		today := metric.DayOf(time.Now())
+		odd := []metric.Day{today - 39, today - 37, today - 35, today - 33} // before the days that are read again for late data
+		s := &daily{answer: func(b *metric.Batch, _ metric.Request, day metric.Day) float64 {
+			if slices.Contains(odd, day) {
+				b.Odd = metric.Union(b.Odd, metric.DaySpan(day, day))
+				return metric.Absent()
+			}
+			return 100
+		}}
+		s.fail = func(req metric.Request) error {
+			if first, last := req.Span.Days(); first == last && slices.Contains(odd, first) {
+				return &source.Error{Kind: source.Bad, Status: http.StatusOK}
+			}
+			return nil
+		}
+		_, held := believing(t, s, nil)
+		pass(20 * days)
+		for d := today - 30; d < today+19; d++ {
+			if held()[d] != 100 {
+				t.Errorf("%s has %v", d, held()[d])
+			}
+		}
+		for _, d := range odd {
+			if n := s.of(d, false); n != 4 {
+				t.Errorf("%s was asked for %d times, want once and three times more", d, n)
+			}
 		}
 	})
 }

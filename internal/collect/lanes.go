@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ const describe = "account"
 // job is a request in flight.
 type job struct {
 	anew    bool // its span has not been asked for since the days were dated anew
+	odd     bool // something in all of its span could not be understood before
 	item    plan.Item
 	started time.Time
 }
@@ -43,9 +45,20 @@ func (l *loop) do(fn func(ctx context.Context) result) {
 }
 
 func (l *loop) newJob(it plan.Item) *job {
-	j := &job{item: it, started: l.cfg.Clock.Now(), anew: l.datedAnew(it.Request)}
+	j := &job{item: it, started: l.cfg.Clock.Now(), anew: l.datedAnew(it.Request), odd: l.wasOdd(it.Request)}
 	l.cfg.Log.Debug("asking", "lane", it.Lane.String(), "feed", it.Feed, "span", it.Span.String(), "why", it.Why)
 	return j
+}
+
+// wasOdd reports whether something could not be understood before wherever a request asks.
+func (l *loop) wasOdd(r metric.Request) bool {
+	var odd []metric.Span
+	for _, c := range l.cover[r.Feed] {
+		if c.Odd > 0 {
+			odd = append(odd, c.Span)
+		}
+	}
+	return r.Session == nil && len(odd) > 0 && len(r.Span.Subtract(odd)) == 0
 }
 
 func (l *loop) startDescribe() {
@@ -142,6 +155,11 @@ func (l *loop) fetch(ctx context.Context, j *job) result { return l.ask(ctx, j, 
 
 func (l *loop) ask(ctx context.Context, j *job, req metric.Request) result {
 	b, err := l.cfg.Source.Fetch(ctx, req)
+	var e *source.Error
+	if j.odd && errors.As(err, &e) && e.Kind == source.Bad && e.Status == http.StatusOK {
+		// What is asked for again alone is all that the answer has: that it is odd still is nothing that the feed has to rest for.
+		b, err = metric.Batch{Series: req.Series, Odd: []metric.Span{req.Span}}, nil
+	}
 	if err != nil {
 		return result{job: j, err: err}
 	}

@@ -70,21 +70,28 @@ var oneTruth = map[metric.ID]allowance{
 // sample is the fields of one instant and its tags.
 type sample map[string]float64
 
-// truths fetches days of a person, and the day after, through a source into an archive, and returns what stands there of the days. A
-// night that begins on the last of them belongs to the day after.
-func truths(t *testing.T, src source.Source, name string, now clock.Clock, days metric.Span) map[metric.ID]map[string]sample {
+// fetched fetches days of a person, and the day after, through a source into an archive. A night that begins on the last of them belongs to
+// the day after.
+func fetched(t *testing.T, src source.Source, name string, now clock.Clock, days metric.Span, leaveOut ...metric.ID) *archive.Archive {
 	t.Helper()
-	cat := metric.Default()
-	a, err := archive.Open(t.Context(), archive.Config{Path: filepath.Join(t.TempDir(), name+".db"), Catalogue: cat, Rank: []string{name}, Now: now.Now})
+	a, err := archive.Open(t.Context(), archive.Config{Path: filepath.Join(t.TempDir(), name+".db"), Catalogue: metric.Default(), Rank: []string{name}, Now: now.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Close()
 	first, last := days.Days()
-	c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: a, Clock: now, Start: first})
+	c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: a, Clock: now, Start: first, LeaveOut: leaveOut})
 	if err := c.Once(t.Context(), metric.DaySpan(first, last+1)); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
+	return a
+}
+
+// truths are what stands in an archive of the days fetched into it, which it closes.
+func truths(t *testing.T, a *archive.Archive, now clock.Clock, days metric.Span) map[metric.ID]map[string]sample {
+	t.Helper()
+	defer a.Close()
+	cat := metric.Default()
+	first, last := days.Days()
 	zones := metric.Zones{{Name: "Europe/Berlin"}}
 	span := metric.Span{Start: zones.Midnight(first), End: zones.Midnight(last + 1)}
 	out := map[metric.ID]map[string]sample{}
@@ -139,7 +146,7 @@ func TestOneTruth(t *testing.T) {
 			t.Fatal(err)
 		}
 		days := metric.DaySpan(first, last)
-		a, b := truths(t, fromGoogle, "google", now, days), truths(t, fromFitbit, "fitbit", now, days)
+		a, b := truths(t, fetched(t, fromGoogle, "google", now, days), now, days), truths(t, fetched(t, fromFitbit, "fitbit", now, days), now, days)
 		for _, row := range cat {
 			if row.ID == "skin_temperature_nightly" { // Fitbit tells it against the baseline only
 				continue

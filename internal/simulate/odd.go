@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 )
@@ -21,7 +20,6 @@ type Oddities struct {
 	Lie  bool // put another number in the place of one, and do nothing else: to see that a test would notice
 
 	mu    sync.Mutex
-	n     int64
 	once  map[string]bool
 	taken map[Taken]bool
 }
@@ -72,6 +70,11 @@ var (
 	oddOfSleeps   = []string{oddDoubledRows, oddNoSummary}
 	oddOfRequests = []string{oddCut, oddHTML, oddForbidden, oddArray}
 )
+
+// OddKinds returns all kinds of oddities.
+func OddKinds() []string {
+	return slices.Concat(oddOfElements, oddOfSleeps, oddOfRequests, []string{oddReversed, oddBOM})
+}
 
 // Of a hundred thousand elements or answers so many are odd.
 const (
@@ -153,24 +156,17 @@ func (o *Oddities) body(r *http.Request, body []byte, spoil func(*http.Request, 
 	return out
 }
 
-// disturb answers a request wrongly once: whoever repeats it gets the answer.
+// disturb answers a request wrongly once: whoever repeats it gets the answer. An address forbids once only, whatever is asked of it.
 func (o *Oddities) disturb(w http.ResponseWriter, r *http.Request, send func(http.ResponseWriter, *http.Request, int, []byte)) bool {
 	key := r.Method + " " + r.URL.Path + "?" + r.URL.RawQuery
-	o.mu.Lock()
-	o.n++
-	x := o.draw("request", strconv.FormatInt(o.n, 10))
-	wrong := x.intn(oddAll) < oddRequests && !o.once[key] && !o.Lie
-	if wrong {
-		if o.once == nil {
-			o.once = map[string]bool{}
-		}
-		o.once[key] = true
-	}
-	o.mu.Unlock()
-	if !wrong {
+	x := o.draw("request", key)
+	if !o.first(key) || x.intn(oddAll) >= oddRequests || o.Lie {
 		return false
 	}
 	kind := oddOfRequests[x.intn(len(oddOfRequests))]
+	if kind == oddForbidden && !o.first(oddDigits.ReplaceAllString(r.URL.Path, "")) {
+		kind = oddArray
+	}
 	code, body := http.StatusOK, ""
 	switch kind {
 	case oddCut:
@@ -186,6 +182,21 @@ func (o *Oddities) disturb(w http.ResponseWriter, r *http.Request, send func(htt
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	send(w, r, code, []byte(body))
 	return true
+}
+
+// oddDigits are the dates and keys in a path.
+var oddDigits = regexp.MustCompile(`\d{2,}`)
+
+// first reports whether it is called for the first time with a key.
+func (o *Oddities) first(key string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.once == nil {
+		o.once = map[string]bool{}
+	}
+	was := o.once[key]
+	o.once[key] = true
+	return !was
 }
 
 // list makes some elements of a list odd and returns the list. timeOf names an element by its time.
@@ -438,8 +449,8 @@ func isDense(name string, all []any) bool {
 	return slices.ContainsFunc(dataTypes(), func(t *dataType) bool { return t.name == name && t.dense })
 }
 
-// googleTime returns the first time of a point or window: its start, or its day.
-func googleTime(e map[string]any) string {
+// googleTime returns the first time of a point or window: its start, or its day where it has no other.
+func googleTime(e map[string]any) (at string) {
 	for _, l := range leaves(e, "", isWhen) {
 		switch v := l.in[l.key].(type) {
 		case string:
@@ -447,10 +458,12 @@ func googleTime(e map[string]any) string {
 				return v
 			}
 		case map[string]any:
-			return fmt.Sprintf("%04s-%02s-%02s", v["year"], v["month"], v["day"])
+			if at == "" && !strings.Contains(l.path, "civilEndTime") { // which may be the day after
+				at = fmt.Sprintf("%04s-%02s-%02s", v["year"], v["month"], v["day"])
+			}
 		}
 	}
-	return ""
+	return at
 }
 
 // fitbitDate is a date in a path.

@@ -13,14 +13,29 @@ import (
 // It counts what was entered by hand too; a day that is over is read again from the tracker's own series with the late data.
 const summaries = 2
 
-// fetchActivity reads what a tracker adds up in a day.
+// holes is of how many days at most a summary is asked for what could not be read of them in longer spans: those of late data.
+const holes = 7
+
+// fetchActivity reads what a tracker adds up in a day. A total that cannot be read in a longer span is taken from the day's summary, if it
+// is one of the last days: the archive may hold it from a time when the day was not over, and would keep that.
 func fetchActivity(ctx context.Context, q *query) error {
 	first, last := q.req.Span.Days()
-	if last-first+1 > summaries {
-		return fetchDays(ctx, q)
-	}
 	rows := newTable(q)
-	for d := last; d >= first; d-- {
+	long := last-first+1 > summaries
+	if long {
+		for _, r := range q.feed.resources {
+			if err := q.days(ctx, r, rows); err != nil {
+				return err
+			}
+		}
+		rows.fill = true
+	}
+	asked := 0
+	for d := last; d >= first && (!long || asked < holes); d-- {
+		if long && (len(q.batch.Odd)+len(q.unread) == 0 || d > dayAt(q.req.Zones, q.cfg.Now()) || !rows.lacks(d)) {
+			continue
+		}
+		asked++
 		if err := q.part(q.summary(ctx, d, rows), metric.DaySpan(d, d)); err != nil {
 			return err
 		}

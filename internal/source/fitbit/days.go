@@ -90,6 +90,7 @@ type table struct {
 	q       *query
 	bounds  metric.Span
 	rows    []map[int64][]float64 // by series
+	fill    bool                  // only what is not there yet is taken in
 	strange bool                  // there are members in the element in hand that are not known: what seems to be left out may only have another name
 }
 
@@ -296,7 +297,21 @@ func (t *table) set(series int, at time.Time, field int, v float64) {
 	if t.q.feed.series[series].Fields[field].Kind == metric.Int {
 		v = math.Round(v)
 	}
-	row[field] = v
+	if !t.fill || !metric.Present(row[field]) {
+		row[field] = v
+	}
+}
+
+// lacks reports whether a field of a day is not there that was asked for.
+func (t *table) lacks(d metric.Day) bool {
+	at := t.q.req.Zones.Midnight(d).UnixNano()
+	for i, s := range t.q.feed.series {
+		row := t.rows[i][at]
+		if t.q.wants(s.ID) && (row == nil || slices.ContainsFunc(row, func(v float64) bool { return !metric.Present(v) })) {
+			return true
+		}
+	}
+	return false
 }
 
 // measured takes away the zeros of days of which the service may not know anything yet: those that are not final, and on which

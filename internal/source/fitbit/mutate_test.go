@@ -23,7 +23,6 @@ func TestMutations(t *testing.T) {
 		{Path: `workouts: .*\.heartRateLink$`, Why: "by the link a start is known to be local"},
 		{Case: `duration-object`, Path: `workouts: .*\.duration$`, Mutation: "type", Why: "what is put in its place can be read"},
 		{Path: `activity: summary\.`, Mutation: "removed", Why: "a tracker need not count everything"},
-		{Case: `activity-series`, Path: `activity: activities-tracker-distance$`, Why: "one day in it is odd as it is, and is counted with it"},
 		{Path: `active_zone_minutes: .*\.(fatBurn|cardio|peak)ActiveZoneMinutes$`, Mutation: "removed", Why: "a zone without minutes is left out"},
 		{Path: `sleep: .*\.levels(\.data)?$`, Mutation: "removed", Why: "a sleep need not have stages"},
 		{Path: `sleep: .*\.levels\.shortData$`, Mutation: "removed", Why: "a sleep need not have short wakes"},

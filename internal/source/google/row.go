@@ -87,6 +87,11 @@ type column struct {
 	zero   bool
 }
 
+// zeros reports whether a member of an element is 0 where the service leaves it out.
+func (f *feed) zeros() bool {
+	return slices.ContainsFunc(slices.Concat(f.cols...), func(c column) bool { return c.zero })
+}
+
 type term struct {
 	slot  int
 	minus bool

@@ -79,7 +79,11 @@ func (s *Source) listing(f *feed, req metric.Request, span metric.Span, blocks [
 		l.first = f.get(f.Op, f.filter(span), s.pageSize(f))
 	}
 	if f.Mask && !req.Plain && !s.whole(f, span) {
-		l.mask = "nextPageToken," + l.name + "(" + f.form.root.mask() + ")"
+		read := f.form.root.mask()
+		if f.zeros() { // what is left out is 0 then, so nothing of the object is cut off: its number may only have another name
+			read = f.member
+		}
+		l.mask = "nextPageToken," + l.name + "(" + read + ")"
 	}
 	return l
 }

@@ -19,6 +19,7 @@ var (
 
 const (
 	levelUnknown = 4.0
+	classic      = "CLASSIC" // a sleep with the stages ASLEEP, RESTLESS and AWAKE
 
 	// unfinished is how long a sleep may stay unprocessed before what there is of it is taken, or the lack of it accepted.
 	unfinished = 48 * time.Hour
@@ -256,6 +257,9 @@ func (n *nights) summaryOf(r *record, s metric.Session, stages []stage, sums [le
 		bed = s.End.Sub(s.Start).Minutes()
 		if summed {
 			asleep, awake = sums[0]+sums[1]+sums[2], sums[3]
+			if s.Title == classic { // its restless minutes, which stand where REM does, are none asleep to the service
+				asleep, awake = asleep-sums[2], awake+sums[2]
+			}
 		}
 	}
 	if bed > 0 {
