@@ -111,16 +111,23 @@ func isSettled(c metric.Covered) bool { return c.Asked.Sub(c.Span.End) >= settle
 
 // Coverage returns what a source has been asked for a person, by feed: ascending, not overlapping.
 func (a *Archive) Coverage(ctx context.Context, person, source string) (map[string][]metric.Covered, error) {
-	rows, err := a.read.QueryContext(ctx, `SELECT feed, start, "end", asked, final, reader, odd, again FROM coverage WHERE person = ? AND source = ?
-		ORDER BY feed, start`, person, source)
-	if err != nil {
-		return nil, fmt.Errorf("reading the coverage: %w", explain(err))
-	}
-	out, err := scanCoverage(rows)
+	out, err := covered(ctx, a.read, person, source)
 	if err != nil {
 		return nil, fmt.Errorf("reading the coverage: %w", explain(err))
 	}
 	return out, nil
+}
+
+// covered reads the coverage of all feeds of a source.
+func covered(ctx context.Context, db interface {
+	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+}, person, source string) (map[string][]metric.Covered, error) {
+	rows, err := db.QueryContext(ctx, `SELECT feed, start, "end", asked, final, reader, odd, again FROM coverage WHERE person = ? AND source = ?
+		ORDER BY feed, start`, person, source)
+	if err != nil {
+		return nil, err
+	}
+	return scanCoverage(rows)
 }
 
 func scanCoverage(rows *sql.Rows) (map[string][]metric.Covered, error) {
@@ -156,11 +163,7 @@ func (a *Archive) Uncover(ctx context.Context, person, source, feed string, span
 // Days it forgets a day more on both sides.
 func uncoverAll(ctx context.Context, tx *sql.Tx, person, source string, first, last int64) error {
 	span := metric.Span{Start: instant(first).Truncate(24 * time.Hour).Add(-24 * time.Hour), End: instant(last).Truncate(24 * time.Hour).Add(48 * time.Hour)}
-	rows, err := tx.QueryContext(ctx, `SELECT feed, start, "end", asked, final, reader, odd, again FROM coverage WHERE person = ? AND source = ?`, person, source)
-	if err != nil {
-		return err
-	}
-	feeds, err := scanCoverage(rows)
+	feeds, err := covered(ctx, tx, person, source)
 	if err != nil {
 		return err
 	}

@@ -118,10 +118,13 @@ func (s *samples) index(t int64) int {
 	return sort.Search(len(s.times), func(i int) bool { return s.times[i] >= t })
 }
 
+// A keeper tells which values that an answer does not have stay as they are; nil for none.
+type keeper func(t int64, field int, v float64) bool
+
 // merge puts samples [i, j) of in, an answer for the instants from lo to before hi, into old and returns the result and what
-// was visible and is lost. What is kept, if that is not nil, stays where the answer does not have it, and keeps the fields that the answer
-// does not have. It returns old itself if the answer brings nothing new.
-func merge(old, in *samples, i, j int, lo, hi int64, name func(t int64, device string) point, kept func(t int64) bool) (*samples, []lost, error) {
+// was visible and is lost. Values that are kept stay where the answer does not have them. It returns old itself if the answer brings
+// nothing new.
+func merge(old, in *samples, i, j int, lo, hi int64, name func(t int64, device string) point, kept keeper) (*samples, []lost, error) {
 	a, b := old.index(lo), old.index(hi)
 	if equal(old, a, b, in, i, j) {
 		return old, nil, nil
@@ -140,14 +143,20 @@ func merge(old, in *samples, i, j int, lo, hi int64, name func(t int64, device s
 	out.take(old, 0, a)
 	for a < b || i < j {
 		switch {
-		case i == j || a < b && old.times[a] < in.times[i]: // vanished
-			if kept != nil && kept(old.times[a]) {
-				out.take(old, a, a+1)
-				a++
-				continue
+		case i == j || a < b && old.times[a] < in.times[i]: // vanished, or what is left of it
+			out.take(old, a, a+1)
+			n := out.len() - 1
+			for f := range out.cols {
+				out.cols[f][n] = math.NaN()
 			}
-			if old.revs[a] > 0 {
-				gone = append(gone, lost{point: name(old.times[a], old.devices[old.dev[a]]), fields: old.mask(a)})
+			out.keep(n, old, a, kept)
+			if out.mask(n) == 0 {
+				out.drop(n)
+				if old.revs[a] > 0 {
+					gone = append(gone, lost{point: name(old.times[a], old.devices[old.dev[a]]), fields: old.mask(a)})
+				}
+			} else if l, partly := out.changed(n, old, a); partly {
+				gone = append(gone, lost{point: name(old.times[a], old.devices[old.dev[a]]), fields: l, partial: true})
 			}
 			a++
 		case a == b || in.times[i] < old.times[a]: // new
@@ -157,22 +166,10 @@ func merge(old, in *samples, i, j int, lo, hi int64, name func(t int64, device s
 		default:
 			out.take(in, i, i+1) // the device stays the one that measured it first
 			n := out.len() - 1
-			out.dev[n], out.revs[n] = old.dev[a], old.revs[a]
-			if kept != nil && kept(old.times[a]) {
-				for f := range out.cols {
-					if math.IsNaN(out.cols[f][n]) {
-						out.cols[f][n] = old.cols[f][a]
-					}
-				}
-			}
-			if !sameRow(old, a, out, n) {
-				out.revs[n] = isNew
-				if old.revs[a] > 0 {
-					out.revs[n] = isChanged
-				}
-				if had := old.mask(a); old.revs[a] > 0 && had&^out.mask(n) != 0 {
-					gone = append(gone, lost{point: name(old.times[a], old.devices[old.dev[a]]), fields: had, partial: true})
-				}
+			out.dev[n] = old.dev[a]
+			out.keep(n, old, a, kept)
+			if l, partly := out.changed(n, old, a); partly {
+				gone = append(gone, lost{point: name(old.times[a], old.devices[old.dev[a]]), fields: l, partial: true})
 			}
 			a++
 			i++
@@ -180,6 +177,42 @@ func merge(old, in *samples, i, j int, lo, hi int64, name func(t int64, device s
 	}
 	out.take(old, b, old.len())
 	return out, gone, nil
+}
+
+// keep gives sample n what it lacks of sample a of old, as far as that is kept.
+func (s *samples) keep(n int, old *samples, a int, kept keeper) {
+	if kept == nil {
+		return
+	}
+	for f, col := range s.cols {
+		if v := old.cols[f][a]; math.IsNaN(col[n]) && v == v && kept(old.times[a], f, v) {
+			col[n] = v
+		}
+	}
+}
+
+// changed gives sample n the revision that follows from what it was, sample a of old. It returns the fields that it had, and whether it
+// was visible and has lost any of them.
+func (s *samples) changed(n int, old *samples, a int) (had uint64, partly bool) {
+	s.revs[n] = old.revs[a]
+	if sameRow(old, a, s, n) {
+		return 0, false
+	}
+	s.revs[n] = isNew
+	if old.revs[a] <= 0 {
+		return 0, false
+	}
+	s.revs[n] = isChanged
+	had = old.mask(a)
+	return had, had&^s.mask(n) != 0
+}
+
+// drop takes the last sample away again, which is n.
+func (s *samples) drop(n int) {
+	s.times, s.dev, s.revs = s.times[:n], s.dev[:n], s.revs[:n]
+	for f := range s.cols {
+		s.cols[f] = s.cols[f][:n]
+	}
 }
 
 // equal reports whether [a, b) of old and [i, j) of in have the same times and values.

@@ -29,7 +29,7 @@ type put struct {
 	gone     []lost
 	fresh    []lost // visible samples of this revision, where they may meet a tomb
 
-	odd    []metric.Span      // of the batch, as instants: there nothing vanishes
+	odd    []oddity           // of the batch: there nothing vanishes that can be right
 	tally  map[metric.ID]loss // what goes, by series; under the empty name of sessions
 	spared map[metric.ID]loss // the same, of what is doubted: nothing of that vanishes
 }
@@ -38,8 +38,8 @@ type put struct {
 // of it is. What the archive holds of b.Series inside the span and is not in b has vanished. Samples without any value are left
 // out, and what the person leaves out (Forget). A follow-up for a session that is gone changes nothing.
 //
-// Nothing vanishes in b.Odd, and where a live source says that most of a span is gone, nothing of that does until it has said so twice
-// (Doubts). Where a masked answer would make anything vanish or become zero, ErrMasked is returned: without the mask it may be there.
+// Nothing vanishes in b.Odd but what no body has, and the zeros of an older version of what reads the feed, which may never have been told.
+// Where a live source says that most of a span is gone, nothing of that does until it has said so twice (Doubts). Where a masked answer would make anything vanish or become zero, ErrMasked is returned: without the mask it may be there.
 func (a *Archive) Put(ctx context.Context, b metric.Batch) (Change, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -120,8 +120,8 @@ func (p *put) answer(rows []metric.Series) error {
 	if b.Span.Empty() {
 		return fmt.Errorf("the span %s is empty", b.Span)
 	}
-	if p.odd = b.OddAt; b.Axis == metric.Instants {
-		p.odd = b.Odd
+	if err := p.oddities(); err != nil {
+		return err
 	}
 	var ofSessions []metric.Series
 	for _, row := range rows {
@@ -240,7 +240,7 @@ func (p *put) mergeUnit(g *group, in map[string]*samples, lo, hi int64) error {
 		if s == nil {
 			s = none
 		}
-		if err := p.mergeChunk(g, c, s, lo, hi, p.kept(g.row.ID)); err != nil {
+		if err := p.mergeChunk(g, c, s, lo, hi, p.kept(g.row)); err != nil {
 			return err
 		}
 	}
@@ -255,20 +255,7 @@ func (p *put) mergeUnit(g *group, in map[string]*samples, lo, hi int64) error {
 	return nil
 }
 
-// kept says which samples of a series do not vanish though they are not in the answer; nil for none.
-func (p *put) kept(id metric.ID) func(t int64) bool {
-	if _, spared := p.spared[id]; spared {
-		return func(int64) bool { return true }
-	}
-	if len(p.odd) == 0 {
-		return nil
-	}
-	return func(t int64) bool {
-		return slices.ContainsFunc(p.odd, func(s metric.Span) bool { return t >= s.Start.UnixNano() && t < s.End.UnixNano() })
-	}
-}
-
-func (p *put) mergeChunk(g *group, c *chunk, in *samples, lo, hi int64, kept func(t int64) bool) error {
+func (p *put) mergeChunk(g *group, c *chunk, in *samples, lo, hi int64, kept keeper) error {
 	if err := p.open(c); err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func (p *put) putSessions(rows []metric.Series) error {
 	}
 	_, spared := p.spared[""]
 	for id, h := range held {
-		if spared || p.oddDay(h.Day) {
+		if spared || p.oddOn(h.Day) != nil {
 			continue
 		}
 		answer[id] = nil
@@ -92,16 +92,11 @@ func (p *put) putSessions(rows []metric.Series) error {
 	return nil
 }
 
-// oddDay reports whether something of that day could not be understood.
-func (p *put) oddDay(day metric.Day) bool {
-	return p.b.Session == "" && slices.ContainsFunc(p.b.Odd, func(s metric.Span) bool { return s.Contains(day.Civil()) })
-}
-
 // goneOf is how many sessions go for good.
 func (p *put) goneOf(held map[int64]heldSession) int {
 	n := 0
 	for _, h := range held {
-		if !p.oddDay(h.Day) {
+		if p.oddOn(h.Day) == nil {
 			n++
 		}
 	}
@@ -130,13 +125,13 @@ func (p *put) sessionUnit(row metric.Series, day int, answer map[int64]*metric.S
 		if c.source != p.b.Source || !known || s != nil && !answered {
 			continue
 		}
-		in, kept := none, (func(int64) bool)(nil)
+		in, kept := none, keeper(nil)
 		if own := ins[c.session][c.tags]; own != nil {
 			in = own
 			delete(ins[c.session], c.tags)
 		}
-		if s != nil && p.oddDay(s.Day) && (in != none || len(ins[c.session]) == 0) {
-			kept = func(int64) bool { return true }
+		if s != nil && (in != none || len(ins[c.session]) == 0) {
+			kept = p.keptOn(row, s.Day)
 		}
 		if err := p.mergeSession(g, c, in, s, kept); err != nil {
 			return err
@@ -154,7 +149,7 @@ func (p *put) sessionUnit(row metric.Series, day int, answer map[int64]*metric.S
 	return p.settle(g, moved)
 }
 
-func (p *put) mergeSession(g *group, c *chunk, in *samples, s *metric.Session, kept func(t int64) bool) error {
+func (p *put) mergeSession(g *group, c *chunk, in *samples, s *metric.Session, kept keeper) error {
 	if err := p.mergeChunk(g, c, in, alwaysFrom, alwaysTo, kept); err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type Archive interface {
 	Forget(ctx context.Context, person string, series []metric.ID) error
 	Redate(ctx context.Context, r archive.Redating) (archive.Change, error)
 	Name(ctx context.Context, person, source, device string) error
+	Vouch(ctx context.Context, person, source string, feeds []metric.Feed) error
 }
 
 // Clock tells the time; clock.Clock is one. Real turns a told duration into a real one.

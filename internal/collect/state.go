@@ -123,7 +123,10 @@ func (l *loop) load() error {
 		l.described = l.cfg.Clock.Now()
 	}
 	l.phase(Working, "", "")
-	return l.forget()
+	if err := l.forget(); err != nil {
+		return err
+	}
+	return l.cfg.Archive.Vouch(l.ctx, l.cfg.Person.ID, l.cfg.Source.Name(), l.feeds)
 }
 
 // forget has the archive drop the series left out, and opens again what had been left out before.

@@ -56,6 +56,7 @@ type Feed struct {
 	Behind  string        // the feed whose coverage makes this one needless: minute summaries behind raw heart rate
 	Depth   time.Duration // history: how far back at most; 0 for as far as the user says
 	Reader  int           // version of what reads its answers: raised where it now reads better what it once misread, so that history is asked again
+	Sieve   bool          // Reader: of what an older version read only days (or tracks) with values that nobody can have are asked again, since each costs a request
 	Civil   bool          // the zone decides more than at which midnight its daily values stand: they are asked again when it is corrected
 	Whole   bool          // a request costs the same however long its span is: the newest days come with all of their chunk
 }

@@ -155,8 +155,14 @@ func (p *planner) findGaps(f *field) *gaps {
 	if p.byClock(f) {
 		since = p.in.Now.Add(-p.period(f) + time.Second)
 	}
-	have := f.answered(func(c metric.Covered) bool { return (c.Final || !c.Asked.Before(since)) && !p.again(f, c) })
+	counts := func(c metric.Covered) bool { return (c.Final || !c.Asked.Before(since)) && !p.again(c) }
+	have := f.answered(counts)
 	var g gaps
+	for _, s := range f.answered(func(c metric.Covered) bool { return counts(c) && f.misread(c) }) { // it is there: nothing to hurry for
+		for _, s := range s.Subtract(f.aside) {
+			g.far = appendSpan(g.far, s.Overlap(f.span))
+		}
+	}
 	for _, s := range f.span.Subtract(append(have, f.aside...)) {
 		known := len(f.cover) > 0 && !f.cover[0].Span.Start.After(s.Start)
 		recent := s.Start.After(p.in.Now.Add(-horizon))
@@ -179,11 +185,12 @@ func (p *planner) findGaps(f *field) *gaps {
 	return &g
 }
 
-// again reports whether what has been answered is to be asked again: what reads it was another version, it could not be understood
-// wholly, or too much was gone to be believed at once.
-func (p *planner) again(f *field, c metric.Covered) bool {
-	return c.Reader < f.Reader || !c.Again.IsZero() && !c.Again.After(p.in.Now)
-}
+// again reports whether what has been answered is to be asked again: it could not be understood wholly, or too much was gone to be believed
+// at once.
+func (p *planner) again(c metric.Covered) bool { return !c.Again.IsZero() && !c.Again.After(p.in.Now) }
+
+// misread reports whether what has been answered was read by an older version.
+func (f *field) misread(c metric.Covered) bool { return c.Reader < f.Reader }
 
 // wished returns the spans that the user asked for, on the feed's axis.
 func (p *planner) wished(f *field) []metric.Span {

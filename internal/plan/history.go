@@ -189,7 +189,7 @@ func (p *planner) order(in []Item) []Item {
 func (p *planner) remaining(d *Decision) {
 	for _, f := range p.fields {
 		for _, c := range f.cover {
-			if c.Reader < f.Reader {
+			if f.misread(c) {
 				d.Misread += c.Span.Overlap(f.span).Len().Hours() / 24
 			}
 		}

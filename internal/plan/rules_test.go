@@ -145,6 +145,12 @@ func TestRules(t *testing.T) {
 			in.Devices[0].LastSync, in.Seen = noon, noon
 		}, []string{"live heart_rate", "live steps_intraday"}, time.Time{}},
 		{"the minutes are asked where raw heart rate is left out", func(in *Input) { in.Feeds = in.Feeds[1:2] }, []string{"live heart_rate_minute"}, time.Time{}},
+		{"what an older version read yesterday is history, and waits for today", func(in *Input) {
+			in.Feeds = in.Feeds[5:6]
+			in.Feeds[0].Reader = 1
+			in.Coverage["resting_heart_rate"][1].Reader = 1
+			in.Busy.Live = true
+		}, []string{"history resting_heart_rate"}, time.Time{}},
 		{"a span put aside is left alone, what is before it is not", func(in *Input) {
 			in.Feeds, in.Start = in.Feeds[:1], in.Start-2
 			s := metric.Span{Start: newCalendar(in.Zones).midnight(in.Start + 1), End: newCalendar(in.Zones).midnight(in.Start + 2)}

@@ -88,7 +88,7 @@ func (p *planner) whyWish(f *field, s metric.Span) string {
 }
 
 func (p *planner) whyPast(f *field, s metric.Span) string {
-	if slices.ContainsFunc(f.cover, func(c metric.Covered) bool { return p.again(f, c) && !c.Span.Overlap(s).Empty() }) {
+	if slices.ContainsFunc(f.cover, func(c metric.Covered) bool { return (p.again(c) || f.misread(c)) && !c.Span.Overlap(s).Empty() }) {
 		return "what was read there before is not certain; asking again for " + words(f) + " of " + p.when(f, s)
 	}
 	kind := [...]string{"what one request brings for many days", "minute values", "raw values and tracks"}[f.Rank]

@@ -28,15 +28,23 @@ const (
 	scopeLocation    = "location"
 )
 
-// The versions of what reads the feeds that once were misread. 1: the stages of nights in which the clocks were set were dropped or an hour
-// off, and a night of which it is not said was no main one; metres and yards were read as kilometres; a heart that stands still was
-// believed, and lowered its minute's mean; zone minutes whose sum is missing had 0 for it.
-const sleepReader, workoutReader, heartReader, zoneReader = 1, 1, 1, 1
+// readerVersion is that of what reads the answers. 1: the stages of nights in which the clocks were set were dropped or an hour off, and a
+// night of which it is not said was no main one; metres and yards were read as kilometres; a heart that stands still was believed, and
+// lowered its minute's mean; zone minutes whose sum is missing had 0 for it. 2: a past day's total could be that of its middle.
+const readerVersion = 2
 
 // rows is the table of feeds: what can be asked, how, and what is read of the answer. A request costs the same however many days it
 // asks for, up to the limit of its address, so each asks for as many as it may. First come those of which a request or two bring
 // years, then those of a month a request; raw heart rate and steps take a request for each day.
 func rows() []Row {
+	rows := all()
+	for i := range rows {
+		rows[i].Feed.Reader = readerVersion
+	}
+	return rows
+}
+
+func all() []Row {
 	return []Row{
 		{Feed: long("activity", decade, 9, 30*time.Minute, "steps", "distance", "calories", "activity_minutes", "floors", "elevation"), Scope: scopeActivity, fetch: fetchActivity,
 			Ask: []Resource{
@@ -55,7 +63,7 @@ func rows() []Row {
 				{Series: "heart_zones", Field: "Peak", Path: "value.heartRateZones[name=Peak].minutes"},
 			},
 			Known: []string{"value.customHeartRateZones", "value.heartRateZones[].caloriesOut", "value.heartRateZones[].max", "value.heartRateZones[].min"}}}},
-		{Feed: reread(long("active_zone_minutes", decade, 1, time.Hour, "active_zone_minutes"), zoneReader), Scope: scopeActivity, Ask: []Resource{{
+		{Feed: long("active_zone_minutes", decade, 1, time.Hour, "active_zone_minutes"), Scope: scopeActivity, Ask: []Resource{{
 			Path: "/1/user/-/activities/active-zone-minutes/date/{days}.json", Key: "activities-active-zone-minutes",
 			Read: []Selector{
 				{Field: "activeZoneMinutes", Path: "value.activeZoneMinutes"}, {Field: "fatBurnActiveZoneMinutes", Path: "value.fatBurnActiveZoneMinutes", Zero: true},
@@ -65,9 +73,9 @@ func rows() []Row {
 			Path: "/1/user/-/spo2/date/{days}.json", Nothing: true,
 			Read: []Selector{{Field: "avg", Path: "value.avg", Positive: true}, {Field: "min", Path: "value.min", Positive: true}, {Field: "max", Path: "value.max", Positive: true}}}}},
 		{Feed: metric.Feed{ID: "sleep", Series: ids(metric.SleepSummary, metric.SleepLevels), Axis: metric.Days, Kind: metric.Sleep, Max: 100 * day, Chunk: 100 * day,
-			Cost: 1.0 / 100, Every: 90 * time.Minute, Whole: true, Reader: sleepReader}, Scope: scopeSleep, fetch: fetchSleep},
+			Cost: 1.0 / 100, Every: 90 * time.Minute, Whole: true}, Scope: scopeSleep, fetch: fetchSleep},
 		{Feed: metric.Feed{ID: "workouts", Series: ids(metric.Workouts), Axis: metric.Days, Kind: metric.Workout, Chunk: 10 * decade,
-			Cost: 0.5 / 100, Every: time.Hour, Whole: true, Reader: workoutReader}, Scope: scopeActivity, fetch: fetchWorkouts},
+			Cost: 0.5 / 100, Every: time.Hour, Whole: true}, Scope: scopeActivity, fetch: fetchWorkouts},
 		// A month a request
 		{Feed: settles(monthly("hrv", month, time.Hour, "hrv")), Scope: scopeHeart, Ask: []Resource{{
 			Path: "/1/user/-/hrv/date/{days}.json", Key: "hrv",
@@ -108,13 +116,13 @@ func rows() []Row {
 			Path: "/1/user/-/temp/core/date/{days}.json", Key: "tempCore", Points: Stamped,
 			Read: []Selector{{Field: "value", Path: "value", Positive: true}}}}},
 		// A day a request
-		{Feed: reread(daily("heart_rate", metric.HeartRate, metric.HeartRateMinute), heartReader), Scope: scopeHeart, fetch: fetchHeart},
+		{Feed: daily("heart_rate", metric.HeartRate, metric.HeartRateMinute), Scope: scopeHeart, fetch: fetchHeart},
 		{Feed: daily("steps_intraday", metric.Steps), Scope: scopeActivity, fetch: fetchSteps},
 		{Feed: optional("calories_intraday"), Scope: scopeActivity, fetch: fetchMinutes("calories")},
 		{Feed: optional("distance_intraday"), Scope: scopeActivity, fetch: fetchMinutes("distance")},
 		{Feed: optional("floors_intraday"), Scope: scopeActivity, fetch: fetchMinutes("floors")},
 		{Feed: optional("elevation_intraday"), Scope: scopeActivity, fetch: fetchMinutes("elevation")},
-		{Feed: metric.Feed{ID: "track", Series: ids(metric.Track), Axis: metric.Days, Kind: metric.Workout, Trigger: metric.OnWish, Rank: metric.RankRaw, Cost: 1},
+		{Feed: metric.Feed{ID: "track", Series: ids(metric.Track), Axis: metric.Days, Kind: metric.Workout, Trigger: metric.OnWish, Rank: metric.RankRaw, Cost: 1, Sieve: true},
 			Scope: scopeActivity + " and " + scopeLocation, fetch: fetchTrack},
 	}
 }
@@ -130,12 +138,6 @@ func long(id string, chunk time.Duration, requests int, every time.Duration, ser
 func monthly(id string, chunk, every time.Duration, series ...metric.ID) metric.Feed {
 	f := long(id, chunk, 1, every, series...)
 	f.Rank = metric.RankMinute
-	return f
-}
-
-// reread gives a feed the version of what reads its answers.
-func reread(f metric.Feed, version int) metric.Feed {
-	f.Reader = version
 	return f
 }
 
@@ -159,7 +161,7 @@ func byClock(f metric.Feed) metric.Feed {
 
 // daily are many values of a day: a day takes a request.
 func daily(id string, series ...metric.ID) metric.Feed {
-	return metric.Feed{ID: id, Series: series, Rank: metric.RankMinute, Chunk: day, Cost: 1}
+	return metric.Feed{ID: id, Series: series, Rank: metric.RankMinute, Chunk: day, Cost: 1, Sieve: true}
 }
 
 // optional are the minutes of a day that few want. They share the hour's requests with the rest, so they are not asked at each sync.

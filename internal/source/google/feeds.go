@@ -25,22 +25,20 @@ const (
 func rows() []Row {
 	rows := table()
 	for i := range rows {
-		if f := &rows[i].Feed; f.Rank == metric.RankLong {
-			f.Reader = readerVersion
-		}
+		rows[i].Feed.Reader = readerVersion
 	}
 	return rows
 }
 
-// readerVersion is that of what reads the answers of which one brings weeks. 1: it took what was not there, or has another name now, for
-// 0, doubled the stages of nights, dated sleeps and workouts without an offset in UTC, and took mirrors for workouts. Minute and raw
-// values were not touched by that but for impossible zeros, and cost too much to be asked again.
-const readerVersion = 1
+// readerVersion is that of what reads the answers. 1: it took what was not there, or has another name now, for 0, doubled the stages of
+// nights, dated sleeps and workouts without an offset in UTC, and took mirrors for workouts. 2: minutes of steps whose count has another
+// name were 0, and restless minutes of a night without a summary were asleep.
+const readerVersion = 2
 
 func table() []Row {
 	return []Row{
 		// Heart
-		{Feed: metric.Feed{ID: "heart_rate", Series: ids(metric.HeartRate, metric.HeartRateMinute), Rank: metric.RankRaw, Chunk: day, Cost: 5.5},
+		{Feed: metric.Feed{ID: "heart_rate", Series: ids(metric.HeartRate, metric.HeartRateMinute), Rank: metric.RankRaw, Chunk: day, Cost: 5.5, Sieve: true},
 			Type: "heart-rate", Op: Reconcile, Shape: Sample, Scope: scopeHealth, Mask: true, fetch: fetchHeart,
 			Read: []Selector{{Field: "value", Path: "beatsPerMinute"}}, Known: []string{"metadata"}},
 		{Feed: metric.Feed{ID: "heart_rate_minute", Series: ids(metric.HeartRateMinute), Rank: metric.RankMinute, Max: twoWeeks, Chunk: twoWeeks,
@@ -132,7 +130,7 @@ func table() []Row {
 		// Workouts
 		{Feed: metric.Feed{ID: "workouts", Series: ids(metric.Workouts), Axis: metric.Days, Kind: metric.Workout, Chunk: month, Cost: 2.0 / 30},
 			Type: "exercise", Op: Reconcile, Scope: scopeActivity, fetch: fetchWorkouts},
-		{Feed: metric.Feed{ID: "track", Series: ids(metric.Track), Axis: metric.Days, Kind: metric.Workout, Trigger: metric.OnWish, Rank: metric.RankRaw, Cost: 1},
+		{Feed: metric.Feed{ID: "track", Series: ids(metric.Track), Axis: metric.Days, Kind: metric.Workout, Trigger: metric.OnWish, Rank: metric.RankRaw, Cost: 1, Sieve: true},
 			Type: "exercise", Op: Tcx, Scope: scopeLocation, fetch: fetchTrack},
 	}
 }
