@@ -44,9 +44,9 @@ func (p *put) oddities() error {
 }
 
 // keeps reports whether a value stays that an odd answer does not have. What no body has does not, nor do zeros of an older version: it
-// took for 0 what was not there. A field of any value, such as the level of a sleep, has zeros that mean something.
+// took for 0 what was not there. What has no unit is no amount: the level of deep sleep is 0.
 func (o *oddity) keeps(f metric.Field, v float64) bool {
-	return f.Possible(v) && (v != 0 || !o.misread || f.Bound == metric.Any)
+	return f.Possible(v) && (v != 0 || !o.misread || f.Unit == metric.None)
 }
 
 // kept says what of a series does not vanish though it is not in the answer.

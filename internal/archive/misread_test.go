@@ -59,6 +59,34 @@ func TestOddKeeps(t *testing.T) {
 	}
 }
 
+// A deep sleep is at level 0: that stays, whoever read it.
+func TestOddNightKeepsItsLevels(t *testing.T) {
+	a := newArchive(t)
+	b := night(true, 1, 0, 2, 3)
+	b.Bounds = b.Span
+	mustPut(t, a, b)
+	levels := func() (out []float64) {
+		for b, err := range a.Read(t.Context(), "me", metric.SleepLevels, metric.Span{Start: noon.AddDate(0, 0, -9999), End: noon.AddDate(0, 0, 9999)}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, b.Values[0]...)
+		}
+		return out
+	}
+	before := levels()
+	if !slices.Contains(before, 0) {
+		t.Fatalf("the night has no deep sleep: %v", before)
+	}
+	b.Reader, b.Odd, b.OddAt = 1, []metric.Span{b.Span}, []metric.Span{b.Bounds}
+	b.Sessions = slices.Clone(b.Sessions)
+	b.Sessions[0].Blocks = b.Sessions[0].Blocks[:1]
+	mustPut(t, a, b)
+	if after := levels(); !slices.Equal(before, after) {
+		t.Errorf("the levels were %v and are %v", before, after)
+	}
+}
+
 // Of a feed whose days cost a request each, only those with a value that nobody can have stay to be asked again, and of the tracks only
 // those with one.
 func TestVouch(t *testing.T) {

@@ -68,49 +68,77 @@ var oddZone = metric.Zones{{Name: "Europe/Berlin"}}
 // livedOddly fetches a few days of a person, and asks on for ten days more.
 func livedOddly(t *testing.T, service string, odd *simulate.Oddities) (p *simulate.Person, held oddtest.Values) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { p, held = liveOddly(t, service, odd) }) // it waits for the hour's limit
-	return p, held
+	l := &oddLife{service: service, odd: odd, from: oddToday - 2, path: filepath.Join(t.TempDir(), "archive.db"), leave: dense()}
+	synctest.Test(t, func(t *testing.T) { held = l.live(t) }) // it waits for the hour's limit
+	return l.person(), held
 }
 
-func liveOddly(t *testing.T, service string, odd *simulate.Oddities) (*simulate.Person, oddtest.Values) {
-	t.Helper()
-	at := time.Date(2026, 11, 20, 13, 0, 0, 0, time.UTC)
-	today := metric.DayOf(at)
-	p := &simulate.Person{Seed: 7, Zones: oddZone, Start: today - 6}
-	now := clock.At(at, 1)
-	var h http.Handler
-	var key string
-	if service == google.Name {
-		g := simulate.NewGoogle(simulate.Config{Persons: []*simulate.Person{p}, Now: func() time.Time { return now.Now() }, NoQuota: true, TokenLife: 1000 * time.Hour, Odd: odd})
-		h, key = g, g.AccessToken(p)
-	} else {
-		f := simulate.NewFitbit(simulate.FitbitConfig{Persons: []*simulate.Person{p}, Now: func() time.Time { return now.Now() }, NoLimit: true, TokenLife: 1000 * time.Hour, Odd: odd})
-		h, key = f, f.AccessToken(p)
+// oddPerson is whose lives these are: the one of whom a program with one person's options keeps an archive.
+const oddPerson = "default"
+
+// oddNow is when these lives begin.
+var oddNow = time.Date(2026, 11, 20, 13, 0, 0, 0, time.UTC)
+
+var oddToday = metric.DayOf(oddNow)
+
+// An oddLife is a program that looks at a service now and then.
+type oddLife struct {
+	service string
+	odd     *simulate.Oddities // nil for none
+	from    metric.Day         // the first one that is fetched
+	late    int                // days after the last ones of which there are any data, that it begins; 0 for while there are
+	path    string             // of the archive, which may be there
+	leave   []metric.ID
+}
+
+func (l *oddLife) person() *simulate.Person {
+	p := &simulate.Person{Seed: 7, Zones: oddZone, Start: oddToday - 6}
+	if l.late > 0 {
+		p.Last = oddNow
 	}
-	a, err := archive.Open(t.Context(), archive.Config{Path: filepath.Join(t.TempDir(), "archive.db"), Catalogue: metric.Default(),
+	return p
+}
+
+// served returns the service at a time that may be changed, and a token for it.
+func (l *oddLife) served(p *simulate.Person, now func() time.Time) (h http.Handler, token string) {
+	if l.service == google.Name {
+		g := simulate.NewGoogle(simulate.Config{Persons: []*simulate.Person{p}, Now: now, NoQuota: true, TokenLife: 1000 * time.Hour, Odd: l.odd})
+		return g, g.AccessToken(p)
+	}
+	f := simulate.NewFitbit(simulate.FitbitConfig{Persons: []*simulate.Person{p}, Now: now, NoLimit: true, TokenLife: 1000 * time.Hour, Odd: l.odd})
+	return f, f.AccessToken(p)
+}
+
+// live returns what the archive holds in the end, of days that each were asked for again.
+func (l *oddLife) live(t *testing.T) oddtest.Values {
+	t.Helper()
+	begin := oddNow.AddDate(0, 0, l.late)
+	now := clock.At(begin, 1)
+	h, key := l.served(l.person(), func() time.Time { return now.Now() })
+	a, err := archive.Open(t.Context(), archive.Config{Path: l.path, Catalogue: metric.Default(),
 		Rank: []string{"google", "fitbit"}, Now: func() time.Time { return now.Now() }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.Close()
 	for _, days := range []int{0, 1, 2, 4, 10} {
-		now = clock.At(at.AddDate(0, 0, days), 1)
+		now = clock.At(begin.AddDate(0, 0, days), 1)
 		client := &http.Client{Transport: served{h, func() string { return key }}}
 		var s source.Source
-		if service == google.Name {
-			s, err = google.New(google.Config{HTTP: client, Person: "me", Catalogue: metric.Default(), Now: now.Now, Unlimited: true})
+		if l.service == google.Name {
+			s, err = google.New(google.Config{HTTP: client, Person: oddPerson, Catalogue: metric.Default(), Now: now.Now, Unlimited: true})
 		} else {
-			s, err = fitbit.New(fitbit.Config{HTTP: client, Person: "me", Zone: "Europe/Berlin", Catalogue: metric.Default(), Now: now.Now})
+			s, err = fitbit.New(fitbit.Config{HTTP: client, Person: oddPerson, Zone: "Europe/Berlin", Catalogue: metric.Default(), Now: now.Now})
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := New(Config{Person: metric.Person{ID: "me"}, Source: s, Archive: a, Clock: now, Start: today - 2, Zone: "Europe/Berlin", LeaveOut: dense()})
+		c := New(Config{Person: metric.Person{ID: oddPerson}, Source: s, Archive: a, Clock: now, Start: l.from, Zone: "Europe/Berlin", LeaveOut: l.leave})
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 		if err := c.Run(ctx); err != nil {
 			t.Errorf("after %d days: %v", days, err)
 		}
 		cancel()
 	}
-	return p, oddtest.Read(t, a, "me", metric.Span{Start: oddZone.Midnight(today - 2), End: oddZone.Midnight(today + 3)}) // so that each was asked for again
+	return oddtest.Read(t, a, oddPerson, metric.Span{Start: oddZone.Midnight(l.from), End: oddZone.Midnight(oddToday + 3)})
 }

@@ -19,6 +19,10 @@ type Oddities struct {
 	Seed uint64
 	Lie  bool // put another number in the place of one, and do nothing else: to see that a test would notice
 
+	// With, if it is set, is all that is odd: it returns what stands in the place of an element of a list. of is the data type, with " windows"
+	// for those of roll-ups, or the member that holds the list at the Fitbit Web API; at is the element's time.
+	With func(of, at string, e map[string]any) []any
+
 	mu    sync.Mutex
 	once  map[string]bool
 	taken map[Taken]bool
@@ -119,7 +123,7 @@ func (o *Oddities) wrap(answer func(http.ResponseWriter, *http.Request), send fu
 			answer(w, r)
 			return
 		}
-		if o.disturb(w, r, send) {
+		if o.With == nil && o.disturb(w, r, send) {
 			return
 		}
 		plain := r.Clone(r.Context())
@@ -149,7 +153,7 @@ func (o *Oddities) body(r *http.Request, body []byte, spoil func(*http.Request, 
 	if err != nil {
 		panic("simulate: an odd answer that is no JSON: " + err.Error()) // it was decoded just now
 	}
-	if x := o.draw("answer", r.Method, r.URL.Path); x.intn(oddAll) < oddLists && !o.Lie {
+	if x := o.draw("answer", r.Method, r.URL.Path); x.intn(oddAll) < oddLists && !o.Lie && o.With == nil {
 		o.took(Taken{Type: r.URL.Path, Kind: oddBOM})
 		out = append([]byte("\uFEFF"), out...)
 	}
@@ -205,7 +209,7 @@ func (o *Oddities) list(of string, all []any, dense bool, timeOf func(map[string
 	if dense {
 		often = oddDense
 	}
-	var out []any
+	out := make([]any, 0, len(all))
 	for _, one := range all {
 		e, ok := one.(map[string]any)
 		if !ok {
@@ -213,6 +217,10 @@ func (o *Oddities) list(of string, all []any, dense bool, timeOf func(map[string
 			continue
 		}
 		at := timeOf(e)
+		if o.With != nil {
+			out = append(out, o.With(of, at, e)...)
+			continue
+		}
 		x := o.draw("element", of, at)
 		if at == "" || x.intn(oddAll) >= often {
 			out = append(out, e)
@@ -240,7 +248,7 @@ func (o *Oddities) list(of string, all []any, dense bool, timeOf func(map[string
 			out = append(out, e)
 		}
 	}
-	if x := o.draw("list", of); x.intn(oddAll) < oddLists && !o.Lie {
+	if x := o.draw("list", of); x.intn(oddAll) < oddLists && !o.Lie && o.With == nil {
 		o.took(Taken{Type: of, Kind: oddReversed})
 		slices.Reverse(out)
 	}
