@@ -6,8 +6,12 @@ package endtoend
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,20 +51,110 @@ func oddFitbit(t *testing.T, p *simulate.Person, now func() time.Time, odd *simu
 
 var bothOdd = map[string]func(*testing.T, *simulate.Person, func() time.Time, *simulate.Oddities) source.Source{"google": oddGoogle, "fitbit": oddFitbit}
 
-// judgeOdd compares some days of an archive filled by an odd service with one filled by the same service without oddities. It closes both.
-func judgeOdd(t *testing.T, p *simulate.Person, odd *simulate.Oddities, got, want *archive.Archive, first, last metric.Day) {
+// A judge holds an archive that an odd service filled against others.
+type judge struct {
+	p           *simulate.Person
+	taken       *oddtest.Taken
+	is          oddtest.Values
+	first, last metric.Day // the days that count
+}
+
+func newJudge(t *testing.T, p *simulate.Person, odd *simulate.Oddities, got *archive.Archive, first, last metric.Day) *judge {
 	t.Helper()
-	defer got.Close()
-	defer want.Close()
 	taken, err := oddtest.Of(p, odd.Taken())
 	if err != nil {
 		t.Fatal(err)
 	}
-	span := metric.Span{Start: p.Midnight(first), End: p.Midnight(last + 1)}
-	is := oddtest.Read(t, got, "default", span)
-	if missing := taken.Judge(t, is, oddtest.Read(t, want, "default", span)); missing == 0 || len(is) < 10_000 {
-		t.Errorf("%d samples, %d missing: nothing was odd, or too little was there", len(is), missing)
+	j := &judge{p: p, taken: taken, first: first, last: last}
+	if j.is = oddtest.Read(t, got, "default", j.span()); len(j.is) < 10_000 {
+		t.Errorf("%d samples: too little was there", len(j.is))
 	}
+	return j
+}
+
+func (j *judge) span() metric.Span {
+	return metric.Span{Start: j.p.Midnight(j.first), End: j.p.Midnight(j.last + 1)}
+}
+
+// clean holds it against an archive that the same service filled without oddities.
+func (j *judge) clean(t *testing.T, want *archive.Archive) {
+	t.Helper()
+	if missing := j.taken.Judge(t, j.is, oddtest.Read(t, want, "default", j.span())); missing == 0 {
+		t.Error("nothing was odd")
+	}
+}
+
+// truth holds it against the person's life, of the series that were not left out.
+func (j *judge) truth(t *testing.T, now time.Time, leaveOut []metric.ID) {
+	t.Helper()
+	life := &truth{points: points{}, p: j.p, first: j.first - 1, now: now, horizon: j.p.LastSync(now), factor: func(string, string) float64 { return 1 }}
+	if len(leaveOut) == 0 {
+		life.all()
+	} else {
+		life.days()
+	}
+	want := oddtest.Values{}
+	for k, v := range valuesOf(t, life.points) {
+		if k.Series != metric.Battery && !slices.Contains(leaveOut, k.Series) && j.span().Contains(time.Unix(0, k.At)) {
+			want[k] = v
+		}
+	}
+	got := oddtest.Values{}
+	for k, v := range j.is {
+		if row := metric.Default().Must(k.Series); !row.Optional { // the truth does not have these
+			got[k] = rounded(v)
+		}
+	}
+	if missing := j.taken.Judge(t, got, want); missing == 0 || len(want) < len(got)/2 {
+		t.Errorf("%d of %d samples are missing, %d are there: nothing was odd, or the life is too short", missing, len(want), len(got))
+	}
+}
+
+// valuesOf are points as an archive holds them.
+func valuesOf(t *testing.T, all points) oddtest.Values {
+	t.Helper()
+	out := oddtest.Values{}
+	for name, samples := range all {
+		part := strings.Split(name, "|")
+		var device string
+		tags := map[string]string{}
+		for tag := range strings.SplitSeq(part[1], ",") {
+			if k, v, _ := strings.Cut(tag, "="); k == "Device" {
+				device = v
+			} else {
+				tags[k] = v
+			}
+		}
+		i := slices.IndexFunc(metric.Default(), func(s metric.Series) bool { return s.Measurement == part[0] && s.Field(part[2]) >= 0 })
+		if i < 0 {
+			t.Fatalf("no series has %s", name)
+		}
+		row := metric.Default()[i]
+		var values []string
+		for _, tag := range row.Tags {
+			values = append(values, tags[tag])
+		}
+		for at, v := range samples {
+			k := oddtest.Key{Series: row.ID, At: at, Tags: fmt.Sprintf("%q %q", device, values)}
+			if out[k] == nil {
+				out[k] = map[string]float64{}
+			}
+			out[k][part[2]] = v
+		}
+	}
+	for k, v := range out {
+		out[k] = rounded(v)
+	}
+	return out
+}
+
+// rounded are fields to ten digits: the truth is reckoned in another order.
+func rounded(fields map[string]float64) map[string]float64 {
+	out := map[string]float64{}
+	for k, v := range fields {
+		out[k], _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 10, 64), 64)
+	}
+	return out
 }
 
 // TestYearOdd: what is there of a year of days, nights and workouts is what is there without oddities. Of what has a value each minute, days are enough.
@@ -106,6 +200,7 @@ func lifeOdd(t *testing.T, name string, source func(*testing.T, *simulate.Person
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer a.Close()
 		c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: source(t, p, time.Now, odd), Archive: a, Clock: clock.Real(), Start: first, LeaveOut: leaveOut})
 		ctx, stop := context.WithTimeout(t.Context(), long)
 		defer stop()
@@ -113,6 +208,11 @@ func lifeOdd(t *testing.T, name string, source func(*testing.T, *simulate.Person
 			t.Fatal(err)
 		}
 		clean := fetched(t, source(t, p, time.Now, nil), name, clock.Real(), metric.DaySpan(first, last), leaveOut...)
-		judgeOdd(t, p, odd, a, clean, first, last)
+		defer clean.Close()
+		j := newJudge(t, p, odd, a, first, last)
+		j.clean(t, clean)
+		if name == "google" { // the Fitbit Web API tells less: TestOneTruth says what
+			j.truth(t, time.Now(), leaveOut)
+		}
 	})
 }

@@ -31,6 +31,13 @@ func truthOf(p *simulate.Person, tag string, first metric.Day, now time.Time) *t
 func (t *truth) all() {
 	t.heart()
 	t.minutes()
+	t.days()
+	t.night1()
+	t.battery(t.now)
+}
+
+// days are what is known by the day: sums, vitals, entries by hand, nights and workouts.
+func (t *truth) days() {
 	for d := t.first; d <= t.p.Day(t.now); d++ {
 		t.totals(d)
 		t.vitals(d)
@@ -44,8 +51,6 @@ func (t *truth) all() {
 			}
 		}
 	}
-	t.night1()
-	t.battery(t.now)
 }
 
 // put adds fields of one sample; tags are sorted as the database sorts them.
