@@ -7,6 +7,7 @@ package endtoend
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -193,20 +194,9 @@ func TestSteadyLifeOdd(t *testing.T) {
 func lifeOdd(t *testing.T, name string, source func(*testing.T, *simulate.Person, func() time.Time, *simulate.Oddities) source.Source, long time.Duration, days metric.Day, leaveOut ...metric.ID) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		last := metric.DayOf(time.Now().Add(long - 48*time.Hour)) // is over a day before the end: what is refused at first is asked again after one
-		first := last - days + 1
-		p, odd := &simulate.Person{Seed: 777, Zones: metric.Zones{{Name: "Europe/Berlin"}}, Start: first - 60}, &simulate.Oddities{Seed: 1}
-		a, err := archive.Open(t.Context(), archive.Config{Path: filepath.Join(t.TempDir(), "archive.db"), Catalogue: metric.Default(), Rank: []string{name}, Now: time.Now})
-		if err != nil {
-			t.Fatal(err)
-		}
+		p, odd, first, last := personOdd(long, days)
+		a := liveOdd(t, name, source(t, p, time.Now, odd), long, first, leaveOut...)
 		defer a.Close()
-		c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: source(t, p, time.Now, odd), Archive: a, Clock: clock.Real(), Start: first, LeaveOut: leaveOut})
-		ctx, stop := context.WithTimeout(t.Context(), long)
-		defer stop()
-		if err := c.Run(ctx); err != nil {
-			t.Fatal(err)
-		}
 		clean := fetched(t, source(t, p, time.Now, nil), name, clock.Real(), metric.DaySpan(first, last), leaveOut...)
 		defer clean.Close()
 		j := newJudge(t, p, odd, a, first, last)
@@ -215,4 +205,91 @@ func lifeOdd(t *testing.T, name string, source func(*testing.T, *simulate.Person
 			j.truth(t, time.Now(), leaveOut)
 		}
 	})
+}
+
+// personOdd is who is asked for for so long, and the days that count then: they end over a day before, since what is refused at first is asked
+// again after one.
+func personOdd(long time.Duration, days metric.Day) (p *simulate.Person, odd *simulate.Oddities, first, last metric.Day) {
+	last = metric.DayOf(time.Now().Add(long - 48*time.Hour))
+	first = last - days + 1
+	return &simulate.Person{Seed: 777, Zones: metric.Zones{{Name: "Europe/Berlin"}}, Start: first - 60}, &simulate.Oddities{Seed: 1}, first, last
+}
+
+// liveOdd returns the archive of a collector that ran for so long.
+func liveOdd(t *testing.T, name string, src source.Source, long time.Duration, first metric.Day, leaveOut ...metric.ID) *archive.Archive {
+	t.Helper()
+	a, err := archive.Open(t.Context(), archive.Config{Path: filepath.Join(t.TempDir(), name+".db"), Catalogue: metric.Default(), Rank: []string{name}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: a, Clock: clock.Real(), Start: first, LeaveOut: leaveOut})
+	ctx, stop := context.WithTimeout(t.Context(), long)
+	defer stop()
+	if err := c.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// TestOneTruthOdd: two services that both answer oddly tell of the same person the same, where neither was odd about it.
+func TestOneTruthOdd(t *testing.T) {
+	t.Parallel()
+	proctest.NotShort(t)
+	synctest.Test(t, func(t *testing.T) {
+		const long, days = 26 * time.Hour, 3
+		heart := []metric.ID{metric.HeartRate, metric.HeartRateMinute} // which would be most of the time: TestSteadyLifeOdd has it
+		p, atGoogle, first, last := personOdd(long, days)
+		atFitbit := &simulate.Oddities{Seed: 2}
+		a := liveOdd(t, "google", oddGoogle(t, p, time.Now, atGoogle), long, first, heart...)
+		b := liveOdd(t, "fitbit", oddFitbit(t, p, time.Now, atFitbit), long, first, heart...)
+		span := metric.DaySpan(first, last)
+		fromGoogle, fromFitbit := truths(t, a, clock.Real(), span), truths(t, b, clock.Real(), span)
+		var taken []*oddtest.Taken
+		for _, odd := range []*simulate.Oddities{atGoogle, atFitbit} {
+			of, err := oddtest.Of(p, odd.Taken())
+			if err != nil {
+				t.Fatal(err)
+			}
+			taken = append(taken, of)
+		}
+		all, left := 0, 0
+		for _, row := range metric.Default() {
+			if row.ID == "skin_temperature_nightly" || row.ID == metric.Battery {
+				continue
+			}
+			g, f := fromGoogle[row.ID], fromFitbit[row.ID]
+			all += len(g)
+			for _, held := range []map[string]sample{g, f} {
+				maps.DeleteFunc(held, func(key string, _ sample) bool {
+					return slices.ContainsFunc(taken, func(of *oddtest.Taken) bool { return of.Touched(row.ID, whenOdd(t, p, row, key)) })
+				})
+			}
+			left += len(g)
+			if len(g) > 0 || len(f) > 0 {
+				compare(t, row, g, f)
+			}
+		}
+		if t.Logf("%d of %d samples of Google's are left", left, all); left == all || left < all/2 {
+			t.Errorf("%d of %d samples of Google's are left", left, all)
+		}
+	})
+}
+
+// whenOdd is the time of which a sample is made: its own, the day of one that the Fitbit Web API tells the day of only.
+func whenOdd(t *testing.T, p *simulate.Person, row metric.Series, key string) metric.Span {
+	t.Helper()
+	if oneTruth[row.ID].byDay {
+		return p.DaySpan(day(t, key[:len(time.DateOnly)]))
+	}
+	at, err := time.Parse(time.RFC3339, key[:len("2006-01-02T15:04:05Z")])
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch row.ID {
+	case metric.Weight, metric.BMI, "body_fat", "core_temperature": // one without a time of day stands at the end of its day
+		return p.DaySpan(p.Day(at))
+	case metric.HeartRateMinute:
+		return metric.Span{Start: at, End: at.Add(time.Minute)}
+	}
+	return metric.Span{Start: at, End: at.Add(time.Second)}
 }

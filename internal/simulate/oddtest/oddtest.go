@@ -145,6 +145,18 @@ func (t *Taken) At(series metric.ID, at time.Time, kinds ...string) bool {
 	return false
 }
 
+// Touched reports whether anything in a span was made odd of what a series is made of, even if nothing was taken.
+func (t *Taken) Touched(series metric.ID, span metric.Span) bool {
+	for _, of := range madeOf[series] {
+		for _, x := range t.all[of] {
+			if series == metric.BMI && of == "height" || x.Start.Before(span.End) && !x.End.Before(span.Start) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // A Key names one sample.
 type Key struct {
 	Series metric.ID
