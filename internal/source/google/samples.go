@@ -147,7 +147,8 @@ func (f *feed) without(r *record) fate {
 
 // dayOf returns a calendar day; one that does not exist is none.
 func dayOf(y, m, d float64) (metric.Day, bool) {
-	if !(y >= minYear && y <= maxYear && m >= 1 && m <= 12 && d >= 1 && d <= float64(daysIn(int(y), int(m)))) {
+	if !(y >= minYear && y <= maxYear && m >= 1 && m <= 12 && d >= 1 && d <= float64(daysIn(int(y), int(m)))) ||
+		y != math.Trunc(y) || m != math.Trunc(m) || d != math.Trunc(d) {
 		return 0, false
 	}
 	return metric.DayOf(time.Date(int(y), time.Month(m), int(d), 0, 0, 0, 0, time.UTC)), true
