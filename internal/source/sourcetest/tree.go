@@ -88,7 +88,10 @@ func (v *tree) text() string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-var wordText = regexp.MustCompile(`^"[A-Z][A-Z_]+"$`)
+var (
+	wordText   = regexp.MustCompile(`^"[A-Z][A-Z_]+"$`)
+	numberText = regexp.MustCompile(`^("?)(\d+(?:\.\d+)?)(s?"?)$`)
+)
 
 // An element is one of a list of the answer, such as a point, a session or a day: the outermost that holds what was touched.
 type element struct {
@@ -136,6 +139,9 @@ func (w *changer) change(v *tree, path string, in *element) {
 			with(set(&tree{object: true}), here, "type", in)
 		} else {
 			with(set(&tree{scalar: "7"}), here, "type", in)
+		}
+		if n := numberText.FindStringSubmatch(m.value.scalar); n != nil && strings.Trim(n[2], "0.") != "" {
+			with(set(&tree{scalar: n[1] + "-" + n[2] + n[3]}), here, "minus", in)
 		}
 		if wordText.MatchString(m.value.scalar) {
 			with(set(&tree{scalar: `"MADE_UP"`}), here, "word", in)
