@@ -76,20 +76,28 @@ func (c common) session(kind metric.SessionKind, r *record, zones metric.Zones) 
 	}
 	begin, beginTold := c.offset(r, c.startOffset, c.startCivil, s.Start)
 	end, endTold := c.offset(r, c.endOffset, c.endCivil, s.End)
-	switch {
-	case !beginTold && endTold:
-		begin = end
-	case !beginTold:
-		begin = offsetIn(zones, s.Start)
-	}
-	if !endTold {
-		end = begin
-		if !beginTold {
-			end = offsetIn(zones, s.End)
+	s.Offset, endOffset = bothOffsets(begin, end, beginTold, endTold, s.Start, s.End, zones)
+	return s, endOffset
+}
+
+// bothOffsets fills in the offsets that are not told. A missing one is the person's zone's; where the other end is told to be elsewhere, it
+// is that of the other end.
+func bothOffsets(first, last int, firstTold, lastTold bool, from, to time.Time, zones metric.Zones) (int, int) {
+	other := func(told int, there, here time.Time) int {
+		if told == offsetIn(zones, there) { // at home: clocks may be changed in between
+			return offsetIn(zones, here)
 		}
+		return told
 	}
-	s.Offset = begin
-	return s, end
+	switch {
+	case firstTold && lastTold:
+		return first, last
+	case firstTold:
+		return first, other(first, from, to)
+	case lastTold:
+		return other(last, to, from), last
+	}
+	return offsetIn(zones, from), offsetIn(zones, to)
 }
 
 // key is the id of a session; empty where it has none. By its id it is known again when it comes once more.
@@ -110,18 +118,38 @@ func (c common) offset(r *record, slot int, civil [6]int, t time.Time) (seconds 
 	if seconds, told = r.offset(slot); told {
 		return seconds, true
 	}
-	day, ok := dayOf(r.numbers[civil[0]], r.numbers[civil[1]], r.numbers[civil[2]])
-	if !ok {
+	var at [6]float64
+	any := false
+	for i, slot := range civil {
+		at[i] = r.numbers[slot]
+		any = any || metric.Present(at[i])
+	}
+	if !any || t.UnixNano() == 0 {
 		return 0, false
 	}
-	local := day.Civil()
-	for i, unit := range []time.Duration{time.Hour, time.Minute, time.Second} { // what is left out is 0
-		if v := r.numbers[civil[3+i]]; metric.Present(v) {
-			local = local.Add(time.Duration(v) * unit)
+	day, ok := dayOf(at[0], at[1], at[2])
+	clock, fits := clockOf(at[3], at[4], at[5])
+	v := day.Civil().Add(clock).Sub(t.Truncate(time.Second)) / time.Second
+	if !ok || !fits || v < -metric.FarthestOffset || v > metric.FarthestOffset { // there is no such time, or nobody has it then
+		r.odd = true
+		return 0, false
+	}
+	return int(v), true
+}
+
+// clockOf is a time of day since midnight, of which what is left out is 0; fits says whether there is such a one.
+func clockOf(hours, minutes, seconds float64) (clock time.Duration, fits bool) {
+	fits = true
+	for _, part := range []struct {
+		v, most float64
+		unit    time.Duration
+	}{{hours, 23, time.Hour}, {minutes, 59, time.Minute}, {seconds, 59, time.Second}} {
+		if metric.Present(part.v) {
+			clock += time.Duration(part.v) * part.unit
+			fits = fits && part.v >= 0 && part.v <= part.most && part.v == math.Trunc(part.v)
 		}
 	}
-	v := local.Sub(t.Truncate(time.Second)) / time.Second
-	return int(v), v >= -metric.FarthestOffset && v <= metric.FarthestOffset
+	return clock, fits || hours == 24 && clock == 24*time.Hour // a day's end
 }
 
 // offsetIn is the offset of the person's own zone.
