@@ -24,6 +24,7 @@ func TestMutations(t *testing.T) {
 		{Path: `describe: healthUserId$`, Mutation: "NaN|minus", Why: "an id may be any word"},
 		{Path: `(start|end|describe: )[uU]tcOffset$`, Mutation: "minus", Why: "there are places on both sides of Greenwich"},
 		{Path: `\.altitude\.\w+$`, Mutation: "minus", Why: "what is gained in elevation may be less than nothing"},
+		{Case: `roll-(half-past|two-days)`, Path: `: rollupDataPoints\[0\]\.civil(Start|End)Time`, Why: "a window that does not tell where it is not the day's is taken for the day's"},
 		{Case: `zones-torn`, Path: `heart_zones: .*Zones\[\d+\]`, Why: "without the one of two that differ, the other one is known"},
 		{Path: `describe: timeZone$`, Why: "of a zone that is not known, or not there, the offset is taken"},
 		{Path: `describe: utcOffset$`, Mutation: "removed", Why: "a name that is known needs no offset, and without both the option is asked for"},

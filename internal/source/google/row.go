@@ -73,7 +73,8 @@ type feed struct {
 	form   *form
 	when   int // slot of the instant; -1 for calendar days
 	date   [3]int
-	clock  int          // slot of the hour at which a window of days begins; -1 for none
+	clock  [3]int       // of a window of days: hours, minutes and seconds at its begin
+	end    [6]int       // the same at its end, behind its date
 	cols   [][]column   // by series, by field
 	body   bool         // a field of it is what no body has none of
 	other  *feed        // asked where the service refuses the operation
@@ -108,7 +109,7 @@ const (
 
 // compile makes a row ready, or says what is wrong with it.
 func compile(r Row, cat metric.Catalogue) (*feed, error) {
-	f := &feed{Row: r, member: camel(r.Type), form: newForm(), when: -1, clock: -1}
+	f := &feed{Row: r, member: camel(r.Type), form: newForm(), when: -1}
 	for _, id := range r.Feed.Series {
 		s, ok := cat.Lookup(id)
 		if !ok {
@@ -140,9 +141,9 @@ func compile(r Row, cat metric.Catalogue) (*feed, error) {
 
 // time names the members that tell a point's time.
 func (f *feed) time() {
-	day := func(path string) {
-		for i, part := range []string{"year", "month", "day"} {
-			f.date[i] = f.form.number(path + "." + part)
+	numbers := func(to []int, path string, parts ...string) {
+		for i, part := range parts {
+			to[i] = f.form.number(path + "." + part)
 		}
 	}
 	switch {
@@ -150,11 +151,13 @@ func (f *feed) time() {
 		f.when = f.form.instant("startTime")
 		f.form.known("endTime")
 	case f.Op == DailyRollUp:
-		day("civilStartTime.date")
-		f.clock = f.form.number("civilStartTime.time.hours")
-		f.form.known("civilStartTime.time.minutes", "civilStartTime.time.seconds", "civilStartTime.time.nanos", "civilEndTime")
+		numbers(f.date[:], "civilStartTime.date", "year", "month", "day")
+		numbers(f.clock[:], "civilStartTime.time", "hours", "minutes", "seconds")
+		numbers(f.end[:3], "civilEndTime.date", "year", "month", "day")
+		numbers(f.end[3:], "civilEndTime.time", "hours", "minutes", "seconds")
+		f.form.known("civilStartTime.time.nanos", "civilEndTime.time.nanos")
 	case f.Shape == Daily:
-		day(f.member + ".date")
+		numbers(f.date[:], f.member+".date", "year", "month", "day")
 	case f.Shape == Sample:
 		at := f.member + ".sampleTime."
 		f.when = f.form.instant(at + "physicalTime")

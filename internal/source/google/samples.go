@@ -125,13 +125,35 @@ func (f *feed) days(span metric.Span, zones metric.Zones, blocks []metric.Block)
 		switch {
 		case !r.seen:
 			return around, f.without(r)
-		case f.clock >= 0 && r.numbers[f.clock] > 0: // a window that is not the day's
+		case f.Op == DailyRollUp && !f.ofDay(r, day, last):
 			return around, impossible
 		case day < first || day > last:
 			return around, understood
 		}
 		return around, f.put(r, zones.Midnight(day).UnixNano(), blocks)
 	}
+}
+
+// ofDay reports whether a window is the day's: of one that begins later or goes on longer, nothing is known of the day. One that ends
+// earlier is as much of the day as there is, which is odd but for the last day that was asked for.
+func (f *feed) ofDay(r *record, day, last metric.Day) bool {
+	number := func(slot int) float64 { return r.numbers[slot] }
+	begin, fits := clockOf(number(f.clock[0]), number(f.clock[1]), number(f.clock[2]))
+	if !fits || begin > 0 {
+		return false
+	}
+	if !slices.ContainsFunc(f.end[:], func(slot int) bool { return metric.Present(r.numbers[slot]) }) {
+		return true
+	}
+	until, exists := dayOf(number(f.end[0]), number(f.end[1]), number(f.end[2]))
+	clock, fits := clockOf(number(f.end[3]), number(f.end[4]), number(f.end[5]))
+	if !exists || !fits {
+		r.odd = true
+		return true
+	}
+	length := until.Civil().Add(clock).Sub(day.Civil())
+	r.odd = r.odd || length < 24*time.Hour && day != last
+	return length > 0 && length <= 24*time.Hour
 }
 
 // without is the fate of a point that does not carry its value. A window of a roll-up may be empty; then there is nothing else in it.
