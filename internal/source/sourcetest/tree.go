@@ -133,6 +133,12 @@ func (w *changer) change(v *tree, path string, in *element) {
 		set := func(value *tree) func(*tree) { return func(v *tree) { v.members[i].value = value } }
 		with(func(v *tree) { v.members = slices.Delete(v.members, i, i+1) }, here, "removed", in)
 		with(func(v *tree) { v.members[i].name = "new" + m.name }, here, "renamed", in)
+		if path == "" && len(m.value.list) > 0 {
+			with(func(v *tree) {
+				v.members[i].value = &tree{}
+				v.members = append(v.members, member{"new" + m.name, m.value})
+			}, here, "moved", in)
+		}
 		with(set(&tree{scalar: "null"}), here, "null", in)
 		with(set(&tree{scalar: `"NaN"`}), here, "NaN", in)
 		if m.value.scalar != "" {
