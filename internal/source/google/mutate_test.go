@@ -26,6 +26,8 @@ func TestMutations(t *testing.T) {
 		{Path: `\.altitude\.\w+$`, Mutation: "minus", Why: "what is gained in elevation may be less than nothing"},
 		{Case: `roll-(half-past|two-days)`, Path: `: rollupDataPoints\[0\]\.civil(Start|End)Time`, Why: "a window that does not tell where it is not the day's is taken for the day's"},
 		{Case: `zones-torn`, Path: `heart_zones: .*Zones\[\d+\]`, Why: "without the one of two that differ, the other one is known"},
+		{Case: `sleep-rows-torn`, Path: `stagesSummary\[[04]\]`, Why: "the same, of the rows of a sleep"},
+		{Case: `sleep-stages-at-once`, Path: `stages\[[24]\]`, Why: "the same, of two stages at once"},
 		{Path: `describe: timeZone$`, Why: "of a zone that is not known, or not there, the offset is taken"},
 		{Path: `describe: utcOffset$`, Mutation: "removed", Why: "a name that is known needs no offset, and without both the option is asked for"},
 		{Path: `activity_minutes: dataPoints\[\d+\](\.activityLevel(\.interval.*)?)?$`, Why: "where a segment's times cannot be read, it may be missing in the sums of any day"},

@@ -204,7 +204,10 @@ func dayAt(t time.Time, offset int) metric.Day {
 func together(a, b metric.Session) (ofLonger, ofShorter float64) {
 	both := metric.Span{Start: a.Start, End: a.End}.Overlap(metric.Span{Start: b.Start, End: b.End}).Len()
 	long, short := max(a.End.Sub(a.Start), b.End.Sub(b.Start)), min(a.End.Sub(a.Start), b.End.Sub(b.Start))
-	if both <= 0 || short <= 0 {
+	switch {
+	case short == 0 && !a.Start.Before(b.Start) && !a.End.After(b.End), short == 0 && !b.Start.Before(a.Start) && !b.End.After(a.End):
+		return 0, 1 // a moment inside
+	case both <= 0:
 		return 0, 0
 	}
 	return both.Seconds() / long.Seconds(), both.Seconds() / short.Seconds()
@@ -214,7 +217,9 @@ func together(a, b metric.Session) (ofLonger, ofShorter float64) {
 type heard struct {
 	metric.Session
 	platform string
-	bare     bool // nothing was measured in it
+	bare     bool        // nothing was measured in it
+	empty    bool        // it is none that is kept
+	doubt    metric.Span // the days that are odd by it, if it is no mirror
 }
 
 // own is the platform of the service's own devices.
@@ -223,28 +228,37 @@ const own = "FITBIT"
 // mirrors reports whether h only repeats o.
 func (h heard) mirrors(o heard) bool {
 	ofLonger, ofShorter := together(h.Session, o.Session)
+	same := ofLonger >= 0.8
+	within := h.Kind == metric.Sleep && ofShorter >= 0.8 && h.End.Sub(h.Start) < o.End.Sub(o.Start) // one may do two workouts at a time, but not sleep twice
 	switch {
 	case h.Key == o.Key && h.Key != "":
 		return false
-	case h.bare != o.bare:
-		return h.bare && ofShorter >= 0.5
-	case h.platform == o.platform || ofLonger < 0.8:
+	case h.bare != o.bare, h.empty != o.empty:
+		return (h.bare && !o.bare || h.empty && !o.empty) && ofShorter >= 0.5
+	case !same && !within, h.platform == o.platform && !h.bare:
 		return false
 	case (h.platform == own) != (o.platform == own):
 		return o.platform == own
 	}
-	return h.Key > o.Key // the same one of two strangers each time
+	return !same || h.Key > o.Key // the same one of two each time
 }
 
-// unmirrored returns the sessions without those that only repeat another. Of those with the same key the last one read stays.
-func unmirrored(all []heard) []metric.Session {
+// settle puts the sessions into a batch, without those that only repeat another. Of those with the same key the last one read stays.
+func (s *Source) settle(f *feed, batch *metric.Batch, all []heard) {
 	var out []metric.Session
 	for _, h := range all {
-		if h.Key != "" && !slices.ContainsFunc(all, h.mirrors) { // one without an id is not known again, but it may be the one that others repeat
+		if slices.ContainsFunc(all, h.mirrors) {
+			continue
+		}
+		if !h.doubt.Empty() {
+			s.surprises.Add(f.Feed.ID, answer.PointOdd, dataPoints, 1, s.cfg.Now())
+			batch.Odd = metric.Union(batch.Odd, h.doubt)
+		}
+		if h.Key != "" && !h.empty { // one without an id is not known again, but it may be the one that others repeat
 			out = answer.Keep(out, h.Session)
 		}
 	}
-	return answer.InOrder(out)
+	batch.Sessions = answer.InOrder(out)
 }
 
 // notFinal takes everything from day on out of what is final in a batch.

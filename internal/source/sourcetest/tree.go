@@ -163,6 +163,9 @@ func (w *changer) change(v *tree, path string, in *element) {
 			v.list = list
 		}
 		with(func(v *tree) { v.list = slices.Insert(v.list, i, e) }, here, "doubled", touched)
+		if twin := e.twin(); in == nil && twin != nil {
+			with(func(v *tree) { v.list = slices.Insert(v.list, i, twin) }, here, "twin of zeros", touched)
+		}
 		with(func(v *tree) { v.list[i] = &tree{scalar: "null"} }, here, "null", touched)
 		with(func(v *tree) { v.list[i] = &tree{scalar: `"text"`} }, here, "type", touched)
 		w.change(e, here, touched)
@@ -170,6 +173,45 @@ func (w *changer) change(v *tree, path string, in *element) {
 	if len(v.list) > 1 {
 		with(func(v *tree) { slices.Reverse(v.list) }, path, "reversed", in)
 	}
+}
+
+// twin is the same session once more as another program passes it on, with an id of its own and zeros for what was measured; nil for what
+// is no session.
+func (v *tree) twin() *tree {
+	t := &tree{object: v.object, members: slices.Clone(v.members)}
+	session := false
+	for i, m := range t.members {
+		if session = m.name == "dataPointName" && strings.HasSuffix(m.value.scalar, `"`); session {
+			t.members[i].value = &tree{scalar: strings.TrimSuffix(m.value.scalar, `"`) + `99"`}
+			break
+		}
+	}
+	if !session {
+		return nil
+	}
+	for i, m := range t.members {
+		t.members[i].value = m.value.zeros()
+	}
+	return t
+}
+
+// zeros is the same with zeros for numbers, but for those of times, and without what happened at a time.
+func (v *tree) zeros() *tree {
+	if n := numberText.FindStringSubmatch(v.scalar); n != nil {
+		return &tree{scalar: n[1] + "0" + n[3]}
+	}
+	t := &tree{object: v.object, scalar: v.scalar, members: slices.Clone(v.members)}
+	for i, m := range t.members {
+		if m.name != "interval" {
+			t.members[i].value = m.value.zeros()
+		}
+	}
+	for _, e := range v.list {
+		if !slices.ContainsFunc(e.members, func(m member) bool { return m.name == "startTime" }) {
+			t.list = append(t.list, e.zeros())
+		}
+	}
+	return t
 }
 
 // A mask is the members that are kept, each with those inside it; nil for all of it.
