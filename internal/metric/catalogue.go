@@ -273,7 +273,7 @@ func Default() Catalogue {
 			Fields: slices.Concat(bounded(NotNegative, ints(Millisecond, "ActiveDuration")), ints(BPM, "AverageHeartRate"), ints(Kilocalorie, "calories"), bounded(NotNegative, ints(Millisecond, "duration")), ints(Count, "steps"), []Field{{Key: "distance", Unit: Kilometre, Bound: NotNegative, Python: Mile}}),
 			Doc:    "One workout, at its start."},
 		{ID: Track, Measurement: "GPS", Tags: []string{"ActivityID"}, NoDevice: true, Sampling: Sessions, LateDays: 30, Python: true,
-			Fields: slices.Concat(floats(Degree, "lat", "lon"), floats(Metre, "altitude", "distance"), floats(KilometreHour, "speed_kph"), ints(BPM, "heart_rate")),
+			Fields: slices.Concat(floats(Degree, "lat", "lon"), floats(Metre, "altitude"), bounded(NotNegative, floats(Metre, "distance")), bounded(NotNegative, floats(KilometreHour, "speed_kph")), ints(BPM, "heart_rate")),
 			Doc:    "The track of a workout with GPS."},
 		// Device
 		{ID: Battery, Measurement: "DeviceBatteryLevel", Tags: []string{"Tracker"}, NoDevice: true, Fields: bounded(NotNegative, floats(Percent, "value→battery")), LateDays: 2, Python: true,

@@ -34,6 +34,7 @@ func TestMutations(t *testing.T) {
 		{Case: `segments-overlap`, Path: `activity_minutes: .*\.activityLevelType$`, Why: "on a day with a segment of an unknown level, no level is known to be 0"},
 		{Case: `same-name`, Path: `workouts: dataPoints\[1\]`, Why: "where a session stands twice, one of both is read"},
 		{Path: `track: Trackpoint\[\d+\]\.(HeartRateBpm|Value)$`, Mutation: "removed", Why: "a trackpoint need hold nothing but its time"},
+		{Path: `track: Trackpoint\[\d+\]\.(Latitude|Longitude|Altitude)\w+$`, Mutation: "minus", Why: "there are such places"},
 		{Path: `sleep: .*\.sleep\.stages$`, Mutation: "removed", Why: "a sleep need not have stages"},
 		{Case: `^sleep-stages$`, Path: `sleep: .*\.sleep\.stages(\[\d+\](\.\w+)?)?$`, Why: "the stages are the judge of the sums only where all of them can be read"},
 		{Path: `sleep: .*\.sleep\.summary$`, Mutation: "removed", Why: "without a summary the minutes are counted from the stages"},

@@ -2,37 +2,20 @@ package google
 
 import (
 	"math"
-	"strconv"
 	"time"
-	"unsafe"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // The service writes int64 as strings, doubles as numbers or as "NaN", durations as "123s". All of these readers take the bytes
 // of a scalar without its quotes and allocate nothing on the common shapes.
-
-// text lends b as a string, for the time of a call that keeps nothing of it.
-func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // parseNumber reads a number; NaN and infinities are none.
 func parseNumber(b []byte) (float64, bool) {
 	if n, ok := parseDigits(b); ok {
 		return n, true
 	}
-	return parseDecimal(b)
-}
-
-// parseDecimal reads a number as JSON writes it. Other writings that Go knows, such as 1_0 and 0x1p4, are none of the service's.
-func parseDecimal(b []byte) (float64, bool) {
-	for _, c := range b {
-		if (c < '0' || c > '9') && c != '+' && c != '-' && c != '.' && c != 'e' && c != 'E' {
-			return math.NaN(), false
-		}
-	}
-	f, err := strconv.ParseFloat(text(b), 64)
-	if err != nil {
-		return math.NaN(), false
-	}
-	return f + 0, true // minus zero is zero
+	return answer.Number(b)
 }
 
 // parseDigits reads up to 15 plain digits.
@@ -55,7 +38,7 @@ func parseSeconds(b []byte) (float64, bool) {
 	if len(b) < 2 || b[len(b)-1] != 's' {
 		return math.NaN(), false
 	}
-	return parseDecimal(b[:len(b)-1])
+	return answer.Number(b[:len(b)-1])
 }
 
 // The years that fit into nanoseconds since 1970 as int64.

@@ -44,7 +44,9 @@ func addBMI(ctx context.Context, s *Source, f *feed, req metric.Request, batch *
 		after, _ := slices.BinarySearchFunc(list, t+1, func(h height, t int64) int { return cmp.Compare(h.time, t) })
 		if after > 0 {
 			m := list[after-1].metres
-			bmi.Append(t, weight.Values[0][i]/(m*m))
+			if v := weight.Values[0][i] / (m * m); f.series[1].Fields[0].Possible(v) {
+				bmi.Append(t, v)
+			}
 		}
 	}
 	if bmi.Len() > 0 {
