@@ -38,7 +38,7 @@ type listing struct {
 	each   func(*record) (where metric.Span, fate fate) // takes a point, and says where it is, in case it is not understood
 	batch  *metric.Batch                                // told where; nil for nobody
 	span   metric.Span                                  // what is asked for: where points are that do not tell their time
-	done   func() bool                                  // where set: the rest of the pages is not needed
+	done   func(again bool) bool                        // where set: the rest of the pages is not needed; again says that the next one has been read
 	first  question
 	token  func(*question, string) // puts the token of the next page into the question
 	mask   string                  // partial-response mask; empty for none
@@ -127,7 +127,7 @@ func (l *listing) read(ctx context.Context, q question) error {
 		if err != nil {
 			return err
 		}
-		if page.token == "" || l.done != nil && l.done() {
+		if page.token == "" || l.done != nil && l.done(used[page.token]) {
 			return nil
 		}
 		if used[page.token] {

@@ -152,8 +152,8 @@ func (f *feed) ofDay(r *record, day, last metric.Day) bool {
 		return true
 	}
 	length := until.Civil().Add(clock).Sub(day.Civil())
-	r.odd = r.odd || length < 24*time.Hour && day != last
-	return length > 0 && length <= 24*time.Hour
+	r.odd = r.odd || length < 24*time.Hour-time.Minute && day != last // 23:59:59 is an end, too
+	return length >= 0 && length <= 24*time.Hour
 }
 
 // without is the fate of a point that does not carry its value. A window of a roll-up may be empty; then there is nothing else in it.

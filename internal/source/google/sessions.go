@@ -16,7 +16,7 @@ type sessionReader struct {
 	form   *form
 	member string                            // of filters: the civil time that decides a session's day
 	take   func(*record) (metric.Span, fate) // reads one session
-	passed func() bool                       // a page of sessions that are all before the span has been read
+	passed func(again bool) bool             // sessions before the span have been read, and none of it comes any more
 }
 
 // readSessions asks for the sessions whose day is in the span. Where the service refuses the filter, everything is asked, newest first, until
@@ -164,6 +164,8 @@ type order struct {
 	last   time.Time
 	broken bool
 	passed bool
+	early  bool // by the first page, the list was in order and had come that far
+	pages  int
 }
 
 // see notes a session of the list, which is before the span where its day is.
@@ -173,8 +175,14 @@ func (o *order) see(start time.Time, day metric.Day, span metric.Span) {
 	o.last, o.passed = start, o.passed || day < first
 }
 
-// over reports whether nothing of the span comes any more.
-func (o *order) over() bool { return o.passed && !o.broken }
+// over reports, behind a page, whether nothing of the span comes any more; again says that the list begins anew. One page is too little to
+// tell a list that is in no order.
+func (o *order) over(again bool) bool {
+	o.pages++
+	done := o.passed && !o.broken
+	o.early = o.early || done && o.pages == 1
+	return done && o.pages > 1 || again && o.early
+}
 
 // near are the days that a session may be of whose day is not known for sure.
 func near(t time.Time, span metric.Span) metric.Span {
