@@ -237,7 +237,8 @@ const own = "FITBIT"
 func (h heard) mirrors(o heard) bool {
 	ofLonger, ofShorter := together(h.Session, o.Session)
 	same := ofLonger >= 0.8
-	within := h.Kind == metric.Sleep && ofShorter >= 0.8 && h.End.Sub(h.Start) < o.End.Sub(o.Start) // one may do two workouts at a time, but not sleep twice
+	// One may do two workouts at a time, but not sleep twice.
+	within := h.Kind == metric.Sleep && ofShorter >= 0.8 && h.End.Sub(h.Start) < o.End.Sub(o.Start)
 	switch {
 	case h.Key == o.Key && h.Key != "":
 		return false
