@@ -100,13 +100,12 @@ type Field struct {
 
 // Possible reports whether the field can have that value.
 func (f Field) Possible(v float64) bool {
-	switch {
-	case !(v > -beyond && v < beyond):
-		return false
-	case f.Bound == Positive:
-		return v > 0
-	}
-	return f.Bound == Any || v >= 0
+	return v > -beyond && v < beyond && f.Bound.Holds(v)
+}
+
+// Holds reports whether v is on the right side of zero.
+func (b Bound) Holds(v float64) bool {
+	return b == Any || v > 0 || b == NotNegative && v == 0
 }
 
 // A Series is one row of the catalogue.

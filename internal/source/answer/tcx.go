@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -46,8 +45,12 @@ type mark struct {
 // trail is where the track was last, and before that: what stands twice has no speed since itself.
 type trail struct{ last, before mark }
 
-// speed goes on to where it is now and returns the mean since the time before, in km/h; absent where it is not known.
+// speed goes on to where it is now and returns the mean since the time before, in km/h; absent where it is not known. A point that does not
+// tell how far it is costs the next one nothing.
 func (t *trail) speed(now mark) float64 {
+	if !metric.Present(now.far) {
+		return metric.Absent()
+	}
 	if now.at.After(t.last.at) {
 		t.before = t.last
 	}
@@ -181,8 +184,9 @@ func (p *point) set(path, value string) {
 		p.odd = true
 		return
 	}
-	f, err := strconv.ParseFloat(value, 64)
-	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+	f, ok := Number([]byte(value))
+	switch { // what no place and no way can be
+	case !ok, to == &p.lat && math.Abs(f) > 90, to == &p.lon && math.Abs(f) > 180, to == &p.far && f < 0:
 		p.odd = true
 		return
 	}

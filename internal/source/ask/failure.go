@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,10 +62,8 @@ func ParseRefusal(status int, header http.Header, text []byte, now time.Time) Re
 		Error struct {
 			Message string
 			Status  string
-			Details []struct {
-				Reason   string
-				Metadata Meta
-			}
+			Details details
+			Errors  []struct{ Reason string } // the older form
 		}
 		Errors []struct {
 			Type    string `json:"errorType"`
@@ -84,6 +83,9 @@ func ParseRefusal(status int, header http.Header, text []byte, now time.Time) Re
 				r.Reason, r.Meta = d.Reason, d.Metadata
 			}
 		}
+		for _, older := range doc.Error.Errors {
+			r.Reason = cmp.Or(r.Reason, older.Reason)
+		}
 		if len(doc.Errors) > 0 {
 			r.Reason, r.Message = doc.Errors[0].Type, doc.Errors[0].Message
 		}
@@ -93,6 +95,22 @@ func ParseRefusal(status int, header http.Header, text []byte, now time.Time) Re
 	}
 	r.Message = clip(redact.Text(r.Message), 300)
 	return r
+}
+
+// details are those of a refusal; a single one may stand for itself.
+type details []struct {
+	Reason   string
+	Metadata Meta
+}
+
+// UnmarshalJSON reads what can be read.
+func (d *details) UnmarshalJSON(text []byte) error {
+	type list details
+	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) {
+		text = slices.Concat([]byte("["), text, []byte("]"))
+	}
+	_ = json.Unmarshal(text, (*list)(d))
+	return nil
 }
 
 // Error makes an error of a refusal, whose kind and hint are the service's to say.

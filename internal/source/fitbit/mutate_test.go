@@ -35,5 +35,10 @@ func TestMutations(t *testing.T) {
 		{Path: `describe: user\.encodedId$`, Mutation: "NaN", Why: "an id may be any word"},
 		{Path: `describe: user\.timezone$`, Why: "of a zone that is not known, or not there, the offset is taken"},
 		{Case: `workouts-pages`, Path: `workouts: activities\[0\]`, Why: "where a session stands twice, one of both is read"},
+		{Mutation: "moved", Why: "this service's lists had no other ones beside them, and it is no more"},
+		{Path: `track: Trackpoint\[\d+\]\.(Latitude|Longitude|Altitude)\w+$`, Mutation: "minus", Why: "there are such places"},
+		{Path: `elevation`, Mutation: "minus", Why: "what is gained in elevation may be less than nothing"},
+		{Path: `\[\d+\]\.id$`, Mutation: "minus", Why: "an id may be any number"},
+		{Path: `nightlyRelative$`, Mutation: "minus", Why: "a night may be cooler than others"},
 	})
 }

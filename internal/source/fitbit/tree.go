@@ -2,8 +2,6 @@ package fitbit
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -170,11 +168,7 @@ func asNumber(v any) (float64, bool) {
 	default:
 		return metric.Absent(), false
 	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
-		return metric.Absent(), false
-	}
-	return f, true
+	return answer.Number([]byte(text))
 }
 
 // word returns the string at the path; empty where there is none. A number is the string of its digits.

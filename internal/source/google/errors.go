@@ -77,19 +77,24 @@ func knownReason(reason string) bool {
 func refuse(r ask.Refusal, scope string) *source.Error {
 	e := r.Error()
 	e.Hint = hintReport
+	if word := olderReasons[r.Reason]; word != "" {
+		r.Reason = word
+	}
 	switch {
+	case r.Reason == reasonNotLinked:
+		e.Kind, e.Hint = source.Auth, fmt.Sprintf(hintNotLinked, cmp.Or(r.Meta.Text("redirect_uri"), "https://fitbit.google.com/auth/signup"))
+	case r.Code >= 400 && r.Code < 500 && r.Code != http.StatusTooManyRequests && decides(r.Reason): // whatever the status
+		forbid(e, r, scope)
 	case r.Code == http.StatusUnauthorized:
-		e.Kind, e.Hint = source.Auth, cmp.Or(accounts[r.Reason], hintAuthorize)
+		e.Kind, e.Hint = source.Auth, hintAuthorize
 		if strings.Contains(r.Message, "API key") {
 			e.Hint = hintKey
 		}
-	case r.Reason == reasonNotLinked:
-		e.Kind, e.Hint = source.Auth, fmt.Sprintf(hintNotLinked, cmp.Or(r.Meta.Text("redirect_uri"), "https://fitbit.google.com/auth/signup"))
-	case r.Code == http.StatusPreconditionFailed:
+	case r.Code == http.StatusPreconditionFailed || r.Code == http.StatusBadRequest && strings.Contains(r.Message, "Precondition check failed"):
 		e.Kind, e.Hint = source.Auth, hintOnboard
 	case r.Code == http.StatusGone:
 		e.Kind, e.Hint = source.Gone, hintGone
-	case r.Code == http.StatusTooManyRequests || slices.Contains(quotas, e.Reason):
+	case r.Code == http.StatusTooManyRequests || slices.Contains(quotas, r.Reason) || slices.Contains(quotas, e.Reason):
 		e.Kind, e.Hint = source.Limited, hintLimited
 	case r.Code >= 500 || r.Code == http.StatusRequestTimeout || r.Code == http.StatusConflict:
 		e.Kind, e.Hint = source.Retry, hintServer
@@ -109,6 +114,19 @@ func refuse(r ask.Refusal, scope string) *source.Error {
 		e.Hint = hintAddress
 	}
 	return e
+}
+
+// decides reports whether a reason names its cure, whatever the status it comes with.
+func decides(reason string) bool {
+	return projects[reason] != "" || places[reason] != "" || accounts[reason] != "" || strings.HasPrefix(reason, "API_KEY_") ||
+		reason == reasonScope || reason == reasonScopeDocs || reason == reasonResource
+}
+
+// olderReasons are the words of the older form of Google's errors, with those that they are today.
+var olderReasons = map[string]string{
+	"rateLimitExceeded": reasonRate, "userRateLimitExceeded": reasonRate, "quotaExceeded": reasonRate, "dailyLimitExceeded": reasonRate,
+	"insufficientPermissions": reasonScope, "insufficientScope": reasonScope, "accessNotConfigured": reasonDisabled, "authError": "ACCESS_TOKEN_EXPIRED",
+	"keyInvalid": "API_KEY_INVALID",
 }
 
 // notSupported reports whether a message says that a type has no such operation, as in "DailyRollup is not supported for data type
@@ -143,6 +161,7 @@ var projects = map[string]string{
 	"CONSUMER_SUSPENDED":  "Google has suspended your Google Cloud project (CONSUMER_SUSPENDED). The Google Cloud console says why, and how to appeal.",
 	"CONSUMER_INVALID":    "Your Google Cloud project has been deleted, or is not valid (CONSUMER_INVALID). Restore it in the Google Cloud console within 30 days, or take a client of another project.",
 	"PROJECT_INVALID":     "Your Google Cloud project is not valid (PROJECT_INVALID). Take a client of another project.",
+	"GCP_SUSPENDED":       "Google has suspended your Google Cloud project (GCP_SUSPENDED). The Google Cloud console says why, and how to appeal.",
 }
 
 // places are the reasons that the account's administrator, or its country, sets.
@@ -151,6 +170,7 @@ var places = map[string]string{
 	"SERVICE_NOT_VISIBLE":          "The organisation that the Google Cloud project belongs to hides the Google Health API (SERVICE_NOT_VISIBLE). Ask its administrator.",
 	"LOCATION_POLICY_VIOLATED":     "Google does not give these data at this place (LOCATION_POLICY_VIOLATED). Only this is left out.",
 	"LOCATION_ORG_POLICY_VIOLATED": "The organisation's policy does not allow the place at which these data are (LOCATION_ORG_POLICY_VIOLATED). Ask its administrator; only this is left out.",
+	"LOCATION_TAX_POLICY_VIOLATED": "Google does not give these data at this place (LOCATION_TAX_POLICY_VIOLATED). Only this is left out.",
 	"SECURITY_POLICY_VIOLATED":     "The organisation's policy does not allow this (SECURITY_POLICY_VIOLATED). Ask its administrator; only this is left out.",
 }
 

@@ -115,7 +115,8 @@ func table() []Row {
 		{Feed: nightlyMinutes("spo2_intraday", twoWeeks, 1.0/14), Type: "oxygen-saturation", Op: Reconcile, Shape: Sample, Scope: scopeHealth, Mask: true,
 			Read: []Selector{{Field: "value", Path: "percentage"}}},
 		{Feed: nightly("skin_temperature", "skin_temperature", "skin_temperature_nightly"), Type: "daily-sleep-temperature-derivations", Op: Reconcile, Shape: Daily, Scope: scopeHealth,
-			Read: []Selector{{Field: "RelativeValue", Path: "nightlyTemperatureCelsius - baselineTemperatureCelsius", Digits: 2, Void: "baselineTemperatureCelsius"},
+			Read: []Selector{{Field: "RelativeValue", Path: "nightlyTemperatureCelsius - baselineTemperatureCelsius", Digits: 2, Void: "baselineTemperatureCelsius",
+				Terms: metric.Positive},
 				{Series: "skin_temperature_nightly", Field: "NightlyValue", Path: "nightlyTemperatureCelsius", Digits: 2}},
 			Known: []string{"relativeNightlyStddev30dCelsius"}},
 		// Body

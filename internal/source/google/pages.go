@@ -38,7 +38,7 @@ type listing struct {
 	each   func(*record) (where metric.Span, fate fate) // takes a point, and says where it is, in case it is not understood
 	batch  *metric.Batch                                // told where; nil for nobody
 	span   metric.Span                                  // what is asked for: where points are that do not tell their time
-	done   func() bool                                  // where set: the rest of the pages is not needed
+	done   func(again bool) bool                        // where set: the rest of the pages is not needed; again says that the next one has been read
 	first  question
 	token  func(*question, string) // puts the token of the next page into the question
 	mask   string                  // partial-response mask; empty for none
@@ -127,7 +127,7 @@ func (l *listing) read(ctx context.Context, q question) error {
 		if err != nil {
 			return err
 		}
-		if page.token == "" || l.done != nil && l.done() {
+		if page.token == "" || l.done != nil && l.done(used[page.token]) {
 			return nil
 		}
 		if used[page.token] {
@@ -160,7 +160,7 @@ func (p *pageReader) read(b *answer.Body) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	list, other := false, ""
+	list, before, other, elsewhere := false, p.points, "", false // elsewhere: what should be in the list may be in another member
 	for dec.PeekKind() != '}' {
 		name, err := p.w.memberName()
 		if err != nil {
@@ -178,7 +178,10 @@ func (p *pageReader) read(b *answer.Body) error {
 				return fmt.Errorf("%w: a page names the next one in another way", answer.ErrShape)
 			}
 			p.w.notes.Add(answer.MemberUnknown, "", name)
-			err = dec.SkipValue()
+			var value jsontext.Value
+			if value, err = dec.ReadValue(); err == nil {
+				elsewhere = elsewhere || filled.Match(value) || other == "error" && value.Kind() != 'n'
+			}
 		}
 		if err != nil {
 			return err
@@ -188,8 +191,11 @@ func (p *pageReader) read(b *answer.Body) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	if !list && other != "" {
+	if other != "" && (!list || elsewhere && p.points == before) { // an empty list beside what may be the list now is not "no data"
 		return fmt.Errorf("%w: no %s in it", answer.ErrShape, p.name)
+	}
+	if elsewhere && p.batch != nil {
+		p.batch.Odd = metric.Union(p.batch.Odd, p.span)
 	}
 	return b.End()
 }
@@ -247,6 +253,9 @@ func (p *pageReader) misread(rec *record, where metric.Span, fate fate) {
 		p.batch.Odd = metric.Union(p.batch.Odd, where)
 	}
 }
+
+// filled is a list that holds something.
+var filled = regexp.MustCompile(`^\[\s*[^\s\]]`)
 
 // paging is what a member is called that leads to the next page.
 var paging = regexp.MustCompile(`(?i)next|page|token`)

@@ -54,14 +54,15 @@ type Row struct {
 
 // A Selector fills one field of one series.
 type Selector struct {
-	Series metric.ID // the feed's first where empty
-	Field  string    // key of the field
-	Path   string    // inside the type's object: "a.b", "a + b", "a - b", or an element of an array by its word: "a[key=WORD].b"
-	Per    float64   // the value is divided by it; 0 is 1
-	Digits int       // decimals to round to; 0 for none. Integer fields are always rounded
-	Zero   bool      // a number left out of an object that is there is 0; else it is missing
-	Time   bool      // the value is a duration, in seconds
-	Void   string    // the member that is "NaN" as long as there is none
+	Series metric.ID    // the feed's first where empty
+	Field  string       // key of the field
+	Path   string       // inside the type's object: "a.b", "a + b", "a - b", or an element of an array by its word: "a[key=WORD].b"
+	Per    float64      // the value is divided by it; 0 is 1
+	Digits int          // decimals to round to; 0 for none. Integer fields are always rounded
+	Zero   bool         // a number left out of an object that is there is 0; else it is missing
+	Time   bool         // the value is a duration, in seconds
+	Void   string       // the member that is "NaN" as long as there is none
+	Terms  metric.Bound // which values each member of the path can have, where that is more than what the field can have
 }
 
 // A feed is a row made ready.
@@ -72,7 +73,8 @@ type feed struct {
 	form   *form
 	when   int // slot of the instant; -1 for calendar days
 	date   [3]int
-	clock  int          // slot of the hour at which a window of days begins; -1 for none
+	clock  [3]int       // of a window of days: hours, minutes and seconds at its begin
+	end    [6]int       // the same at its end, behind its date
 	cols   [][]column   // by series, by field
 	body   bool         // a field of it is what no body has none of
 	other  *feed        // asked where the service refuses the operation
@@ -85,6 +87,7 @@ type column struct {
 	per    float64
 	digits int
 	zero   bool
+	bound  metric.Bound // of each term
 }
 
 // zeros reports whether a member of an element is 0 where the service leaves it out.
@@ -106,7 +109,7 @@ const (
 
 // compile makes a row ready, or says what is wrong with it.
 func compile(r Row, cat metric.Catalogue) (*feed, error) {
-	f := &feed{Row: r, member: camel(r.Type), form: newForm(), when: -1, clock: -1}
+	f := &feed{Row: r, member: camel(r.Type), form: newForm(), when: -1}
 	for _, id := range r.Feed.Series {
 		s, ok := cat.Lookup(id)
 		if !ok {
@@ -138,9 +141,9 @@ func compile(r Row, cat metric.Catalogue) (*feed, error) {
 
 // time names the members that tell a point's time.
 func (f *feed) time() {
-	day := func(path string) {
-		for i, part := range []string{"year", "month", "day"} {
-			f.date[i] = f.form.number(path + "." + part)
+	numbers := func(to []int, path string, parts ...string) {
+		for i, part := range parts {
+			to[i] = f.form.number(path + "." + part)
 		}
 	}
 	switch {
@@ -148,11 +151,13 @@ func (f *feed) time() {
 		f.when = f.form.instant("startTime")
 		f.form.known("endTime")
 	case f.Op == DailyRollUp:
-		day("civilStartTime.date")
-		f.clock = f.form.number("civilStartTime.time.hours")
-		f.form.known("civilStartTime.time.minutes", "civilStartTime.time.seconds", "civilStartTime.time.nanos", "civilEndTime")
+		numbers(f.date[:], "civilStartTime.date", "year", "month", "day")
+		numbers(f.clock[:], "civilStartTime.time", "hours", "minutes", "seconds")
+		numbers(f.end[:3], "civilEndTime.date", "year", "month", "day")
+		numbers(f.end[3:], "civilEndTime.time", "hours", "minutes", "seconds")
+		f.form.known("civilStartTime.time.nanos", "civilEndTime.time.nanos")
 	case f.Shape == Daily:
-		day(f.member + ".date")
+		numbers(f.date[:], f.member+".date", "year", "month", "day")
 	case f.Shape == Sample:
 		at := f.member + ".sampleTime."
 		f.when = f.form.instant(at + "physicalTime")
@@ -178,6 +183,7 @@ func (f *feed) selects(sel Selector) error {
 		return fmt.Errorf("series %s has no field %q", f.series[at].ID, sel.Field)
 	}
 	col := column{field: f.series[at].Fields[field], per: sel.Per, digits: sel.Digits, zero: sel.Zero}
+	col.bound = max(sel.Terms, col.field.Bound)
 	if col.per == 0 {
 		col.per = 1
 	}
@@ -216,7 +222,7 @@ func (f *feed) slot(path string, duration bool) (slot, of int) {
 	name, want, _ := strings.Cut(choice, "=")
 	list = f.member + "." + list
 	words, key := f.words(list+"[]."+name, want), f.form.at(list+"[]."+name)
-	value, sum, first := number(list+"[]."+leaf), f.form.scratch(), f.form.scratch()
+	value, mine, torn := number(list+"[]."+leaf), f.form.scratch(), f.form.scratch()
 	of = f.form.object(list + "[]")
 	f.form.list(list, func(r *record) {
 		w, v := r.words[words], r.numbers[value]
@@ -227,15 +233,16 @@ func (f *feed) slot(path string, duration bool) (slot, of int) {
 		if r.numbers[of] != listOdd {
 			r.numbers[of] = listUnderstood
 		}
-		switch {
-		case key.word[w] != want:
-		case !metric.Present(r.numbers[sum]):
-			r.numbers[sum], r.numbers[first] = v, v
-		case v != r.numbers[first]: // the same twice counts once
-			r.numbers[sum] += v
+		switch was := r.numbers[mine]; {
+		case key.word[w] != want || metric.Present(r.numbers[torn]):
+		case !metric.Present(was):
+			r.numbers[mine] = v
+		case v != was: // an element stands once in the list, or twice the same: of two that differ, neither is known to be right
+			r.numbers[mine], r.numbers[torn] = metric.Absent(), 1
+			r.numbers[of], r.odd = listOdd, true
 		}
 	})
-	return sum, of
+	return mine, of
 }
 
 // words makes want one of the words known at path.
@@ -267,12 +274,18 @@ func (c *column) value(r *record) (v float64, told bool) {
 		default:
 			return metric.Absent(), !r.strange
 		}
+		if !c.bound.Holds(v) {
+			return metric.Absent(), false
+		}
 		if t.minus {
 			v = -v
 		}
 		sum += v
 	}
 	sum /= c.per
+	if !c.field.Possible(sum) { // before it is rounded, too: a little below zero is below
+		return metric.Absent(), false
+	}
 	switch {
 	case c.field.Kind == metric.Int:
 		sum = math.Round(sum)

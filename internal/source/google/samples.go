@@ -125,13 +125,35 @@ func (f *feed) days(span metric.Span, zones metric.Zones, blocks []metric.Block)
 		switch {
 		case !r.seen:
 			return around, f.without(r)
-		case f.clock >= 0 && r.numbers[f.clock] > 0: // a window that is not the day's
+		case f.Op == DailyRollUp && !f.ofDay(r, day, last):
 			return around, impossible
 		case day < first || day > last:
 			return around, understood
 		}
 		return around, f.put(r, zones.Midnight(day).UnixNano(), blocks)
 	}
+}
+
+// ofDay reports whether a window is the day's: of one that begins later or goes on longer, nothing is known of the day. One that ends
+// earlier is as much of the day as there is, which is odd but for the last day that was asked for.
+func (f *feed) ofDay(r *record, day, last metric.Day) bool {
+	number := func(slot int) float64 { return r.numbers[slot] }
+	begin, fits := clockOf(number(f.clock[0]), number(f.clock[1]), number(f.clock[2]))
+	if !fits || begin > 0 {
+		return false
+	}
+	if !slices.ContainsFunc(f.end[:], func(slot int) bool { return metric.Present(r.numbers[slot]) }) {
+		return true
+	}
+	until, exists := dayOf(number(f.end[0]), number(f.end[1]), number(f.end[2]))
+	clock, fits := clockOf(number(f.end[3]), number(f.end[4]), number(f.end[5]))
+	if !exists || !fits {
+		r.odd = true
+		return true
+	}
+	length := until.Civil().Add(clock).Sub(day.Civil())
+	r.odd = r.odd || length < 24*time.Hour-time.Minute && day != last // 23:59:59 is an end, too
+	return length >= 0 && length <= 24*time.Hour
 }
 
 // without is the fate of a point that does not carry its value. A window of a roll-up may be empty; then there is nothing else in it.
@@ -147,7 +169,8 @@ func (f *feed) without(r *record) fate {
 
 // dayOf returns a calendar day; one that does not exist is none.
 func dayOf(y, m, d float64) (metric.Day, bool) {
-	if !(y >= minYear && y <= maxYear && m >= 1 && m <= 12 && d >= 1 && d <= float64(daysIn(int(y), int(m)))) {
+	if !(y >= minYear && y <= maxYear && m >= 1 && m <= 12 && d >= 1 && d <= float64(daysIn(int(y), int(m)))) ||
+		y != math.Trunc(y) || m != math.Trunc(m) || d != math.Trunc(d) {
 		return 0, false
 	}
 	return metric.DayOf(time.Date(int(y), time.Month(m), int(d), 0, 0, 0, 0, time.UTC)), true

@@ -2,30 +2,20 @@ package google
 
 import (
 	"math"
-	"strconv"
 	"time"
-	"unsafe"
+
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // The service writes int64 as strings, doubles as numbers or as "NaN", durations as "123s". All of these readers take the bytes
 // of a scalar without its quotes and allocate nothing on the common shapes.
 
-// text lends b as a string, for the time of a call that keeps nothing of it.
-func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
-
-// parseNumber reads a number; NaN and infinities are missing values.
+// parseNumber reads a number; NaN and infinities are none.
 func parseNumber(b []byte) (float64, bool) {
 	if n, ok := parseDigits(b); ok {
 		return n, true
 	}
-	f, err := strconv.ParseFloat(text(b), 64)
-	if err != nil {
-		return math.NaN(), false
-	}
-	if math.IsInf(f, 0) {
-		return math.NaN(), true
-	}
-	return f, true
+	return answer.Number(b)
 }
 
 // parseDigits reads up to 15 plain digits.
@@ -48,11 +38,7 @@ func parseSeconds(b []byte) (float64, bool) {
 	if len(b) < 2 || b[len(b)-1] != 's' {
 		return math.NaN(), false
 	}
-	f, err := strconv.ParseFloat(text(b[:len(b)-1]), 64)
-	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-		return math.NaN(), false
-	}
-	return f, true
+	return answer.Number(b[:len(b)-1])
 }
 
 // The years that fit into nanoseconds since 1970 as int64.

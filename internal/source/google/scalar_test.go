@@ -13,13 +13,22 @@ func TestParseNumber(t *testing.T) {
 		ok   bool
 	}{
 		{"0", 0, true}, {"72", 72, true}, {"999999999999999", 999999999999999, true}, {"9007199254740993", 9007199254740992, true},
-		{"-5", -5, true}, {"1.5", 1.5, true}, {"7.0e1", 70, true}, {"NaN", math.NaN(), true}, {"Infinity", math.NaN(), true}, {"-Infinity", math.NaN(), true},
-		{"1e999", math.NaN(), false}, {"many", math.NaN(), false}, {"", math.NaN(), false}, {"1 2", math.NaN(), false},
+		{"-5", -5, true}, {"1.5", 1.5, true}, {"7.0e1", 70, true}, {"+7", 7, true}, {"NaN", math.NaN(), false}, {"Infinity", math.NaN(), false}, {"-Infinity", math.NaN(), false},
+		{"inf", math.NaN(), false}, {"1_0", math.NaN(), false}, {"0x1p4", math.NaN(), false}, {" 7", math.NaN(), false}, {"1e999", math.NaN(), false}, {"many", math.NaN(), false}, {"", math.NaN(), false}, {"1 2", math.NaN(), false},
 	}
 	for _, c := range cases {
 		got, ok := parseNumber([]byte(c.in))
 		if ok != c.ok || got != c.want && !(math.IsNaN(got) && math.IsNaN(c.want)) {
 			t.Errorf("%q: %v, %v; want %v, %v", c.in, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+// Minus zero would be written with its sign.
+func TestMinusZero(t *testing.T) {
+	for _, in := range []string{"-0", "-0.0"} {
+		if got, ok := parseNumber([]byte(in)); !ok || math.Signbit(got) {
+			t.Errorf("%q: %v, %v", in, got, ok)
 		}
 	}
 }
@@ -30,7 +39,7 @@ func TestParseSeconds(t *testing.T) {
 			t.Errorf("%q: %v, %v; want %v", in, got, ok, want)
 		}
 	}
-	for _, in := range []string{"", "s", "12", "12m", "NaNs", "Infs", "1e400s", "xs"} {
+	for _, in := range []string{"", "s", "12", "12m", "NaNs", "Infs", "1e400s", "xs", "1_0s", "0x1p4s", " 1s"} {
 		if got, ok := parseSeconds([]byte(in)); ok {
 			t.Errorf("%q is taken for %v", in, got)
 		}

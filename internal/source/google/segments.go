@@ -112,19 +112,11 @@ func fetchSegments(ctx context.Context, s *Source, f *feed, req metric.Request, 
 	return nil
 }
 
-// offsets are those at both ends, in seconds east of UTC: a missing one is that of the other end, or of the person's zone.
+// offsets are those at both ends, in seconds east of UTC.
 func offsets(r *record, before, after int, from, to time.Time, zones metric.Zones) (first, last int) {
 	a, began := r.offset(before)
 	b, ended := r.offset(after)
-	switch {
-	case began && ended:
-		return a, b
-	case began:
-		return a, a
-	case ended:
-		return b, b
-	}
-	return offsetIn(zones, from), offsetIn(zones, to)
+	return bothOffsets(a, b, began, ended, from, to, zones)
 }
 
 func sortedKeys(days map[metric.Day]*[4]float64) []metric.Day {

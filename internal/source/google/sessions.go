@@ -16,7 +16,7 @@ type sessionReader struct {
 	form   *form
 	member string                            // of filters: the civil time that decides a session's day
 	take   func(*record) (metric.Span, fate) // reads one session
-	passed func() bool                       // a page of sessions that are all before the span has been read
+	passed func(again bool) bool             // sessions before the span have been read, and none of it comes any more
 }
 
 // readSessions asks for the sessions whose day is in the span. Where the service refuses the filter, everything is asked, newest first, until
@@ -76,20 +76,28 @@ func (c common) session(kind metric.SessionKind, r *record, zones metric.Zones) 
 	}
 	begin, beginTold := c.offset(r, c.startOffset, c.startCivil, s.Start)
 	end, endTold := c.offset(r, c.endOffset, c.endCivil, s.End)
-	switch {
-	case !beginTold && endTold:
-		begin = end
-	case !beginTold:
-		begin = offsetIn(zones, s.Start)
-	}
-	if !endTold {
-		end = begin
-		if !beginTold {
-			end = offsetIn(zones, s.End)
+	s.Offset, endOffset = bothOffsets(begin, end, beginTold, endTold, s.Start, s.End, zones)
+	return s, endOffset
+}
+
+// bothOffsets fills in the offsets that are not told. A missing one is the person's zone's; where the other end is told to be elsewhere, it
+// is that of the other end.
+func bothOffsets(first, last int, firstTold, lastTold bool, from, to time.Time, zones metric.Zones) (int, int) {
+	other := func(told int, there, here time.Time) int {
+		if told == offsetIn(zones, there) { // at home: clocks may be changed in between
+			return offsetIn(zones, here)
 		}
+		return told
 	}
-	s.Offset = begin
-	return s, end
+	switch {
+	case firstTold && lastTold:
+		return first, last
+	case firstTold:
+		return first, other(first, from, to)
+	case lastTold:
+		return other(last, to, from), last
+	}
+	return offsetIn(zones, from), offsetIn(zones, to)
 }
 
 // key is the id of a session; empty where it has none. By its id it is known again when it comes once more.
@@ -110,18 +118,38 @@ func (c common) offset(r *record, slot int, civil [6]int, t time.Time) (seconds 
 	if seconds, told = r.offset(slot); told {
 		return seconds, true
 	}
-	day, ok := dayOf(r.numbers[civil[0]], r.numbers[civil[1]], r.numbers[civil[2]])
-	if !ok {
+	var at [6]float64
+	any := false
+	for i, slot := range civil {
+		at[i] = r.numbers[slot]
+		any = any || metric.Present(at[i])
+	}
+	if !any || t.UnixNano() == 0 {
 		return 0, false
 	}
-	local := day.Civil()
-	for i, unit := range []time.Duration{time.Hour, time.Minute, time.Second} { // what is left out is 0
-		if v := r.numbers[civil[3+i]]; metric.Present(v) {
-			local = local.Add(time.Duration(v) * unit)
+	day, ok := dayOf(at[0], at[1], at[2])
+	clock, fits := clockOf(at[3], at[4], at[5])
+	v := day.Civil().Add(clock).Sub(t.Truncate(time.Second)) / time.Second
+	if !ok || !fits || v < -metric.FarthestOffset || v > metric.FarthestOffset { // there is no such time, or nobody has it then
+		r.odd = true
+		return 0, false
+	}
+	return int(v), true
+}
+
+// clockOf is a time of day since midnight, of which what is left out is 0; fits says whether there is such a one.
+func clockOf(hours, minutes, seconds float64) (clock time.Duration, fits bool) {
+	fits = true
+	for _, part := range []struct {
+		v, most float64
+		unit    time.Duration
+	}{{hours, 23, time.Hour}, {minutes, 59, time.Minute}, {seconds, 59, time.Second}} {
+		if metric.Present(part.v) {
+			clock += time.Duration(part.v) * part.unit
+			fits = fits && part.v >= 0 && part.v <= part.most && part.v == math.Trunc(part.v)
 		}
 	}
-	v := local.Sub(t.Truncate(time.Second)) / time.Second
-	return int(v), v >= -metric.FarthestOffset && v <= metric.FarthestOffset
+	return clock, fits || hours == 24 && clock == 24*time.Hour // a day's end
 }
 
 // offsetIn is the offset of the person's own zone.
@@ -136,6 +164,8 @@ type order struct {
 	last   time.Time
 	broken bool
 	passed bool
+	early  bool // by the first page, the list was in order and had come that far
+	pages  int
 }
 
 // see notes a session of the list, which is before the span where its day is.
@@ -145,8 +175,14 @@ func (o *order) see(start time.Time, day metric.Day, span metric.Span) {
 	o.last, o.passed = start, o.passed || day < first
 }
 
-// over reports whether nothing of the span comes any more.
-func (o *order) over() bool { return o.passed && !o.broken }
+// over reports, behind a page, whether nothing of the span comes any more; again says that the list begins anew. One page is too little to
+// tell a list that is in no order.
+func (o *order) over(again bool) bool {
+	o.pages++
+	done := o.passed && !o.broken
+	o.early = o.early || done && o.pages == 1
+	return done && o.pages > 1 || again && o.early
+}
 
 // near are the days that a session may be of whose day is not known for sure.
 func near(t time.Time, span metric.Span) metric.Span {
@@ -176,7 +212,10 @@ func dayAt(t time.Time, offset int) metric.Day {
 func together(a, b metric.Session) (ofLonger, ofShorter float64) {
 	both := metric.Span{Start: a.Start, End: a.End}.Overlap(metric.Span{Start: b.Start, End: b.End}).Len()
 	long, short := max(a.End.Sub(a.Start), b.End.Sub(b.Start)), min(a.End.Sub(a.Start), b.End.Sub(b.Start))
-	if both <= 0 || short <= 0 {
+	switch {
+	case short == 0 && !a.Start.Before(b.Start) && !a.End.After(b.End), short == 0 && !b.Start.Before(a.Start) && !b.End.After(a.End):
+		return 0, 1 // a moment inside
+	case both <= 0:
 		return 0, 0
 	}
 	return both.Seconds() / long.Seconds(), both.Seconds() / short.Seconds()
@@ -186,7 +225,9 @@ func together(a, b metric.Session) (ofLonger, ofShorter float64) {
 type heard struct {
 	metric.Session
 	platform string
-	bare     bool // nothing was measured in it
+	bare     bool        // nothing was measured in it
+	empty    bool        // it is none that is kept
+	doubt    metric.Span // the days that are odd by it, if it is no mirror
 }
 
 // own is the platform of the service's own devices.
@@ -195,28 +236,38 @@ const own = "FITBIT"
 // mirrors reports whether h only repeats o.
 func (h heard) mirrors(o heard) bool {
 	ofLonger, ofShorter := together(h.Session, o.Session)
+	same := ofLonger >= 0.8
+	// One may do two workouts at a time, but not sleep twice.
+	within := h.Kind == metric.Sleep && ofShorter >= 0.8 && h.End.Sub(h.Start) < o.End.Sub(o.Start)
 	switch {
 	case h.Key == o.Key && h.Key != "":
 		return false
-	case h.bare != o.bare:
-		return h.bare && ofShorter >= 0.5
-	case h.platform == o.platform || ofLonger < 0.8:
+	case h.bare != o.bare, h.empty != o.empty:
+		return (h.bare && !o.bare || h.empty && !o.empty) && ofShorter >= 0.5
+	case !same && !within, h.platform == o.platform && !h.bare:
 		return false
 	case (h.platform == own) != (o.platform == own):
 		return o.platform == own
 	}
-	return h.Key > o.Key // the same one of two strangers each time
+	return !same || h.Key > o.Key // the same one of two each time
 }
 
-// unmirrored returns the sessions without those that only repeat another. Of those with the same key the last one read stays.
-func unmirrored(all []heard) []metric.Session {
+// settle puts the sessions into a batch, without those that only repeat another. Of those with the same key the last one read stays.
+func (s *Source) settle(f *feed, batch *metric.Batch, all []heard) {
 	var out []metric.Session
 	for _, h := range all {
-		if h.Key != "" && !slices.ContainsFunc(all, h.mirrors) { // one without an id is not known again, but it may be the one that others repeat
+		if slices.ContainsFunc(all, h.mirrors) {
+			continue
+		}
+		if !h.doubt.Empty() {
+			s.surprises.Add(f.Feed.ID, answer.PointOdd, dataPoints, 1, s.cfg.Now())
+			batch.Odd = metric.Union(batch.Odd, h.doubt)
+		}
+		if h.Key != "" && !h.empty { // one without an id is not known again, but it may be the one that others repeat
 			out = answer.Keep(out, h.Session)
 		}
 	}
-	return answer.InOrder(out)
+	batch.Sessions = answer.InOrder(out)
 }
 
 // notFinal takes everything from day on out of what is final in a batch.

@@ -51,10 +51,11 @@ type nights struct {
 	asleep, awake, toFall, afterWake, inBed int
 	list, rows                              int // whether the lists of stages, and of their sums, could be understood
 
-	stages []stage    // of the sleep in hand
-	sums   []stageSum // of the sleep in hand
-	doubt  bool       // not all of sums could be understood
-	gap    bool       // the same of stages
+	stages []stage           // of the sleep in hand
+	sums   []stageSum        // of the sleep in hand
+	doubt  bool              // not all of sums could be understood
+	torn   [len(groups)]bool // of these groups
+	gap    bool              // not all of stages could be understood
 }
 
 type stage struct {
@@ -74,9 +75,12 @@ func fetchSleep(ctx context.Context, s *Source, f *feed, req metric.Request, bat
 	n := &nights{feed: f, req: req, batch: batch, now: s.cfg.Now(), form: newForm(), told: map[string]bool{}}
 	n.prepare()
 	err := s.readSessions(ctx, f, req, batch, sessionReader{form: n.form, member: "sleep.interval.civil_end_time", take: n.take, passed: n.order.over})
-	batch.Sessions = unmirrored(n.heard)
+	if err != nil {
+		return err
+	}
+	s.settle(f, batch, n.heard)
 	answer.ChooseMain(batch.Sessions, func(key string) bool { return n.told[key] })
-	return err
+	return nil
 }
 
 func (n *nights) prepare() {
@@ -96,9 +100,15 @@ func (n *nights) prepare() {
 	n.rows = f.object(sum + "stagesSummary[]")
 	f.list(sum+"stagesSummary", func(r *record) {
 		row := stageSum{r.words[word], r.numbers[minutes]}
+		other := slices.ContainsFunc(n.sums, func(o stageSum) bool { return o.word == row.word && o.minutes != row.minutes })
 		switch {
-		case row.word < 0 || !(row.minutes >= 0):
+		case row.word < 0:
 			n.doubt, r.odd = true, true
+		case !(row.minutes >= 0) || other: // of two that differ, neither is known to be right, but the stages may tell
+			n.doubt, r.odd = true, r.odd || !other
+			if i := groupOf(stageLevels[row.word]); i >= 0 {
+				n.torn[i] = true
+			}
 		case !slices.Contains(n.sums, row): // the same twice counts once
 			n.sums = append(n.sums, row)
 		}
@@ -123,7 +133,9 @@ func (n *nights) prepare() {
 
 // take reads one sleep.
 func (n *nights) take(r *record) (metric.Span, fate) {
-	defer func() { n.stages, n.sums, n.doubt, n.gap = n.stages[:0], n.sums[:0], false, false }()
+	defer func() {
+		n.stages, n.sums, n.doubt, n.torn, n.gap = n.stages[:0], n.sums[:0], false, [len(groups)]bool{}, false
+	}()
 	begin, end := r.times[n.start], r.times[n.end]
 	if begin == 0 {
 		return beginless(end, n.req.Span), unreadable
@@ -145,29 +157,35 @@ func (n *nights) take(r *record) (metric.Span, fate) {
 	first, last := n.req.Span.Days()
 	around := metric.DaySpan(s.Day, s.Day).Overlap(n.req.Span)
 	n.order.see(s.Start, s.Day+1, n.req.Span) // a day of grace: the list is in the order of starts
-	if s.End.Before(s.Start) {
+	if s.End.Before(s.Start) || s.End.After(n.now.Add(day)) {
 		return around, impossible
 	}
 	n.gap, n.doubt = n.gap || r.numbers[n.list] == listOdd, n.doubt || r.numbers[n.rows] == listOdd
 	stages := tidied(n.stages)
-	sums, summed := n.sum(s, stages)
+	if kept := slices.DeleteFunc(stages, func(st stage) bool { return st.end < r.times[n.start] || st.start > r.times[n.end] }); len(kept) < len(stages) {
+		stages, n.gap, r.odd = kept, true, true
+	}
 	whole := n.summarized(r)
+	sums, summed := n.sum(s, stages, whole)
 	switch done, old := r.numbers[n.processed] == 1, n.now.Sub(s.End) >= unfinished; {
 	case (!done || !whole && len(stages) == 0) && !old:
 		if s.Day <= last {
 			notFinal(n.batch, s.Day)
 		}
 		return metric.Span{}, understood
-	case !whole && len(stages) == 0:
-		return around, impossible
 	case s.Day < first || s.Day > last:
 		return metric.Span{}, understood
+	case !whole && len(stages) == 0 && (r.odd || r.strange):
+		return around, impossible
+	case !whole && len(stages) == 0: // a night of which nothing is known, if it is not another one's mirror
+		n.heard = append(n.heard, heard{Session: s, platform: r.texts[n.platform], bare: true, empty: true, doubt: around})
+		return around, understood
 	}
 	s.Title, s.Main = r.texts[n.kind], r.numbers[n.main] == 1
 	n.told[s.Key] = metric.Present(r.numbers[n.main]) || r.numbers[n.nap] == 1
 	summary, told := n.summaryOf(r, s, stages, sums, summed, whole)
 	s.Blocks = []metric.Block{summary, n.levels(s, stages)}
-	n.heard = append(n.heard, heard{s, r.texts[n.platform], !whole && len(stages) == 0})
+	n.heard = append(n.heard, heard{Session: s, platform: r.texts[n.platform], bare: len(stages) == 0 && !n.measured(r)})
 	switch {
 	case s.Key == "":
 		return around, unreadable
@@ -177,51 +195,77 @@ func (n *nights) take(r *record) (metric.Span, fate) {
 	return around, understood
 }
 
+// members are those of the summary that are numbers.
+func (n *nights) members() []int { return []int{n.asleep, n.awake, n.toFall, n.afterWake, n.inBed} }
+
 // summarized reports whether there is anything in the summary.
 func (n *nights) summarized(r *record) bool {
-	if len(n.sums) > 0 {
-		return true
-	}
-	for _, slot := range []int{n.asleep, n.awake, n.toFall, n.afterWake, n.inBed} {
-		if metric.Present(r.numbers[slot]) {
-			return true
-		}
-	}
-	return false
+	return len(n.sums) > 0 || slices.ContainsFunc(n.members(), func(slot int) bool { return metric.Present(r.numbers[slot]) })
+}
+
+// measured reports whether anything in the summary is more than 0.
+func (n *nights) measured(r *record) bool {
+	return slices.ContainsFunc(n.sums, func(s stageSum) bool { return s.minutes > 0 }) ||
+		slices.ContainsFunc(n.members(), func(slot int) bool { return r.numbers[slot] > 0 })
 }
 
 // tidied returns stages in order, each once.
 func tidied(stages []stage) []stage {
-	slices.SortStableFunc(stages, func(a, b stage) int { return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end)) })
+	slices.SortStableFunc(stages, func(a, b stage) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end), cmp.Compare(a.level, b.level))
+	})
 	return slices.Compact(stages)
 }
 
-// sum adds up the minutes of each group of stages. Where the stages themselves are there, they are the judge.
-func (n *nights) sum(s metric.Session, stages []stage) (minutes [len(groups)]float64, told bool) {
+// sum adds up the minutes of each group of stages; absent where they are not known. Where the stages themselves are there for the whole
+// night, they are the judge; where there is no summary, each counts. summed says whether all that there is was understood.
+func (n *nights) sum(s metric.Session, stages []stage, whole bool) (minutes [len(groups)]float64, summed bool) {
 	var byStage, bySum [len(groups)]float64
-	covered := 0.0
-	for _, st := range stages {
-		length := float64(st.end-st.start) / 1e9 / 60
-		covered += length
-		if i := groupOf(st.level); i >= 0 {
-			byStage[i] += length
+	covered, twice, until := 0.0, 0.0, int64(math.MinInt64)
+	for _, st := range stages { // no moment counts twice
+		i := groupOf(st.level)
+		if i < 0 {
+			continue
 		}
+		length := float64(max(st.end-max(st.start, until), 0)) / 1e9 / 60
+		covered, twice = covered+length, twice+float64(st.end-st.start)/1e9/60-length
+		byStage[i] += length
+		until = max(until, st.end)
+	}
+	judge := len(stages) > 0 && !n.gap && twice <= asDoubtful && covered >= wholeNight*s.End.Sub(s.Start).Minutes()
+	for i := range groups {
+		bySum[i] = metric.Absent()
 	}
 	for _, row := range n.sums {
-		if i := groupOf(stageLevels[row.word]); i >= 0 {
+		if i := groupOf(stageLevels[row.word]); i >= 0 && !n.torn[i] {
+			if !metric.Present(bySum[i]) {
+				bySum[i] = 0
+			}
 			bySum[i] += row.minutes
 		}
 	}
-	judge := len(stages) > 0 && !n.gap && covered >= wholeNight*s.End.Sub(s.Start).Minutes()
-	if len(n.sums) == 0 || n.doubt {
-		return byStage, judge
-	}
-	for i := range groups {
-		if judge && math.Abs(byStage[i]-bySum[i]) > asDoubtful {
-			return byStage, true
+	switch {
+	case judge && n.doubt:
+		return byStage, true
+	case judge:
+		for i := range groups {
+			if len(n.sums) == 0 || math.Abs(byStage[i]-bySum[i]) > asDoubtful {
+				return byStage, true
+			}
+		}
+	case !whole && !n.doubt && !n.gap: // of a part of the night, it is not known what there was none of
+		for i := range groups {
+			if byStage[i] > 0 {
+				bySum[i] = byStage[i]
+			}
 		}
 	}
-	return bySum, true
+	for i := range groups {
+		if judge && !metric.Present(bySum[i]) {
+			bySum[i] = byStage[i]
+		}
+	}
+	return bySum, judge || len(n.sums) > 0 && !n.doubt
 }
 
 func groupOf(level float64) int {
@@ -243,11 +287,11 @@ func (n *nights) summaryOf(r *record, s metric.Session, stages []stage, sums [le
 	told = (!n.doubt || summed) && !(r.strange && (!summed || len(stages) == 0))
 	set := func(key string, v float64) {
 		i := row.Field(key)
-		switch v = math.Round(v); {
+		switch {
 		case !metric.Present(v):
 			told = told && !r.strange
 		case row.Fields[i].Possible(v):
-			values[i] = v
+			values[i] = math.Round(v)
 		default:
 			told = false
 		}
@@ -255,14 +299,13 @@ func (n *nights) summaryOf(r *record, s metric.Session, stages []stage, sums [le
 	asleep, awake, bed := r.numbers[n.asleep], r.numbers[n.awake], r.numbers[n.inBed]
 	if !whole && !r.strange && !r.odd { // there is none; one that cannot be understood is another matter
 		bed = s.End.Sub(s.Start).Minutes()
-		if summed {
-			asleep, awake = sums[0]+sums[1]+sums[2], sums[3]
-			if s.Title == classic { // its restless minutes, which stand where REM does, are none asleep to the service
-				asleep, awake = asleep-sums[2], awake+sums[2]
-			}
+		if s.Title == classic { // its restless minutes, which stand where REM does, are none asleep to the service
+			asleep, awake = known(sums[0], sums[1]), known(sums[2], sums[3])
+		} else {
+			asleep, awake = known(sums[0], sums[1], sums[2]), sums[3]
 		}
 	}
-	if bed > 0 {
+	if bed > 0 && (whole || summed) {
 		set("efficiency", 100*asleep/bed)
 	}
 	set("minutesInBed", bed)
@@ -270,14 +313,32 @@ func (n *nights) summaryOf(r *record, s metric.Session, stages []stage, sums [le
 	set("minutesAwake", awake)
 	set("minutesToFallAsleep", r.numbers[n.toFall])
 	set("minutesAfterWakeup", r.numbers[n.afterWake])
+	if s.Title == classic && summed && !metric.Present(sums[0]) { // it knows no depth, and has 0 of it since the Python project
+		sums[0] = 0
+	}
 	for i, g := range groups {
-		if summed && g.key != "" {
+		if g.key != "" && metric.Present(sums[i]) {
 			set(g.key, sums[i])
 		}
 	}
 	b := metric.Block{Series: row.ID, Device: n.req.Device, Tags: []string{answer.MainTag(s.Main)}}
 	b.Append(s.Start.UnixNano(), values...)
 	return b, told
+}
+
+// known adds up what is known; absent where nothing is.
+func known(parts ...float64) float64 {
+	sum := metric.Absent()
+	for _, v := range parts {
+		switch {
+		case !metric.Present(v):
+		case metric.Present(sum):
+			sum += v
+		default:
+			sum = v
+		}
+	}
+	return sum
 }
 
 // levels is a sample for each stage, at its start, and a closing one at the time of waking.

@@ -29,7 +29,7 @@ func fetchTrack(ctx context.Context, s *Source, f *feed, req metric.Request, bat
 		Query: url.Values{"alt": {"media"}}, Scope: f.Scope}
 	var track metric.Block
 	cost, err := s.ask(ctx, q, func(b *answer.Body) error {
-		r, err := tcx(b)
+		r, err := s.tcx(b, f.Feed.ID)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func fetchTrack(ctx context.Context, s *Source, f *feed, req metric.Request, bat
 func plainID(key string) bool { return key != "" && answer.Identifier([]byte("x"+key)) }
 
 // tcx returns the document, which may come as it is, as base64, or as either of them in {"tcxData":"…"}.
-func tcx(b *answer.Body) (io.Reader, error) {
+func (s *Source) tcx(b *answer.Body, feed string) (io.Reader, error) {
 	c, r, err := b.First()
 	switch {
 	case err != nil:
@@ -65,6 +65,8 @@ func tcx(b *answer.Body) (io.Reader, error) {
 		return nil, answer.ErrHTML
 	case c == '<':
 		return r, nil
+	case c == '[':
+		return nil, fmt.Errorf("%w: the track is a list", answer.ErrShape)
 	case c != '{':
 		return base64.NewDecoder(base64.StdEncoding, r), nil
 	}
@@ -72,10 +74,14 @@ func tcx(b *answer.Body) (io.Reader, error) {
 	form := newForm()
 	data := form.text("tcxData")
 	w := walker{dec: dec, rec: form.record(), notes: &answer.Notes{}}
+	defer func() { w.notes.Hand(&s.surprises, feed, s.cfg.Now()) }()
 	if err := w.object(form.root); err != nil {
 		return nil, err
 	}
-	text := w.rec.texts[data]
+	text := strings.TrimPrefix(w.rec.texts[data], "\uFEFF")
+	if text == "" {
+		return nil, fmt.Errorf("%w: no tcxData in it", answer.ErrShape)
+	}
 	if strings.HasPrefix(strings.TrimSpace(text), "<") {
 		return strings.NewReader(text), nil
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"math"
 
-	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -185,7 +184,7 @@ func (w *walker) scalar(m *member, raw jsontext.Value) bool {
 		if ok {
 			w.rec.numbers[m.slot] = v
 		}
-		return ok && (metric.Present(v) || m.void)
+		return ok || m.void && string(b) == "NaN"
 	case readSeconds:
 		v, ok := parseSeconds(b)
 		switch {

@@ -44,7 +44,7 @@ func TestObserver(t *testing.T) {
 			{Feed: "steps", Method: "POST", Path: "/v4/users/me/dataTypes/steps/dataPoints:dailyRollUp", Status: 503, Kind: "retry", Shape: shape},
 			{Feed: "steps", Method: "POST", Path: "/v4/users/me/dataTypes/steps/dataPoints:dailyRollUp", Status: 200},
 			{Feed: "steps", Method: "POST", Path: "/v4/users/me/dataTypes/steps/dataPoints:dailyRollUp", Status: 200, Shape: shape},
-			{Feed: "track", Method: "GET", Path: "/v4/users/me/dataTypes/exercise/dataPoints/{id}:exportExerciseTcx", Status: 200, Kind: "retry", Shape: shape},
+			{Feed: "track", Method: "GET", Path: "/v4/users/me/dataTypes/exercise/dataPoints/{id}:exportExerciseTcx", Status: 200, Kind: "bad", Shape: shape},
 		}
 		for i, w := range want {
 			w.Time, w.Duration, w.Bytes = seen[i].Time, time.Second, int64(len(stepsText))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/source/answer"
 )
 
 // heights holds the person's heights for a day: they hardly ever change.
@@ -44,7 +45,13 @@ func addBMI(ctx context.Context, s *Source, f *feed, req metric.Request, batch *
 		after, _ := slices.BinarySearchFunc(list, t+1, func(h height, t int64) int { return cmp.Compare(h.time, t) })
 		if after > 0 {
 			m := list[after-1].metres
-			bmi.Append(t, weight.Values[0][i]/(m*m))
+			v := weight.Values[0][i] / (m * m)
+			if !f.series[1].Fields[0].Possible(v) { // nobody is so short or so tall
+				s.surprises.Add(f.Feed.ID, answer.PointOdd, "height.heightMillimeters", 1, s.cfg.Now())
+				batch.Odd = metric.Union(batch.Odd, metric.DaySpan(dayAt(at(t), 0), dayAt(at(t), 0)).Overlap(batch.Span))
+				continue
+			}
+			bmi.Append(t, v)
 		}
 	}
 	if bmi.Len() > 0 {

@@ -31,8 +31,11 @@ func fetchWorkouts(ctx context.Context, s *Source, f *feed, req metric.Request, 
 	w.prepare()
 	err := s.readSessions(ctx, f, req, batch, sessionReader{form: w.form, member: "exercise.interval.civil_start_time", take: w.take,
 		passed: w.order.over})
-	batch.Sessions = unmirrored(w.heard)
-	return err
+	if err != nil {
+		return err
+	}
+	s.settle(f, batch, w.heard)
+	return nil
 }
 
 func (w *workouts) prepare() {
@@ -67,7 +70,7 @@ func (w *workouts) take(r *record) (metric.Span, fate) {
 	case end == 0 && unfinishedAt(s.Start, w.now):
 		notFinal(w.batch, s.Day)
 		return around, understood
-	case s.End.Before(s.Start):
+	case s.End.Before(s.Start) || s.End.After(w.now.Add(24*time.Hour)):
 		return around, impossible
 	}
 	s.Title, s.HasTrack = cmp.Or(r.texts[w.title], r.texts[w.typ], answer.Unnamed), r.numbers[w.gps] == 1
@@ -77,7 +80,11 @@ func (w *workouts) take(r *record) (metric.Span, fate) {
 	for _, slot := range []int{w.calories, w.distance, w.steps, w.average} {
 		bare = bare && !(r.numbers[slot] > 0)
 	}
-	w.heard = append(w.heard, heard{s, r.texts[w.platform], bare})
+	h := heard{Session: s, platform: r.texts[w.platform], bare: bare}
+	if bare && !told && !r.odd && !r.strange { // zeros that no body has are odd, but of a mirror it does not matter
+		h.doubt, told = around, true
+	}
+	w.heard = append(w.heard, h)
 	switch {
 	case s.Key == "":
 		return around, unreadable
@@ -93,15 +100,19 @@ func (w *workouts) sample(r *record, s metric.Session) (block metric.Block, told
 	values := make([]float64, len(row.Fields))
 	told = true
 	for key, v := range map[string]float64{
-		"ActiveDuration":   math.Round(r.numbers[w.active] * 1000),
-		"AverageHeartRate": math.Round(r.numbers[w.average]),
-		"calories":         math.Round(r.numbers[w.calories]),
+		"ActiveDuration":   r.numbers[w.active] * 1000,
+		"AverageHeartRate": r.numbers[w.average],
+		"calories":         r.numbers[w.calories],
 		"duration":         float64(s.End.Sub(s.Start).Milliseconds()),
-		"steps":            math.Round(r.numbers[w.steps]),
+		"steps":            r.numbers[w.steps],
 		"distance":         r.numbers[w.distance] / 1e6,
 	} {
 		i := row.Field(key)
-		if values[i] = v; metric.Present(v) && !row.Fields[i].Possible(v) {
+		rounded := v
+		if row.Fields[i].Kind == metric.Int {
+			rounded = math.Round(v)
+		}
+		if values[i] = rounded; metric.Present(v) && (!row.Fields[i].Possible(v) || !row.Fields[i].Possible(rounded)) {
 			values[i], told = metric.Absent(), false
 		} else if !metric.Present(v) && r.strange {
 			told = false

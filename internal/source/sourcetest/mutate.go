@@ -30,7 +30,8 @@ type Exception struct {
 
 // Mutate changes the answers of the golden cases, one thing at a time, and holds what the source makes of each against what it makes of
 // the answer as it was. The changes are those that services have been seen to make: a member is gone, has another name, is null, "NaN",
-// of another type or an unknown word; an element stands twice, or there is something else beside it; a list is in another order.
+// minus, of another type or an unknown word; an element stands twice, or there is something else beside it; a list is in another order, or
+// under another name with an empty one in its place.
 //
 // Allowed is the same batch; or that what was touched is missing, counted, and its days are not final; or, where no element can be
 // read, or the envelope was hit, a refusal. What was touched is found by asking for the answer without the element: all that is the same

@@ -61,6 +61,8 @@ func (p *plain) Fetch(ctx context.Context, req metric.Request) (b metric.Batch, 
 		return b, nil
 	case !ok && len(page) > 0:
 		return b, bad
+	case len(list) == 0 && len(page) > 1 && p.fault != "moved and final":
+		return b, bad
 	}
 	if len(page) > 1 {
 		p.surprises++
@@ -93,7 +95,7 @@ func (p *plain) Fetch(ctx context.Context, req metric.Request) (b metric.Batch, 
 			continue
 		}
 		v, ok := point["bpm"].(float64)
-		if !ok {
+		if !ok || v < 0 && p.fault != "below zero" {
 			odd(metric.DaySpan(day, day))
 			switch p.fault {
 			case "zero":
@@ -161,6 +163,8 @@ func TestMutatorFindsFaults(t *testing.T) {
 		"changes the others":  "is of another element",
 		"empty and final":     "its day is final",
 		"final":               "its day is final",
+		"moved and final":     "its day is final",
+		"below zero":          "is -55, was 55",
 		"uncounted":           "nothing counts it",
 		"doubles":             "is of another element|is 110, was 55",
 		"counts places":       "was",

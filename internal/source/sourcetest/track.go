@@ -48,6 +48,9 @@ func trackMutations(text string, did func(path, mutation string, in *element, te
 			with("."+name, "NaN", set("<"+name+">NaN</"+name+">"))
 			with("."+name, "null", set("<"+name+"></"+name+">"))
 			with("."+name, "type", set("<"+name+">text</"+name+">"))
+			if n := numberText.FindStringSubmatch(value); n != nil && strings.Trim(value, "0.") != "" {
+				with("."+name, "minus", set("<"+name+">-"+value+"</"+name+">"))
+			}
 		}
 	}
 	if len(points) > 1 {

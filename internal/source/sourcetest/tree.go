@@ -88,7 +88,10 @@ func (v *tree) text() string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-var wordText = regexp.MustCompile(`^"[A-Z][A-Z_]+"$`)
+var (
+	wordText   = regexp.MustCompile(`^"[A-Z][A-Z_]+"$`)
+	numberText = regexp.MustCompile(`^("?)(\d+(?:\.\d+)?)(s?"?)$`)
+)
 
 // An element is one of a list of the answer, such as a point, a session or a day: the outermost that holds what was touched.
 type element struct {
@@ -130,12 +133,21 @@ func (w *changer) change(v *tree, path string, in *element) {
 		set := func(value *tree) func(*tree) { return func(v *tree) { v.members[i].value = value } }
 		with(func(v *tree) { v.members = slices.Delete(v.members, i, i+1) }, here, "removed", in)
 		with(func(v *tree) { v.members[i].name = "new" + m.name }, here, "renamed", in)
+		if path == "" && len(m.value.list) > 0 {
+			with(func(v *tree) {
+				v.members[i].value = &tree{}
+				v.members = append(v.members, member{"new" + m.name, m.value})
+			}, here, "moved", in)
+		}
 		with(set(&tree{scalar: "null"}), here, "null", in)
 		with(set(&tree{scalar: `"NaN"`}), here, "NaN", in)
 		if m.value.scalar != "" {
 			with(set(&tree{object: true}), here, "type", in)
 		} else {
 			with(set(&tree{scalar: "7"}), here, "type", in)
+		}
+		if n := numberText.FindStringSubmatch(m.value.scalar); n != nil && strings.Trim(n[2], "0.") != "" {
+			with(set(&tree{scalar: n[1] + "-" + n[2] + n[3]}), here, "minus", in)
 		}
 		if wordText.MatchString(m.value.scalar) {
 			with(set(&tree{scalar: `"MADE_UP"`}), here, "word", in)
@@ -151,6 +163,9 @@ func (w *changer) change(v *tree, path string, in *element) {
 			v.list = list
 		}
 		with(func(v *tree) { v.list = slices.Insert(v.list, i, e) }, here, "doubled", touched)
+		if twin := e.twin(); in == nil && twin != nil {
+			with(func(v *tree) { v.list = slices.Insert(v.list, i, twin) }, here, "twin of zeros", touched)
+		}
 		with(func(v *tree) { v.list[i] = &tree{scalar: "null"} }, here, "null", touched)
 		with(func(v *tree) { v.list[i] = &tree{scalar: `"text"`} }, here, "type", touched)
 		w.change(e, here, touched)
@@ -158,6 +173,45 @@ func (w *changer) change(v *tree, path string, in *element) {
 	if len(v.list) > 1 {
 		with(func(v *tree) { slices.Reverse(v.list) }, path, "reversed", in)
 	}
+}
+
+// twin is the same session once more as another program passes it on, with an id of its own and zeros for what was measured; nil for what
+// is no session.
+func (v *tree) twin() *tree {
+	t := &tree{object: v.object, members: slices.Clone(v.members)}
+	session := false
+	for i, m := range t.members {
+		if session = m.name == "dataPointName" && strings.HasSuffix(m.value.scalar, `"`); session {
+			t.members[i].value = &tree{scalar: strings.TrimSuffix(m.value.scalar, `"`) + `99"`}
+			break
+		}
+	}
+	if !session {
+		return nil
+	}
+	for i, m := range t.members {
+		t.members[i].value = m.value.zeros()
+	}
+	return t
+}
+
+// zeros is the same with zeros for numbers, but for those of times, and without what happened at a time.
+func (v *tree) zeros() *tree {
+	if n := numberText.FindStringSubmatch(v.scalar); n != nil {
+		return &tree{scalar: n[1] + "0" + n[3]}
+	}
+	t := &tree{object: v.object, scalar: v.scalar, members: slices.Clone(v.members)}
+	for i, m := range t.members {
+		if m.name != "interval" {
+			t.members[i].value = m.value.zeros()
+		}
+	}
+	for _, e := range v.list {
+		if !slices.ContainsFunc(e.members, func(m member) bool { return m.name == "startTime" }) {
+			t.list = append(t.list, e.zeros())
+		}
+	}
+	return t
 }
 
 // A mask is the members that are kept, each with those inside it; nil for all of it.
