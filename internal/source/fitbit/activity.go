@@ -79,7 +79,7 @@ func (q *query) summary(ctx context.Context, d metric.Day, rows *table) error {
 		if err != nil {
 			return err
 		}
-		if _, ok := doc["summary"].(map[string]any); !ok {
+		if sum, _ := doc["summary"].(map[string]any); len(sum) == 0 {
 			return fmt.Errorf("%w: no summary in it", answer.ErrShape)
 		}
 		q.on(d)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
@@ -89,6 +90,9 @@ func (q *query) day(ctx context.Context, name, detail string, d metric.Day, span
 		if !ok || !field.Possible(v) {
 			q.misread(key)
 			return nil
+		}
+		if field.Kind == metric.Int {
+			v = math.Round(v)
 		}
 		if keep(when, v) {
 			to.Append(when.UnixNano(), v)

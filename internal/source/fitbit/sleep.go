@@ -159,6 +159,9 @@ func (q *query) sleep(e any) error {
 		r.note("type", answer.ErrShape)
 	}
 	if in, ok := r.object("levels"); ok {
+		if len(in) == 0 { // where there are none, the object is missing, or its lists are empty
+			r.note("levels", answer.ErrShape)
+		}
 		for name := range in {
 			if name != "data" && name != "shortData" && name != "summary" { // one of these has another name now
 				r.note(shortLevels, answer.ErrShape)

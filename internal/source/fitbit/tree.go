@@ -2,6 +2,7 @@ package fitbit
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -120,6 +121,7 @@ func (p path) of(v any) (any, error) {
 			return nil, fmt.Errorf("%w: %s: %s is %s, not a list", answer.ErrShape, p.text, s.name, kindOf(v))
 		}
 		v = nil
+		listed, torn := 0, false
 		for _, e := range list {
 			one, ok := e.(map[string]any)
 			if !ok {
@@ -131,11 +133,18 @@ func (p path) of(v any) (any, error) {
 				odd = fmt.Errorf("%w: %s: an element of %s does not say which it is", answer.ErrShape, p.text, s.name)
 				continue
 			}
-			if word == s.is {
-				v = one
+			if word != s.is {
+				continue
 			}
+			if listed++; listed > 1 && !reflect.DeepEqual(v, any(one)) { // of two that differ, neither is known to be right
+				torn = true
+			}
+			v = one
 		}
-		if v == nil && odd == nil && len(list) > 0 && s.key == "name" { // of what has a name all are listed
+		if torn {
+			return nil, fmt.Errorf("%w: %s: two elements of %s are called %s and differ", answer.ErrShape, p.text, s.name, s.is)
+		}
+		if v == nil && odd == nil && len(list) > 0 { // all are listed, if any
 			return nil, fmt.Errorf("%w: %s: no element of %s is called %s", answer.ErrShape, p.text, s.name, s.is)
 		}
 	}
