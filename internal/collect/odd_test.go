@@ -33,25 +33,35 @@ func TestOdd(t *testing.T) {
 		for _, service := range []string{google.Name, fitbit.Name} {
 			t.Run(service, func(t *testing.T) {
 				t.Parallel()
-				_, want := livedOddly(t, service, nil)
-				if len(want) < 1000 {
-					t.Fatalf("%d samples", len(want))
-				}
-				for _, seed := range []uint64{0, 1, 2} {
-					t.Run(fmt.Sprint(seed), func(t *testing.T) {
-						odd := &simulate.Oddities{Seed: seed}
-						p, got := livedOddly(t, service, odd)
-						taken, err := oddtest.Of(p, odd.Taken())
-						if err != nil {
-							t.Fatal(err)
-						}
-						taken.Judge(t, got, want)
-						mu.Lock()
-						defer mu.Unlock()
-						for k, n := range taken.Kinds {
-							kinds[k] += n
-						}
-					})
+				for _, life := range []struct {
+					name     string
+					days     metric.Day
+					leaveOut []metric.ID
+					seeds    []uint64
+				}{
+					{"all", 2, dense(), []uint64{0, 1, 2}},
+					{"days", 50, minutely(), []uint64{3, 4}}, // of what comes once a day or less, so that each kind is met with
+				} {
+					_, want := livedOddly(t, service, nil, life.days, life.leaveOut)
+					if len(want) < 500 {
+						t.Fatalf("%d samples", len(want))
+					}
+					for _, seed := range life.seeds {
+						t.Run(fmt.Sprint(life.name, seed), func(t *testing.T) {
+							odd := &simulate.Oddities{Seed: seed}
+							p, got := livedOddly(t, service, odd, life.days, life.leaveOut)
+							taken, err := oddtest.Of(p, odd.Taken())
+							if err != nil {
+								t.Fatal(err)
+							}
+							taken.Judge(t, got, want)
+							mu.Lock()
+							defer mu.Unlock()
+							for k, n := range taken.Kinds {
+								kinds[k] += n
+							}
+						})
+					}
 				}
 			})
 		}
@@ -65,18 +75,29 @@ func TestOdd(t *testing.T) {
 
 var oddZone = metric.Zones{{Name: "Europe/Berlin"}}
 
-// livedOddly fetches a few days of a person, and asks on for ten days more.
-func livedOddly(t *testing.T, service string, odd *simulate.Oddities) (p *simulate.Person, held oddtest.Values) {
+// minutely are the series that have many values a day.
+func minutely() []metric.ID {
+	out := []metric.ID{metric.Track}
+	for _, s := range metric.Default() {
+		if s.Sampling == metric.Intraday && s.ID != metric.Weight && s.ID != metric.BMI && s.ID != "body_fat" {
+			out = append(out, s.ID)
+		}
+	}
+	return out
+}
+
+// livedOddly fetches some days of a person, and asks on for ten days more.
+func livedOddly(t *testing.T, service string, odd *simulate.Oddities, days metric.Day, leaveOut []metric.ID) (p *simulate.Person, held oddtest.Values) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { p, held = liveOddly(t, service, odd) }) // it waits for the hour's limit
+	synctest.Test(t, func(t *testing.T) { p, held = liveOddly(t, service, odd, days, leaveOut) }) // it waits for the hour's limit
 	return p, held
 }
 
-func liveOddly(t *testing.T, service string, odd *simulate.Oddities) (*simulate.Person, oddtest.Values) {
+func liveOddly(t *testing.T, service string, odd *simulate.Oddities, long metric.Day, leaveOut []metric.ID) (*simulate.Person, oddtest.Values) {
 	t.Helper()
 	at := time.Date(2026, 11, 20, 13, 0, 0, 0, time.UTC)
 	today := metric.DayOf(at)
-	p := &simulate.Person{Seed: 7, Zones: oddZone, Start: today - 6}
+	p := &simulate.Person{Seed: 7, Zones: oddZone, Start: today - long - 4}
 	now := clock.At(at, 1)
 	var h http.Handler
 	var key string
@@ -105,12 +126,12 @@ func liveOddly(t *testing.T, service string, odd *simulate.Oddities) (*simulate.
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := New(Config{Person: metric.Person{ID: "me"}, Source: s, Archive: a, Clock: now, Start: today - 2, Zone: "Europe/Berlin", LeaveOut: dense()})
+		c := New(Config{Person: metric.Person{ID: "me"}, Source: s, Archive: a, Clock: now, Start: today - long, Zone: "Europe/Berlin", LeaveOut: leaveOut})
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 		if err := c.Run(ctx); err != nil {
 			t.Errorf("after %d days: %v", days, err)
 		}
 		cancel()
 	}
-	return p, oddtest.Read(t, a, "me", metric.Span{Start: oddZone.Midnight(today - 2), End: oddZone.Midnight(today + 3)}) // so that each was asked for again
+	return p, oddtest.Read(t, a, "me", metric.Span{Start: oddZone.Midnight(today - long), End: oddZone.Midnight(today + 3)}) // so that each was asked for again
 }

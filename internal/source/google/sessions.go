@@ -187,6 +187,7 @@ type heard struct {
 	metric.Session
 	platform string
 	bare     bool // nothing was measured in it
+	unsummed bool // it has no summary, which the service makes of its own devices' nights
 }
 
 // own is the platform of the service's own devices.
@@ -200,10 +201,14 @@ func (h heard) mirrors(o heard) bool {
 		return false
 	case h.bare != o.bare:
 		return h.bare && ofShorter >= 0.5
-	case h.platform == o.platform || ofLonger < 0.8:
+	case ofLonger < 0.8:
 		return false
 	case (h.platform == own) != (o.platform == own):
 		return o.platform == own
+	case h.unsummed != o.unsummed: // where no platform is told, as in what the service has merged
+		return h.unsummed
+	case h.platform == o.platform:
+		return false
 	}
 	return h.Key > o.Key // the same one of two strangers each time
 }

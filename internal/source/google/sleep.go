@@ -167,7 +167,7 @@ func (n *nights) take(r *record) (metric.Span, fate) {
 	n.told[s.Key] = metric.Present(r.numbers[n.main]) || r.numbers[n.nap] == 1
 	summary, told := n.summaryOf(r, s, stages, sums, summed, whole)
 	s.Blocks = []metric.Block{summary, n.levels(s, stages)}
-	n.heard = append(n.heard, heard{s, r.texts[n.platform], !whole && len(stages) == 0})
+	n.heard = append(n.heard, heard{Session: s, platform: r.texts[n.platform], bare: !whole && len(stages) == 0, unsummed: !whole})
 	switch {
 	case s.Key == "":
 		return around, unreadable

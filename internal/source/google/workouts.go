@@ -77,7 +77,7 @@ func (w *workouts) take(r *record) (metric.Span, fate) {
 	for _, slot := range []int{w.calories, w.distance, w.steps, w.average} {
 		bare = bare && !(r.numbers[slot] > 0)
 	}
-	w.heard = append(w.heard, heard{s, r.texts[w.platform], bare})
+	w.heard = append(w.heard, heard{Session: s, platform: r.texts[w.platform], bare: bare})
 	switch {
 	case s.Key == "":
 		return around, unreadable
