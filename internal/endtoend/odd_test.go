@@ -6,8 +6,11 @@ package endtoend
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,6 +64,96 @@ func judgeOdd(t *testing.T, p *simulate.Person, odd *simulate.Oddities, got, wan
 	if missing := taken.Judge(t, is, oddtest.Read(t, want, "default", span)); missing == 0 || len(is) < 10_000 {
 		t.Errorf("%d samples, %d missing: nothing was odd, or too little was there", len(is), missing)
 	}
+}
+
+// TestTruthOdd: what the archive holds of a few days of a service that answers oddly is what the person did, less what was taken.
+func TestTruthOdd(t *testing.T) {
+	t.Parallel()
+	proctest.NotShort(t)
+	synctest.Test(t, func(t *testing.T) {
+		leaveOut := []metric.ID{metric.Track}
+		for _, row := range metric.Default() {
+			if row.Optional { // which the truth does not tell
+				leaveOut = append(leaveOut, row.ID)
+			}
+		}
+		first, last := day(t, "2026-11-09"), day(t, "2026-11-12")
+		p, odd := person(777, "Europe/Berlin", "Charge 6", first), &simulate.Oddities{Seed: 3}
+		now := clock.At(time.Date(2026, 11, 14, 11, 0, 0, 0, time.UTC), 1)
+		a := fetchedOdd(t, oddGoogle(t, p, now.Now, odd), "google", now, metric.DaySpan(first, last), leaveOut...)
+		defer a.Close()
+		taken, err := oddtest.Of(p, odd.Taken())
+		if err != nil {
+			t.Fatal(err)
+		}
+		span := metric.Span{Start: p.Midnight(first), End: p.Midnight(last + 1)}
+		want := asHeld(p, truthOf(p, "", first, now.Now()).points, span)
+		got := oddtest.Read(t, a, "default", span)
+		for _, fields := range got {
+			for f, v := range fields {
+				fields[f] = math.Round(v*1e6) / 1e6
+			}
+		}
+		if missing := taken.Judge(t, got, want); missing == 0 || len(want) < 50_000 {
+			t.Errorf("%d samples, %d missing: nothing was odd, or too little was there", len(want), missing)
+		}
+	})
+}
+
+// asHeld writes points as an archive holds them, to a millionth, without the tracks and the battery.
+func asHeld(p *simulate.Person, all points, span metric.Span) oddtest.Values {
+	rows := map[string]metric.Series{}
+	for _, row := range metric.Default() {
+		for _, f := range row.Fields {
+			rows[row.Measurement+"|"+f.Key] = row
+		}
+	}
+	out := oddtest.Values{}
+	for key, samples := range all {
+		part := strings.Split(key, "|")
+		row := rows[part[0]+"|"+part[2]]
+		if row.ID == metric.Track || row.ID == metric.Battery {
+			continue
+		}
+		var tags []string
+		for _, name := range row.Tags {
+			for _, tag := range strings.Split(part[1], ",") {
+				if value, ok := strings.CutPrefix(tag, name+"="); ok {
+					tags = append(tags, value)
+				}
+			}
+		}
+		device := p.Tracker()
+		if row.NoDevice {
+			device = ""
+		}
+		for at, v := range samples {
+			k := oddtest.Key{Series: row.ID, At: at, Tags: fmt.Sprintf("%q %q", device, tags)}
+			if !span.Contains(time.Unix(0, at)) {
+				continue
+			}
+			if out[k] == nil {
+				out[k] = map[string]float64{}
+			}
+			out[k][part[2]] = math.Round(v*1e6) / 1e6
+		}
+	}
+	return out
+}
+
+// fetchedOdd fetches days as fetched does, and asks once more a day later, twice, for what was no answer.
+func fetchedOdd(t *testing.T, src source.Source, name string, now clock.Clock, days metric.Span, leaveOut ...metric.ID) *archive.Archive {
+	t.Helper()
+	a := fetched(t, src, name, now, days, leaveOut...)
+	first, last := days.Days()
+	for range 2 {
+		<-time.After(25 * time.Hour)
+		c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: a, Clock: now, Start: first, LeaveOut: leaveOut})
+		if err := c.Once(t.Context(), metric.DaySpan(first, last+1)); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	return a
 }
 
 // TestYearOdd: what is there of a year of days, nights and workouts is what is there without oddities. Of what has a value each minute, days are enough.

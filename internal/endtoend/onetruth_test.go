@@ -166,15 +166,7 @@ func oneTruthOdd(t *testing.T, seed uint64) {
 	for name, source := range bothOdd {
 		now := clock.At(time.Date(2026, 11, 14, 11, 0, 0, 0, time.UTC), 1)
 		odd := &simulate.Oddities{Seed: seed}
-		src := source(t, p, now.Now, odd)
-		a := fetched(t, src, name, now, days)
-		for range 2 { // what was no answer is asked for again after a day
-			<-time.After(25 * time.Hour)
-			c := collect.New(collect.Config{Person: metric.Person{ID: "default"}, Source: src, Archive: a, Clock: now, Start: first})
-			if err := c.Once(t.Context(), metric.DaySpan(first, last+1)); err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-		}
+		a := fetchedOdd(t, source(t, p, now.Now, odd), name, now, days)
 		held[name] = truths(t, a, now, days)
 		took, err := oddtest.Of(p, odd.Taken())
 		if err != nil {
