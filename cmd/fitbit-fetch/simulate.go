@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ type simulateFlags struct {
 	app     string
 	hours   bool
 	retired bool
+	odd     string // a seed; empty for none
 }
 
 func simulateCommand() command {
@@ -42,7 +44,9 @@ func simulateCommand() command {
   FITBIT_FETCH_DATA_DIR=simulated fitbit-fetch --config simulated.yaml
 Both services are there at once, under the paths that the live ones have: Google's under /v4/, /o/oauth2/v2/auth, /token and /revoke;
 Fitbit's under /1/, /1.1/, /1.2/ and /oauth2/. --api says whose options are printed.
-The same seed is the same person, to the last heartbeat.`,
+The same seed is the same person, to the last heartbeat.
+With --odd both answer as real services do on bad days: values that no body has, members renamed or missing, times that cannot be read,
+elements that stand twice or are another app's copies, and now and then an answer that is none. The same seed is odd in the same places.`,
 		flags: func(fs *flag.FlagSet, c *call) {
 			f := &simulateFlags{}
 			c.flags = f
@@ -61,6 +65,7 @@ The same seed is the same person, to the last heartbeat.`,
 			fs.StringVar(&f.app, "app", "personal", "Fitbit: type of the application: personal, server or client; the last two see no minutes")
 			fs.BoolVar(&f.hours, "full-hours", false, "Fitbit: the limit's hour is the clock's, not one that begins with a request")
 			fs.BoolVar(&f.retired, "retired", false, "Fitbit: the service is gone, as it has been since November 2026 (410)")
+			fs.StringVar(&f.odd, "odd", "", "answer oddly now and then, at places told by this `seed` (default: never)")
 		},
 		run: func(ctx context.Context, c *call) error { return c.simulate(ctx, c.flags.(*simulateFlags)) },
 	}
@@ -84,6 +89,13 @@ func (c *call) simulate(ctx context.Context, f *simulateFlags) error {
 	old, err := f.fitbitWorld(cfg)
 	if err != nil {
 		return err
+	}
+	if f.odd != "" {
+		seed, err := strconv.ParseUint(f.odd, 10, 64)
+		if err != nil {
+			return usageError("--odd %q: a whole number, 0 or above", f.odd)
+		}
+		cfg.Odd, old.Odd = &simulate.Oddities{Seed: seed}, &simulate.Oddities{Seed: seed}
 	}
 	l, err := net.Listen("tcp", f.listen)
 	if err != nil {

@@ -124,12 +124,19 @@ func (l *loop) failed(r result) error {
 			f.failed[k] = f.hold
 		}
 	case source.Denied:
+		feed := r.job.item.Feed
+		_, before := l.state.Denied[feed]
+		passing := e.Bare && !before // and is not taken for an answer
 		rest := deniedFor
-		if f.given[k] && f.tries[k] == 1 { // of what was given until now one refusal may be a passing fault
+		if f.given[k] && f.tries[k] == 1 || passing { // of what was given until now one refusal may be a passing fault, too
 			rest = deniedOnce
 		}
-		l.state.Denied[r.job.item.Feed] = now.Add(rest)
-		delete(l.state.Missed, r.job.item.Feed)
+		l.state.Denied[feed] = now.Add(rest)
+		if passing {
+			l.inVain(r)
+			break
+		}
+		delete(l.state.Missed, feed)
 		l.save()
 	case source.Bad:
 		l.inVain(r)
@@ -250,6 +257,7 @@ func (l *loop) succeeded(r result) {
 	delete(f.tries, k)
 	delete(f.bad, k)
 	delete(f.vain, k)
+	delete(l.state.Denied, r.job.item.Feed)
 	f.given[k] = true
 	f.limits, f.outages, f.answered = 0, 0, now
 	if o := l.out[r.job.item.Feed]; o != nil {

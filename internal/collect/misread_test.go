@@ -119,7 +119,7 @@ func unzip(t *testing.T, from, to string) {
 func makeMisread(t *testing.T, service, file string) {
 	t.Helper()
 	began := time.Now()
-	l := &oddLife{service: service, odd: &simulate.Oddities{With: misleading}, late: 40} // until then there are no later data
+	l := &oddLife{service: service, odd: &simulate.Oddities{With: misleading}, from: oddToday - 4, late: 40} // until then there are no later data
 	p := l.person()
 	now := func() time.Time { return oddNow.Add(time.Since(began)) }
 	g := simulate.NewGoogle(simulate.Config{Persons: []*simulate.Person{p}, Clients: []simulate.Client{ofPerson(p)}, Now: now, NoQuota: true, Odd: l.odd})

@@ -102,6 +102,58 @@ func TestOneFeedUnauthorized(t *testing.T) {
 	})
 }
 
+// A feed that is refused once without a reason is not answered: all the days that were wanted of it are named, after a restart too, and asked
+// for again soon. Refused once more it is not given.
+func TestRefusedWithoutReason(t *testing.T) {
+	for name, stays := range map[string]bool{"once": false, "again": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, a := newService(three()), newStore()
+				s.syncs = every15(400)
+				refused := false
+				s.answer = func(r metric.Request) error {
+					if r.Feed != "steps_day" || refused && !stays {
+						return nil
+					}
+					refused = true
+					return &source.Error{Kind: source.Denied, Status: 403, Bare: true}
+				}
+				want := metric.DaySpan(metric.DayOf(epoch)-30, metric.DayOf(epoch)-1)
+				gaps := func(c *Collector) (days int) {
+					all, err := c.Missing(t.Context(), want, epoch)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, g := range all {
+						if g.Feed != "steps_day" {
+							t.Errorf("%s is missing, too", g.Feed)
+						}
+						days += int(g.Span.Len() / (24 * time.Hour))
+					}
+					return days
+				}
+				c := New(config(s, a))
+				if err := c.Once(t.Context(), want); err != nil {
+					t.Fatal(err)
+				}
+				if now, later := gaps(c), gaps(New(config(s, a))); now != 30 || later != 30 {
+					t.Errorf("refused without a reason: %d days are named, %d after a restart", now, later)
+				}
+				pass(time.Hour)
+				if err := New(config(s, a)).Once(t.Context(), want); err != nil {
+					t.Fatal(err)
+				}
+				if n := gaps(New(config(s, a))); n != 0 {
+					t.Errorf("asked again, %d days are named", n)
+				}
+				if there := len(a.cover["steps_day"]) > 0; there == stays {
+					t.Errorf("refused again %v: answered %v", stays, there)
+				}
+			})
+		})
+	}
+}
+
 // A stop that the service has made is looked at again with one request, and ends by itself. One that only the user can end is not.
 func TestStopHeals(t *testing.T) {
 	for _, reason := range []string{"", "invalid_grant"} {

@@ -33,25 +33,35 @@ func TestOdd(t *testing.T) {
 		for _, service := range []string{google.Name, fitbit.Name} {
 			t.Run(service, func(t *testing.T) {
 				t.Parallel()
-				_, want := livedOddly(t, service, nil)
-				if len(want) < 1000 {
-					t.Fatalf("%d samples", len(want))
-				}
-				for _, seed := range []uint64{0, 1, 2} {
-					t.Run(fmt.Sprint(seed), func(t *testing.T) {
-						odd := &simulate.Oddities{Seed: seed}
-						p, got := livedOddly(t, service, odd)
-						taken, err := oddtest.Of(p, odd.Taken())
-						if err != nil {
-							t.Fatal(err)
-						}
-						taken.Judge(t, got, want)
-						mu.Lock()
-						defer mu.Unlock()
-						for k, n := range taken.Kinds {
-							kinds[k] += n
-						}
-					})
+				for _, life := range []struct {
+					name     string
+					days     metric.Day
+					leaveOut []metric.ID
+					seeds    []uint64
+				}{
+					{"all", 2, dense(), []uint64{0, 1}},
+					{"days", 50, minutely(), []uint64{3, 4}}, // of what comes once a day or less, so that each kind is met with
+				} {
+					_, want := livedOddly(t, service, nil, life.days, life.leaveOut)
+					if len(want) < 500 {
+						t.Fatalf("%d samples", len(want))
+					}
+					for _, seed := range life.seeds {
+						t.Run(fmt.Sprint(life.name, seed), func(t *testing.T) {
+							odd := &simulate.Oddities{Seed: seed}
+							p, got := livedOddly(t, service, odd, life.days, life.leaveOut)
+							taken, err := oddtest.Of(p, odd.Taken())
+							if err != nil {
+								t.Fatal(err)
+							}
+							taken.Judge(t, got, want)
+							mu.Lock()
+							defer mu.Unlock()
+							for k, n := range taken.Kinds {
+								kinds[k] += n
+							}
+						})
+					}
 				}
 			})
 		}
@@ -65,10 +75,21 @@ func TestOdd(t *testing.T) {
 
 var oddZone = metric.Zones{{Name: "Europe/Berlin"}}
 
-// livedOddly fetches a few days of a person, and asks on for ten days more.
-func livedOddly(t *testing.T, service string, odd *simulate.Oddities) (p *simulate.Person, held oddtest.Values) {
+// minutely are the series that have many values a day.
+func minutely() []metric.ID {
+	out := []metric.ID{metric.Track}
+	for _, s := range metric.Default() {
+		if s.Sampling == metric.Intraday && s.ID != metric.Weight && s.ID != metric.BMI && s.ID != "body_fat" {
+			out = append(out, s.ID)
+		}
+	}
+	return out
+}
+
+// livedOddly fetches some days of a person, and asks on for ten days more.
+func livedOddly(t *testing.T, service string, odd *simulate.Oddities, days metric.Day, leaveOut []metric.ID) (p *simulate.Person, held oddtest.Values) {
 	t.Helper()
-	l := &oddLife{service: service, odd: odd, from: oddToday - 2, path: filepath.Join(t.TempDir(), "archive.db"), leave: dense()}
+	l := &oddLife{service: service, odd: odd, from: oddToday - days, path: filepath.Join(t.TempDir(), "archive.db"), leave: leaveOut}
 	synctest.Test(t, func(t *testing.T) { held = l.live(t) }) // it waits for the hour's limit
 	return l.person(), held
 }
@@ -92,7 +113,7 @@ type oddLife struct {
 }
 
 func (l *oddLife) person() *simulate.Person {
-	p := &simulate.Person{Seed: 7, Zones: oddZone, Start: oddToday - 6}
+	p := &simulate.Person{Seed: 7, Zones: oddZone, Start: l.from - 4}
 	if l.late > 0 {
 		p.Last = oddNow
 	}

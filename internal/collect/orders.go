@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -148,12 +149,15 @@ func (c *Collector) Preview(ctx context.Context, n int) (d plan.Decision, err er
 }
 
 // Missing returns what of the days (axis Days) has not been answered, whatever the reason, of what the service gives. A feed that was
-// refused as if there were no authorization is in it, though it is not asked for a while. It asks nothing.
+// refused as if there were no authorization, or once and without a reason, is in it, though it is not asked for a while. It asks nothing.
 func (c *Collector) Missing(ctx context.Context, days metric.Span, made time.Time) (gaps []plan.Gap, err error) {
 	failed := error(nil)
 	err = c.lookAt(ctx, func(l *loop) {
 		if failed = l.read(); failed == nil {
-			gaps = plan.Missing(l.input(l.cfg.Clock.Now()), plan.Wish{Days: days, At: made})
+			in := l.input(l.cfg.Clock.Now())
+			in.Denied = maps.Clone(in.Denied)
+			maps.DeleteFunc(in.Denied, func(feed string, _ time.Time) bool { return len(l.state.Missed[feed]) > 0 }) // it was asked in vain, not refused for good
+			gaps = plan.Missing(in, plan.Wish{Days: days, At: made})
 			for _, g := range l.state.owed(l.feeds) {
 				within := days
 				if g.Axis == metric.Instants {

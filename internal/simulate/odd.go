@@ -8,8 +8,10 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Oddities make a service answer as real ones do on bad days: members renamed, values that are null or words, times that are missing,
@@ -39,7 +41,8 @@ type Taken struct {
 // Loses reports whether a client may lack something for it: it was taken away, not only written otherwise.
 func (t Taken) Loses() bool {
 	switch t.Kind {
-	case oddTwice, oddStranger, oddReversed, oddBOM, oddNoOffset, oddDoubledRows, oddCut, oddHTML, oddForbidden, oddArray:
+	case oddTwice, oddStranger, oddReversed, oddBOM, oddNoOffset, oddEndOffset, oddQuoted, oddBare, oddDoubledRows, oddNoMain, oddNoMetadata, oddNoEnd, oddMirror, oddOngoing, oddUnit,
+		oddCut, oddHTML, oddForbidden, oddArray, oddErrorBOM:
 		return false
 	}
 	return true
@@ -57,33 +60,71 @@ const (
 	oddNoTime      = "no time"
 	oddBadTime     = "bad time"
 	oddNoOffset    = "no offset"
+	oddEndOffset   = "only the end's offset"
+	oddISOOffset   = "ISO offset"
+	oddZero        = "zero"      // where no body has it
+	oddMinus       = "minus one" // where no body has it, and nothing that is counted
+	oddQuoted      = "quoted"
+	oddBare        = "bare"
 	oddTwice       = "twice"
 	oddStranger    = "stranger"
 	oddReversed    = "reversed"
 	oddDoubledRows = "doubled rows"
 	oddNoSummary   = "no summary"
+	oddNoMain      = "no mainSleep"
+	oddNoMetadata  = "no metadata"
+	oddNoEnd       = "no endTime" // beside a start and a duration
+	oddNoKey       = "no logId"
+	oddOngoing     = "ongoing" // a sleep without an end before the others
+	oddMirror      = "mirror"  // what another app copied: a workout of zeros, a sleep without a summary
+	oddUnit        = "other unit"
+	oddAbove       = "above the scale"
+	odd24          = "24:00:00"
 	oddBOM         = "BOM"
 	oddCut         = "cut"
 	oddHTML        = "HTML"
 	oddForbidden   = "forbidden"
 	oddArray       = "error in an array"
+	oddErrorBOM    = "error with a BOM"
 )
 
 var (
-	oddOfElements = []string{oddRenamed, oddNull, oddNaN, oddNA, oddObject, oddBool, oddWord, oddNoTime, oddBadTime, oddNoOffset, oddTwice, oddStranger}
-	oddOfSleeps   = []string{oddDoubledRows, oddNoSummary}
-	oddOfRequests = []string{oddCut, oddHTML, oddForbidden, oddArray}
+	oddOfElements = []string{oddRenamed, oddNull, oddNaN, oddNA, oddObject, oddBool, oddWord, oddNoTime, oddBadTime, oddNoOffset, oddEndOffset, oddISOOffset, oddZero, oddMinus,
+		oddQuoted, oddBare, oddTwice, oddStranger}
+	oddOfSleeps   = []string{oddDoubledRows, oddNoSummary, oddNoMain, oddNoMetadata, oddNoEnd, oddNoKey, oddOngoing, oddMirror}
+	oddOfWorkouts = []string{oddMirror, oddUnit}
+	oddOfFitness  = []string{oddAbove}
+	oddOfEntries  = []string{odd24}
+	oddOfRequests = []string{oddCut, oddHTML, oddForbidden, oddArray, oddErrorBOM}
 )
+
+// oddOfList returns the kinds that only the elements of one list can have.
+func oddOfList(of string) []string {
+	switch of {
+	case "sleep":
+		return oddOfSleeps
+	case "exercise", "activities":
+		return oddOfWorkouts
+	case "cardioScore":
+		return oddOfFitness
+	case "weight", "fat":
+		return oddOfEntries
+	}
+	return nil
+}
 
 // OddKinds returns all kinds of oddities.
 func OddKinds() []string {
-	return slices.Concat(oddOfElements, oddOfSleeps, oddOfRequests, []string{oddReversed, oddBOM})
+	all := slices.Concat(oddOfElements, oddOfSleeps, oddOfWorkouts, oddOfFitness, oddOfEntries, oddOfRequests, []string{oddReversed, oddBOM})
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Of a hundred thousand elements or answers so many are odd.
 const (
 	oddDense    = 2000  // an element of a minute or less
-	oddSparse   = 12000 // a day, a night, a workout
+	oddSparse   = 12000 // a day
+	oddSessions = 25000 // a night, a workout, and what else has kinds of its own
 	oddLists    = 10000
 	oddRequests = 2500
 	oddAll      = 100_000
@@ -181,6 +222,9 @@ func (o *Oddities) disturb(w http.ResponseWriter, r *http.Request, send func(htt
 		code, body = http.StatusForbidden, `{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}`
 	case oddArray:
 		code, body = http.StatusServiceUnavailable, `[{"error":{"code":503,"message":"The service is currently unavailable.","status":"UNAVAILABLE"}}]`
+	case oddErrorBOM: // only who reads it knows that it may be repeated
+		code, body = http.StatusForbidden, "\uFEFF"+`{"error":{"code":403,"message":"Quota exceeded.","status":"PERMISSION_DENIED","details":[`+
+			`{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED","domain":"googleapis.com"}]}}`
 	}
 	o.took(Taken{Type: r.URL.Path, Kind: kind})
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
@@ -205,12 +249,15 @@ func (o *Oddities) first(key string) bool {
 
 // list makes some elements of a list odd and returns the list. timeOf names an element by its time.
 func (o *Oddities) list(of string, all []any, dense bool, timeOf func(map[string]any) string) []any {
-	often := oddSparse
-	if dense {
+	own, often := oddOfList(of), oddSparse
+	switch {
+	case dense:
 		often = oddDense
+	case own != nil:
+		often = oddSessions
 	}
 	out := make([]any, 0, len(all))
-	for _, one := range all {
+	for i, one := range all {
 		e, ok := one.(map[string]any)
 		if !ok {
 			out = append(out, one)
@@ -227,24 +274,31 @@ func (o *Oddities) list(of string, all []any, dense bool, timeOf func(map[string
 			continue
 		}
 		kind, path, ok := "", "", false
-		for range 4 { // not every kind fits every element
+		for range 8 { // not every kind fits every element
 			kinds := oddOfElements
-			if strings.Contains(of, "sleep") && x.chance(0.4) {
-				kinds = oddOfSleeps
+			if own != nil && x.chance(0.5) {
+				kinds = own
 			}
 			kind = kinds[x.intn(len(kinds))]
 			if o.Lie {
 				kind = "lie"
 			}
-			if path, ok = spoilElement(e, kind, x); ok {
+			if path, ok = spoilElement(of, e, kind, x); ok && (kind != oddOngoing || i == 0) {
 				break
 			}
+			ok = false
 		}
 		if ok {
 			o.took(Taken{Type: of, Time: at, Kind: kind, Path: path})
 		}
-		out = append(out, e)
-		if ok && kind == oddTwice {
+		switch {
+		case ok && kind == oddTwice:
+			out = append(out, e, e)
+		case ok && kind == oddMirror:
+			out = append(out, e, mirror(e))
+		case ok && kind == oddOngoing:
+			out = append(out, ongoing(e), e)
+		default:
 			out = append(out, e)
 		}
 	}
@@ -332,8 +386,154 @@ func numbers(e any) []leaf {
 	})
 }
 
-// spoilElement makes one element odd and returns which member; false where it has none that could be so.
-func spoilElement(e map[string]any, kind string, x *random) (path string, ok bool) {
+var (
+	oddBody = regexp.MustCompile(`eatsPerMinute|reathsPerMinute|MeanSquare|HeartRateVariability|^standardDeviationMilliseconds$|ercentage$|^vo2Max$|^weightGrams$|` +
+		`^(restingHeartRate|averageHeartRate|dailyRmssd|deepRmssd|rmssd|breathingRate|weight|fat)$`)
+	oddCounted = regexp.MustCompile(`^(countSum|count|millimeters|millimetersSum|kcal|kcalSum|activeMinutesSum|durationSum|steps|caloriesKcal|distanceMillimeters|activeDuration|duration|` +
+		`minutes.*|activeZoneMinutes|.*ActiveZoneMinutes|calories|distance|timeInBed|seconds)$`)
+)
+
+// bodily are the leaves of what is above zero in every living body; counted those of what cannot be below zero.
+func bodily(of string, e any) []leaf {
+	return slices.DeleteFunc(numbers(e), func(l leaf) bool {
+		switch of {
+		case "activities-heart-intraday", "spo2 minutes":
+			return l.key != "value"
+		case "spo2":
+			return !slices.Contains([]string{"avg", "min", "max"}, l.key)
+		}
+		return !oddBody.MatchString(l.key)
+	})
+}
+
+func counted(of string, e any) []leaf {
+	return slices.DeleteFunc(numbers(e), func(l leaf) bool {
+		if l.key == "value" {
+			return !strings.HasPrefix(of, "activities-") || of == "activities-heart-intraday" || strings.Contains(of, "elevation") || strings.Contains(of, "floors")
+		}
+		return !oddCounted.MatchString(l.key)
+	})
+}
+
+// written puts a number in the place of one, in the form in which that was written.
+func (l *leaf) written(n string) {
+	switch was := l.in[l.key].(type) {
+	case string:
+		if strings.HasSuffix(was, "s") {
+			n += "s"
+		}
+		l.in[l.key] = n
+	default:
+		l.in[l.key] = json.Number(n)
+	}
+}
+
+// mirror is what another app makes of a workout or a sleep and brings back: a workout has its times and no numbers, a sleep its stages and no summary.
+func mirror(e map[string]any) map[string]any {
+	m := copyOf(e)
+	for _, k := range []string{"name", "dataPointName"} {
+		if s, ok := m[k].(string); ok {
+			m[k] = s + "9"
+		}
+	}
+	if _, ok := m["dataSource"]; ok {
+		m["dataSource"] = map[string]any{"platform": "HEALTH_CONNECT", "recordingMethod": "UNKNOWN", "device": map[string]any{}}
+	}
+	if w, ok := m["exercise"].(map[string]any); ok {
+		w["metricsSummary"] = map[string]any{"activeZoneMinutes": "0", "caloriesKcal": json.Number("0")}
+		w["exerciseMetadata"] = map[string]any{}
+	}
+	if n, ok := m["sleep"].(map[string]any); ok {
+		delete(n, "summary")
+		n["metadata"] = map[string]any{"processed": true}
+		for _, l := range leaves(n["interval"], "", isWhen) {
+			if at, ok := l.in[l.key].(string); ok {
+				l.in[l.key] = strings.Replace(at, "Z", ".123456Z", 1)
+			}
+		}
+	}
+	return m
+}
+
+// ongoing is a sleep after the one of an element: it has begun and no end yet.
+func ongoing(e map[string]any) map[string]any {
+	m := copyOf(e)
+	for _, k := range []string{"name", "dataPointName"} {
+		if s, ok := m[k].(string); ok {
+			m[k] = s + "8"
+		}
+	}
+	times := m["sleep"].(map[string]any)["interval"].(map[string]any)
+	interval := map[string]any{}
+	if at, err := time.Parse(time.RFC3339, fmt.Sprint(times["endTime"])); err == nil {
+		interval["startTime"] = at.Add(15 * time.Hour).Format(time.RFC3339)
+	}
+	if offset, ok := times["endUtcOffset"]; ok {
+		interval["startUtcOffset"] = offset
+	}
+	m["sleep"] = map[string]any{"interval": interval, "type": "STAGES", "metadata": map[string]any{}}
+	return m
+}
+
+// copyOf copies a decoded element with all that is in it.
+func copyOf(e map[string]any) map[string]any {
+	text, err := json.Marshal(e)
+	if err != nil {
+		panic("simulate: an element that is no JSON: " + err.Error()) // it was decoded just now
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	var out map[string]any
+	if err := dec.Decode(&out); err != nil {
+		panic("simulate: an element that is no JSON: " + err.Error())
+	}
+	return out
+}
+
+// otherUnit writes a workout's way in another unit; false where it has none.
+func otherUnit(e map[string]any, x *random) bool {
+	n, ok := e["distance"].(json.Number)
+	if !ok {
+		return false
+	}
+	way, err := n.Float64()
+	metres, known := map[string]float64{"Kilometer": 1000, "Mile": 1609.344}[fmt.Sprint(e["distanceUnit"])]
+	if err != nil || !known {
+		return false
+	}
+	way *= metres
+	e["distanceUnit"] = "Meter"
+	if x.chance(0.5) {
+		e["distanceUnit"] = "Yard"
+		way /= 0.9144
+	}
+	e["distance"] = json.Number(strconv.FormatFloat(way, 'f', -1, 64))
+	return true
+}
+
+// isoOffset writes an offset in seconds as in ISO 8601.
+func isoOffset(offset any) string {
+	d, err := time.ParseDuration(fmt.Sprint(offset))
+	if err != nil {
+		return "" // the simulator writes none that cannot be read
+	}
+	sign := '+'
+	if d < 0 {
+		sign, d = '-', -d
+	}
+	return fmt.Sprintf("%c%02d:%02d", sign, int(d.Hours()), int(d.Minutes())%60)
+}
+
+// taken takes a member away, where it is there.
+func taken(from map[string]any, key string) (path string, ok bool) {
+	if _, ok = from[key]; ok {
+		delete(from, key)
+	}
+	return "/" + key, ok
+}
+
+// spoilElement makes one element of a list odd and returns which member; false where it has none that could be so.
+func spoilElement(list string, e map[string]any, kind string, x *random) (path string, ok bool) {
 	of := func(all []leaf) *leaf {
 		if len(all) == 0 {
 			return nil
@@ -379,8 +579,64 @@ func spoilElement(e map[string]any, kind string, x *random) (path string, ok boo
 			delete(l.in, l.key)
 		}
 		return "", len(all) > 0
+	case oddEndOffset:
+		all := slices.DeleteFunc(leaves(e, "", isOffset), func(l leaf) bool { return l.key != "startUtcOffset" || l.in["endUtcOffset"] == nil })
+		for _, l := range all {
+			delete(l.in, l.key)
+		}
+		return "", len(all) > 0
+	case oddISOOffset:
+		all := leaves(e, "", isOffset)
+		for _, l := range all {
+			l.in[l.key] = isoOffset(l.in[l.key])
+		}
+		return "", len(all) > 0
+	case oddZero:
+		return set(bodily(list, e), func(l *leaf) { l.written("0") })
+	case oddMinus:
+		return set(append(bodily(list, e), counted(list, e)...), func(l *leaf) { l.written("-1") })
+	case oddQuoted:
+		return set(leaves(e, "", func(_ string, v any) bool {
+			_, ok := v.(json.Number)
+			return ok
+		}), func(l *leaf) { l.in[l.key] = l.in[l.key].(json.Number).String() })
+	case oddBare:
+		return set(slices.DeleteFunc(numbers(e), func(l leaf) bool {
+			s, ok := l.in[l.key].(string)
+			return !ok || strings.HasSuffix(s, "s")
+		}), func(l *leaf) { l.in[l.key] = json.Number(l.in[l.key].(string)) })
 	case oddTwice:
 		return "", true
+	case oddMirror, oddOngoing:
+		s, isSleep := e["sleep"].(map[string]any)
+		w, isWorkout := e["exercise"].(map[string]any)
+		return "", isSleep && (kind == oddOngoing || s["stages"] != nil && s["summary"] != nil) || kind == oddMirror && isWorkout && w["metricsSummary"] != nil
+	case oddNoMain:
+		if of, ok := e["sleep"].(map[string]any); ok {
+			meta, _ := of["metadata"].(map[string]any)
+			return taken(meta, "mainSleep")
+		}
+		return taken(e, "isMainSleep")
+	case oddNoMetadata:
+		of, _ := e["sleep"].(map[string]any)
+		return taken(of, "metadata")
+	case oddNoEnd:
+		if e["duration"] == nil {
+			return "", false
+		}
+		return taken(e, "endTime")
+	case oddNoKey:
+		return taken(e, "logId")
+	case oddUnit:
+		return "/distance", otherUnit(e, x)
+	case oddAbove:
+		return set(leaves(e, "", func(k string, v any) bool { return k == "vo2Max" }), func(l *leaf) { l.in[l.key] = ">60" })
+	case odd24:
+		if _, ok := e["time"].(string); !ok {
+			return "", false
+		}
+		e["time"] = "24:00:00"
+		return "/time", true
 	case oddStranger:
 		e["experimental"] = map[string]any{"value": json.Number("1"), "note": "n/a"}
 		return "", true

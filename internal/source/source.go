@@ -69,6 +69,7 @@ type Error struct {
 	Feed   string
 	Status int       // HTTP status, 0 where there was no answer
 	Reason string    // the service's own word for it, e.g. ACCESS_TOKEN_SCOPE_INSUFFICIENT
+	Bare   bool      // Denied: the service does not say why, so it may be a passing fault
 	Until  time.Time // Retry, Limited: not before; zero where unknown
 	Hint   string    // what the user can do, one or two sentences
 	Err    error

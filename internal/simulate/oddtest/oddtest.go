@@ -54,9 +54,14 @@ var madeOf = map[metric.ID][]string{
 	metric.Track:               {"exercise", "activities"},
 }
 
-// stranger is the kind of a member beside the others that is not known. It takes nothing; but where the Fitbit Web API leaves a zero out, a client
-// cannot tell any more whether that has another name now.
-const stranger = "stranger"
+// Kinds that take nothing and are asked about all the same.
+const (
+	// A member beside the others that is not known: where the Fitbit Web API leaves a zero out, a client cannot tell any more whether that has
+	// another name now.
+	stranger = "stranger"
+	// A way in metres or yards: worked out again, it may differ in the last digit.
+	otherUnit = "other unit"
+)
 
 // Taken is what was taken from one person, ready to be asked.
 type Taken struct {
@@ -68,7 +73,8 @@ type Taken struct {
 // taken is one oddity: a day, a session, or a moment as long as nothing.
 type taken struct {
 	metric.Span
-	kind string
+	kind  string
+	loses bool
 }
 
 // Of reads the record of what was made odd.
@@ -76,14 +82,14 @@ func Of(p *simulate.Person, record []simulate.Taken) (*Taken, error) {
 	t := &Taken{p: p, all: map[string][]taken{}, Kinds: map[string]int{}}
 	for _, x := range record {
 		t.Kinds[x.Kind]++
-		if !x.Loses() && x.Kind != stranger {
+		if !x.Loses() && x.Kind != stranger && x.Kind != otherUnit {
 			continue
 		}
 		s, err := t.span(x)
 		if err != nil {
 			return nil, fmt.Errorf("%+v: %w", x, err)
 		}
-		t.all[x.Type] = append(t.all[x.Type], taken{s, x.Kind})
+		t.all[x.Type] = append(t.all[x.Type], taken{s, x.Kind, x.Loses()})
 	}
 	return t, nil
 }
@@ -128,7 +134,7 @@ func (t *Taken) At(series metric.ID, at time.Time, kinds ...string) bool {
 	}
 	for _, of := range madeOf[series] {
 		for _, x := range t.all[of] {
-			if len(kinds) > 0 && !slices.Contains(kinds, x.kind) || len(kinds) == 0 && x.kind == stranger {
+			if len(kinds) > 0 && !slices.Contains(kinds, x.kind) || len(kinds) == 0 && !x.loses {
 				continue
 			}
 			moment := x.End.Sub(x.Start) == 0
@@ -268,6 +274,8 @@ func (t *Taken) near(series metric.ID, at time.Time, field string, got, want flo
 		return true
 	case series == metric.HeartRateMinute && t.At(series, at):
 		return got >= clean["min"] && got <= clean["max"]
+	case series == metric.Workouts && field == "distance" && t.At(series, at, otherUnit):
+		return math.Abs(got-want) <= 1e-9*want
 	case series == metric.SleepSummary && t.At(series, at, "no summary"):
 		off := 1.0
 		if field == "efficiency" { // of two such numbers

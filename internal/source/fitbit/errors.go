@@ -71,7 +71,7 @@ func refuse(r ask.Refusal, scope string) *source.Error {
 	case r.Code == http.StatusForbidden && r.Reason == "insufficient_permissions" && strings.HasSuffix(scope, ofMinutes):
 		e.Kind, e.Hint = source.Denied, hintPersonal
 	case r.Code == http.StatusForbidden:
-		e.Kind, e.Hint = source.Denied, fmt.Sprintf(hintScope, cmp.Or(strings.TrimSuffix(scope, ofMinutes), "of this kind of data"))
+		e.Kind, e.Bare, e.Hint = source.Denied, r.Reason == "", fmt.Sprintf(hintScope, cmp.Or(strings.TrimSuffix(scope, ofMinutes), "of this kind of data"))
 	case r.Reason == "invalid_request" && strings.Contains(r.Message, "Authorization header"):
 		e.Kind, e.Hint = source.Auth, hintAuthorize
 	case r.Code >= 200 && r.Code < 300: // a success without an answer

@@ -74,6 +74,9 @@ func TestRefusals(t *testing.T) {
 			if e.Kind != c.kind || e.Reason != c.reason || !strings.Contains(e.Hint, c.hint) || e.Status != c.status || e.Err == nil {
 				t.Errorf("%v, reason %q, hint %q; want %v, %q, …%s…", e, e.Reason, e.Hint, c.kind, c.reason, c.hint)
 			}
+			if bare := c.name == "front end" || c.name == "other types"; e.Bare != bare {
+				t.Errorf("without a reason: %v, want %v", e.Bare, bare)
+			}
 			if strings.Contains(e.Hint, "%!") || strings.ContainsAny(e.Error(), "\n<>") || strings.Contains(e.Error(), "SECRET") {
 				t.Errorf("error %q, hint %q", e.Error(), e.Hint)
 			}

@@ -204,9 +204,9 @@ func forbid(e *source.Error, r ask.Refusal, scope string) {
 			e.Hint = fmt.Sprintf(hintScope, scope)
 		}
 	case r.Reason == "" && (strings.Contains(r.Message, "does not have permission") || strings.Contains(r.Message, "UberMint")):
-		e.Kind, e.Hint = source.Denied, hintLegacy
+		e.Kind, e.Bare, e.Hint = source.Denied, true, hintLegacy
 	default:
-		e.Kind, e.Hint = source.Denied, fmt.Sprintf(hintForbidden, cmp.Or(e.Reason, "403"))
+		e.Kind, e.Bare, e.Hint = source.Denied, r.Reason == "", fmt.Sprintf(hintForbidden, cmp.Or(e.Reason, "403"))
 	}
 	// Who the person is has to be known: where that is refused, everything is.
 	if e.Kind == source.Denied && scope == scopeIdentity {

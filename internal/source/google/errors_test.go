@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -96,6 +97,9 @@ func TestRefusals(t *testing.T) {
 			e := refuse(ask.ParseRefusal(c.status, http.Header{}, []byte(c.body), time.Time{}), scopeHealth)
 			if e.Kind != c.kind || e.Reason != c.reason || !strings.Contains(e.Hint, c.hint) || e.Status != c.status || e.Err == nil {
 				t.Errorf("%v, reason %q, hint %q; want %v, %q, …%s…", e, e.Reason, e.Hint, c.kind, c.reason, c.hint)
+			}
+			if bare := slices.Contains([]string{"legacy account", "mixed grant", "write-only grant", "other types"}, c.name); e.Bare != bare {
+				t.Errorf("without a reason: %v, want %v", e.Bare, bare)
 			}
 			if means := strings.HasPrefix(e.Reason, "ACCESS_TOKEN_SCOPE") || e.Reason == "MISSING_OAUTH_SCOPE"; strings.Contains(e.Hint, "ticked") != means {
 				t.Errorf("a box to be ticked for %q: %q", e.Reason, e.Hint)

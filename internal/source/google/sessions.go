@@ -227,6 +227,7 @@ type heard struct {
 	platform string
 	bare     bool        // nothing was measured in it
 	empty    bool        // it is none that is kept
+	unsummed bool        // it has no summary, which the service makes of its own devices' nights
 	doubt    metric.Span // the days that are odd by it, if it is no mirror
 }
 
@@ -244,10 +245,14 @@ func (h heard) mirrors(o heard) bool {
 		return false
 	case h.bare != o.bare, h.empty != o.empty:
 		return (h.bare && !o.bare || h.empty && !o.empty) && ofShorter >= 0.5
-	case !same && !within, h.platform == o.platform && !h.bare:
+	case !same && !within:
 		return false
 	case (h.platform == own) != (o.platform == own):
 		return o.platform == own
+	case h.unsummed != o.unsummed: // where no platform is told, as in what the service has merged
+		return h.unsummed
+	case h.platform == o.platform && !h.bare:
+		return false
 	}
 	return !same || h.Key > o.Key // the same one of two each time
 }

@@ -185,7 +185,7 @@ func (n *nights) take(r *record) (metric.Span, fate) {
 	n.told[s.Key] = metric.Present(r.numbers[n.main]) || r.numbers[n.nap] == 1
 	summary, told := n.summaryOf(r, s, stages, sums, summed, whole)
 	s.Blocks = []metric.Block{summary, n.levels(s, stages)}
-	n.heard = append(n.heard, heard{Session: s, platform: r.texts[n.platform], bare: len(stages) == 0 && !n.measured(r)})
+	n.heard = append(n.heard, heard{Session: s, platform: r.texts[n.platform], bare: len(stages) == 0 && !n.measured(r), unsummed: !whole})
 	switch {
 	case s.Key == "":
 		return around, unreadable

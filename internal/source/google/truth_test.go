@@ -5,9 +5,11 @@ import (
 	"math"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/fitbit-fetch/fitbit-fetch/internal/metric"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate"
+	"github.com/fitbit-fetch/fitbit-fetch/internal/simulate/oddtest"
 	"github.com/fitbit-fetch/fitbit-fetch/internal/source/google"
 )
 
@@ -120,6 +122,106 @@ func (s *simulated) checkNights(t *testing.T, day metric.Day) {
 		}
 		if levels := got.Blocks[1]; levels.Len() != len(night.Stages)+1 {
 			t.Errorf("%d levels for %d stages", levels.Len(), len(night.Stages))
+		}
+	}
+}
+
+// TestTruthOdd: of a service that answers oddly, what is told is what the person did, and nothing is lacking but what was taken.
+func TestTruthOdd(t *testing.T) {
+	for seed, c := range []struct{ zone, day string }{{"Europe/Berlin", "2026-03-29"}, {"America/New_York", "2026-11-01"}, {"Asia/Kolkata", "2026-05-07"}} {
+		t.Run(c.zone+" "+c.day, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				odd := &simulate.Oddities{Seed: uint64(seed)}
+				s := newSimulated(t, c.zone, func(_ *google.Config, theirs *simulate.Config) { theirs.Odd = odd })
+				day, err := metric.ParseDay(c.day)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.oddly(t, odd, day)
+			})
+		})
+	}
+}
+
+func (s *simulated) oddly(t *testing.T, odd *simulate.Oddities, day metric.Day) {
+	t.Helper()
+	first := day - 13
+	heart := block(s.again(t, "heart_rate", s.person.DaySpan(day)), metric.HeartRate)
+	days := map[metric.ID]*metric.Block{}
+	for _, id := range []metric.ID{"steps", "distance", "floors"} {
+		days[id] = block(s.again(t, string(id), metric.DaySpan(first, day)), id)
+	}
+	sleeps := s.again(t, "sleep", metric.DaySpan(first, day)).Sessions
+	taken, err := oddtest.Of(s.person, odd.Taken())
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing, all := 0, 0
+	hold := func(id metric.ID, got *metric.Block, want map[int64]float64) {
+		all += len(want)
+		for i, at := range got.Times {
+			if v, ok := want[at]; !ok || v != got.Values[0][i] {
+				t.Errorf("%s at %v is %v, the person has %v %v", id, time.Unix(0, at).UTC(), got.Values[0][i], v, ok)
+			}
+			delete(want, at)
+		}
+		for at := range want {
+			if missing++; !taken.At(id, time.Unix(0, at)) {
+				t.Errorf("%s at %v is missing", id, time.Unix(0, at).UTC())
+			}
+		}
+	}
+	beats := map[int64]float64{}
+	for _, b := range s.person.HeartRates(s.person.DaySpan(day)) {
+		beats[b.Time.UnixNano()] = float64(b.BPM)
+	}
+	hold(metric.HeartRate, heart, beats)
+	for id, got := range days {
+		want := map[int64]float64{}
+		for d := first; d <= day; d++ {
+			if n := s.person.DayTotals(d); n.Worn > 0 {
+				want[s.person.Midnight(d).UnixNano()] = map[metric.ID]float64{"steps": float64(n.Steps), "distance": float64(n.Millimetre) / 1e6, "floors": float64(n.Floors)}[id]
+			}
+		}
+		hold(id, got, want)
+	}
+	told := map[string]metric.Session{}
+	for _, n := range sleeps {
+		told[n.Key] = n
+	}
+	for d := first; d <= day; d++ {
+		for _, night := range s.person.NightsAt(d, s.now()) {
+			all++
+			got, ok := told[night.Key]
+			delete(told, night.Key)
+			switch {
+			case !ok && taken.At(metric.SleepSummary, night.Start):
+				missing++
+			case !ok || got.Day != d || !got.Start.Equal(night.Start) || !got.End.Equal(night.End) || got.Main != night.Main:
+				t.Errorf("sleep %+v, the person has %s from %v to %v", got, night.Key, night.Start, night.End)
+			}
+		}
+	}
+	for _, n := range told {
+		t.Errorf("a sleep the person has not: %+v", n)
+	}
+	if missing == 0 {
+		t.Error("nothing was taken")
+	}
+	t.Logf("%d of %d are missing; oddities %v", missing, all, taken.Kinds)
+}
+
+// again fetches what the service may refuse at first.
+func (s *simulated) again(t *testing.T, feed string, span metric.Span) metric.Batch {
+	t.Helper()
+	req := metric.Request{Person: "anna", Feed: feed, Span: span, Zones: s.person.Zones, Device: "Charge 6"}
+	for tries := 0; ; tries++ {
+		b, err := s.source.Fetch(t.Context(), req)
+		if err == nil {
+			return b
+		}
+		if tries == 20 { // each of its pages may be refused
+			t.Fatal(err)
 		}
 	}
 }
