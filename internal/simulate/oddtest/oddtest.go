@@ -94,6 +94,9 @@ func Of(p *simulate.Person, record []simulate.Taken) (*Taken, error) {
 	return t, nil
 }
 
+// ever is after all that was computed again.
+var ever = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // span is the time of what was made odd: of its day, its session or its moment.
 func (t *Taken) span(x simulate.Taken) (metric.Span, error) {
 	if d, err := metric.ParseDay(x.Time); err == nil {
@@ -112,7 +115,7 @@ func (t *Taken) span(x simulate.Taken) (metric.Span, error) {
 	s := metric.Span{Start: at, End: at}
 	begins := func(start time.Time) bool { return start.Truncate(time.Minute).Equal(at.Truncate(time.Minute)) }
 	for d := t.p.Day(at); d <= t.p.Day(at)+1; d++ {
-		for _, n := range t.p.Nights(d) {
+		for _, n := range slices.Concat(t.p.Nights(d), t.p.NightsAt(d, ever)) { // one computed again begins at another time
 			if x.Type == "sleep" && begins(n.Start) {
 				s.End = n.End
 			}
