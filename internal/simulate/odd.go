@@ -41,7 +41,7 @@ type Taken struct {
 // Loses reports whether a client may lack something for it: it was taken away, not only written otherwise.
 func (t Taken) Loses() bool {
 	switch t.Kind {
-	case oddTwice, oddStranger, oddReversed, oddBOM, oddNoOffset, oddEndOffset, oddQuoted, oddBare, oddDoubledRows, oddNoMain, oddNoMetadata, oddNoEnd, oddMirror, oddOngoing, oddUnit,
+	case oddTwice, oddStranger, oddReversed, oddBOM, oddNoOffset, oddEndOffset, oddQuoted, oddBare, oddDoubledRows, oddNoMain, oddNoMetadata, oddMirror, oddOngoing, oddUnit,
 		oddCut, oddHTML, oddForbidden, oddArray, oddErrorBOM:
 		return false
 	}
@@ -73,7 +73,7 @@ const (
 	oddNoSummary   = "no summary"
 	oddNoMain      = "no mainSleep"
 	oddNoMetadata  = "no metadata"
-	oddNoEnd       = "no endTime" // beside a start and a duration
+	oddNoEnd       = "no endTime"
 	oddNoKey       = "no logId"
 	oddOngoing     = "ongoing" // a sleep without an end before the others
 	oddMirror      = "mirror"  // what another app copied: a workout of zeros, a sleep without a summary

@@ -170,16 +170,6 @@ func (q *query) sleep(e any) error {
 	}
 	start, okStart := parseCivil(r.word("startTime"))
 	end, okEnd := parseCivil(r.word("endTime"))
-	lasted := r.number("duration")
-	if lasted < 0 {
-		r.note("duration", answer.ErrShape)
-		lasted = metric.Absent()
-	}
-	w := wall{zones: q.req.Zones}
-	if !okEnd && okStart && lasted > 0 { // its length tells it as well
-		r.note("endTime", answer.ErrShape)
-		end, okEnd = w.after(start, time.Duration(lasted)*time.Millisecond)
-	}
 	woke, okDay := parseDay(r.word("dateOfSleep"))
 	switch {
 	case okDay:
@@ -202,9 +192,15 @@ func (q *query) sleep(e any) error {
 		return nil
 	}
 	q.on(s.Day)
+	lasted := r.number("duration")
+	if lasted < 0 {
+		r.note("duration", answer.ErrShape)
+		lasted = metric.Absent()
+	}
 	if !metric.Present(lasted) {
 		lasted = float64(end.Sub(start).Milliseconds())
 	}
+	w := wall{zones: q.req.Zones}
 	var ok bool
 	if s.Start, s.End, ok = w.lasting(start, end, time.Duration(lasted)*time.Millisecond); !ok || s.End.Before(s.Start) {
 		return fmt.Errorf("%w: a sleep ends before it begins, or in an hour that the clocks skip", answer.ErrShape)

@@ -39,13 +39,6 @@ func (w *wall) near(civil, expected time.Time) (time.Time, bool) {
 	return first, ok
 }
 
-// after returns what the clock shows so long after it showed a civil time; false where it skips that one.
-func (w *wall) after(civil time.Time, length time.Duration) (time.Time, bool) {
-	start, _, ok := w.both(civil)
-	t := start.Add(length)
-	return t.Add(offset(w.zones.On(metric.DayOf(t)), t)), ok && sane(t)
-}
-
 // both returns the instants at which the clock shows a civil time: none, one, or two.
 func (w *wall) both(civil time.Time) (first, second time.Time, ok bool) {
 	if d := metric.DayOf(civil); w.loc == nil || d != w.day {
